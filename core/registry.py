@@ -1,0 +1,155 @@
+"""Names for components: one decorator to register, one call to build, and a hint when misspelt."""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from core.errors import UserError
+from core.spec import Ref, Scalar
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What `bench list` shows of a component."""
+
+    name: str
+    summary: str
+    source: str
+    licence: str
+    needs: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Those of the needed Python modules that are not installed here."""
+        return tuple(module for module in self.needs if importlib.util.find_spec(module) is None)
+
+
+class Registry(Generic[T]):
+    """Factories by name. Importing every module of `package` registers what it holds.
+
+    Plug-ins come through the entry points of the group `bench.<package>`.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+        self._factories: dict[str, Callable[..., T]] = {}
+        self._cards: dict[str, Card] = {}
+        self._discovered = False
+
+    def __call__(
+        self, name: str, *, source: str, licence: str = "Apache-2.0", needs: tuple[str, ...] = ()
+    ) -> Callable[[F], F]:
+        """Register a factory: its signature is its schema, its docstring its documentation.
+
+        Raises ValueError when the name is taken.
+        """
+
+        def register(factory: F) -> F:
+            if name in self._factories:
+                raise ValueError(f"the {self.kind} {name!r} is registered twice")
+            summary = (inspect.getdoc(factory) or "").partition("\n")[0]
+            self._factories[name] = factory  # type: ignore[assignment]
+            self._cards[name] = Card(name, summary, source, licence, needs)
+            return factory
+
+        return register
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        self._discover()
+        return sorted(self._factories)
+
+    def card(self, name: str) -> Card:
+        """What is known of a registered name. Raises UserError for an unknown one."""
+        self._factory(name)
+        return self._cards[name]
+
+    def factory(self, name: str) -> Callable[..., T]:
+        """The class or function behind a name. Raises UserError for an unknown one."""
+        return self._factory(name)
+
+    def inputs(self, name: str) -> tuple[str, ...]:
+        """What a user must give: the parameters without a default."""
+        parameters = inspect.signature(self._factory(name)).parameters.values()
+        return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
+
+    def resolve(self, ref: Ref) -> dict[str, Scalar]:
+        """Every argument of the component under its name, defaults filled in.
+
+        Raises UserError for an unknown name or argument, or a value of the wrong type.
+        """
+        return self._bind(ref)
+
+    def build(self, ref: Ref) -> T:
+        """Make the component. Raises UserError as `resolve` does, or when a package is missing."""
+        bound = self._bind(ref)
+        missing = self._cards[ref.name].missing
+        if missing:
+            raise UserError(
+                f"the {self.kind} {ref.name!r} needs the Python package {', '.join(missing)}, "
+                f"which is not installed; run: pip install {' '.join(missing)}"
+            )
+        return self._factories[ref.name](**bound)
+
+    def _factory(self, name: str) -> Callable[..., T]:
+        self._discover()
+        if name not in self._factories:
+            close = difflib.get_close_matches(name, self._factories, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"see: bench list {self.package}"
+            raise UserError(f"unknown {self.kind} {name!r}; {hint}")
+        return self._factories[name]
+
+    def _target_parameter(self, ref: Ref) -> str:
+        parameters = list(inspect.signature(self._factory(ref.name)).parameters)
+        if not parameters:
+            raise UserError(f"the {self.kind} {ref.name!r} takes nothing behind a colon, got {str(ref)!r}")
+        return parameters[0]
+
+    def _bind(self, ref: Ref) -> dict[str, Scalar]:
+        parameters = inspect.signature(self._factory(ref.name)).parameters
+        given = dict(ref.args)
+        if ref.target is not None:
+            given[self._target_parameter(ref)] = ref.target
+        for key in given:
+            if key not in parameters:
+                known = ", ".join(parameters) or "none"
+                raise UserError(f"the {self.kind} {ref.name!r} has no argument {key!r}; it has: {known}")
+        bound = {}
+        for key, parameter in parameters.items():
+            if key not in given and parameter.default is inspect.Parameter.empty:
+                raise UserError(f"the {self.kind} {ref.name!r} needs {key!r}: write {ref.name}:{key.upper()}")
+            value = given.get(key, parameter.default)
+            bound[key] = _checked(value, parameter, f"{ref.name}({key}=...)")
+        return bound
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self.package}.{module.name}")
+        for entry in entry_points(group=f"bench.{self.package}"):
+            entry.load()
+
+
+def _checked(value: Scalar, parameter: inspect.Parameter, where: str) -> Scalar:
+    """Refuse a word where a number belongs; take an integer where a float belongs."""
+    wanted = parameter.annotation
+    if value == parameter.default or wanted not in (int, float, bool, str):
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise UserError(f"{where} wants {wanted.__name__}, got {value!r}")
+    return value
