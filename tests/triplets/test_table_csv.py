@@ -1,0 +1,146 @@
+"""Tables of one's own, and every way in which one or its images can be broken."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import UserError
+from core.spec import Ref
+from triplets import images, table
+from triplets.base import triplets
+from triplets.table_csv import csv_table
+
+
+def refused(file, said):
+    with pytest.raises(UserError, match=said):
+        csv_table(str(file))
+
+
+def test_shares_and_ties(tmp_path, trees):
+    source = triplets.build(Ref.parse(f"csv:{trees.csv_tree(tmp_path, [0, 0.3, '', 0.5, 1])}"))
+    assert source.ids == ("t0", "t1", "t4")
+    assert [entry.right_share for entry in source.entries] == [0, 0.3, 1]
+    assert source.ties == 2
+    batch = source.batch(source.entries)
+    assert batch.left.shape == (3, 3, 224, 224)
+    assert 0 <= batch.left.min() < batch.left.max() <= 1
+
+
+def test_votes_filter_only_when_asked(tmp_path, trees):
+    trees.csv_tree(tmp_path, [0, 1])
+    columns = ["id", "ref", "left", "right", "right_preferred", "votes"]
+    names = ["img/0.png", "img/0_left.png", "img/0_right.png"]
+    file = trees.write_csv(tmp_path / "v.csv", columns, [["a", *names, 1, 3], ["b", *names, 0, 6]])
+    assert csv_table(str(file)).ids == ("a", "b")
+    assert csv_table(str(file), min_votes=6).ids == ("b",)
+    with pytest.raises(UserError, match="at least one row with 9 votes"):
+        csv_table(str(file), min_votes=9)
+    with pytest.raises(UserError, match="expected the column votes"):
+        csv_table(str(tmp_path / "triplets.csv"), min_votes=1)
+
+
+def test_a_spreadsheet_byte_order_mark_is_no_part_of_the_first_column(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0])
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert csv_table(str(file)).ids == ("t0",)
+
+
+def test_fingerprint_follows_an_image(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    digest = csv_table(str(file)).sha256
+    trees.image(tmp_path / "img/1_left.png", 99)
+    assert csv_table(str(file)).sha256 != digest
+
+
+@pytest.mark.parametrize("label", ["1.5", "-0.1", "nan", "inf", "left"])
+def test_label(tmp_path, trees, label):
+    refused(trees.csv_tree(tmp_path, [0, label, 1]), "triplets.csv row 3: expected .*right_preferred")
+
+
+def test_wrong_column(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0], ["id", "ref", "left", "right", "label"])
+    refused(file, "triplets.csv: expected the column right_preferred, got only id, ref, left, right, label")
+
+
+def test_short_row(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    file.write_text(file.read_text() + "t9,img/0.png\n")
+    refused(file, "triplets.csv row 4: expected 5 fields, got 2")
+
+
+def test_duplicate_id(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    file.write_text(file.read_text().replace("t1,", "t0,"))
+    refused(file, "triplets.csv row 3: expected a new id, got 't0' as in triplets.csv row 2")
+
+
+def test_empty_file_only_header_only_ties_not_utf8(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, ["", 0.5])
+    refused(file, "all 2 triplets are ties")
+    file.write_text(file.read_text().splitlines()[0])
+    refused(file, "expected at least one row")
+    file.write_bytes(b"")
+    refused(file, "got an empty file")
+    file.write_bytes(b"\xff\xfe\x00i")
+    refused(file, "expected a CSV file in UTF-8")
+    refused(tmp_path / "none.csv", "none.csv: expected a file at")
+
+
+def test_too_large_a_file(tmp_path, trees, monkeypatch):
+    monkeypatch.setattr(table, "read_bytes", lambda path, where: images.read_bytes(path, where, limit=10))
+    refused(trees.csv_tree(tmp_path, [0]), "expected at most 10 bytes, got a larger file")
+
+
+def test_missing_image(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    (tmp_path / "img/1_right.png").unlink()
+    refused(file, "triplets.csv row 3: expected a file at .*1_right.png, found none")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_truncated_image(tmp_path, trees, suffix):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    # Pillow goes by content, so a JPEG under the name of a PNG is still a good image.
+    trees.image(tmp_path / f"other.{suffix}", 7, side=200)
+    (tmp_path / f"other.{suffix}").replace(tmp_path / "img/1_left.png")
+    csv_table(str(file))
+    trees.truncate(tmp_path / "img/1_left.png")
+    refused(file, "triplets.csv row 3: expected a whole .*1_left.png")
+
+
+def test_not_an_image(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    (tmp_path / "img/1.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    refused(file, "triplets.csv row 3: expected a whole .*1.png .it is no such image")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_000, 11_000, 30_000])
+def test_image_bomb(tmp_path, trees, side):
+    """Pillow itself lets the first pass, warns of the second and refuses the third."""
+    file = trees.csv_tree(tmp_path, [0, 1])
+    trees.bomb(tmp_path / "img/1.png", side)
+    refused(file, "triplets.csv row 3: expected at most 64 megapixels, got more in .*1.png")
+
+
+def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0])
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(tmp_path / "img/0.png")
+    refused(file, "triplets.csv row 2: expected 8 bits a channel, got mode I")
+
+
+@pytest.mark.parametrize("kind", ["dots", "absolute", "symlink", "null"])
+def test_path_that_leaves_the_folder(tmp_path, trees, kind):
+    trees.image(tmp_path / "secret.png", 1)
+    file = trees.csv_tree(tmp_path / "data", [0, 1])
+    (tmp_path / "data/img/link.png").symlink_to(tmp_path / "secret.png")
+    name = {"dots": "../secret.png", "absolute": str(tmp_path / "data/img/0.png"), "symlink": "img/link.png"}
+    file.write_text(file.read_text().replace("img/1.png", name.get(kind, "img/\0.png")))
+    refused(file, "(triplets.csv row 3: expected a (path inside the data folder|file name), got)|expected a CSV file")
+
+
+def test_an_image_that_vanishes_after_opening_is_named_too(tmp_path, trees):
+    source = csv_table(str(trees.csv_tree(tmp_path, [0, 1])))
+    (tmp_path / "img/1.png").unlink()
+    with pytest.raises(UserError, match=r"triplets.csv row 3: expected a file at .*img/1.png"):
+        source.batch(source.entries)

@@ -1,0 +1,76 @@
+"""BAPPS: 2AFC judgements of distorted 64-pixel patches (Zhang et al., arXiv:1801.03924)."""
+
+import hashlib
+import io
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import UserError
+from triplets.base import Entry, TripletSource, checked_source, triplets
+from triplets.images import inside, read_bytes, read_three
+from triplets.inventory import check_images, fingerprint, split_target
+
+SPLITS = ("val", "train")
+IMAGES = ("ref", "p0", "p1")
+JUDGE_BYTES = 4096
+
+
+@triplets("bapps", source="arXiv:1801.03924", licence="as its publisher states; not shipped here")
+def bapps(path: str) -> TripletSource:
+    """BAPPS, judgements of low-level distortions: bapps:PATH, bapps:PATH@val or bapps:PATH@val/cnn.
+
+    PATH holds {val,train}/SUBSET/{ref,p0,p1,judge}; left is p0, right is p1, and the file in
+    judge/ holds the share of people who preferred p1. Without a selection, all subsets of val.
+    The group is the subset.
+
+    Raises UserError for an unknown split or subset, and for a file that is missing, broken or
+    outside the folder.
+    """
+    folder, selection = split_target(path)
+    split, _, subset = (selection or "val").partition("/")
+    if split not in SPLITS:
+        raise UserError(f"bapps: expected a split among {', '.join(SPLITS)}, got {split!r}")
+    entries, wanted, judged = [], [], []
+    for name in _subsets(folder / split, subset):
+        place = f"{split}/{name}"
+        for stem in _stems(folder / split / name):
+            where = f"bapps {place} triplet {stem}"
+            reference, left, right = (inside(folder, f"{place}/{kind}/{stem}.png", where) for kind in IMAGES)
+            judge = read_bytes(inside(folder, f"{place}/judge/{stem}.npy", where), where, JUDGE_BYTES)
+            judged.append(hashlib.sha256(judge).hexdigest())
+            wanted += [(image, where) for image in (reference, left, right)]
+            load = partial(read_three, (reference, left, right), where)
+            entries.append(Entry(f"{place}/{stem}", _share(judge, where), load, name))
+    digest = fingerprint(f"bapps {split}/{subset}", *judged, files=check_images(folder, wanted))
+    return checked_source("bapps", entries, digest, f"{split}/{subset or 'all subsets'}")
+
+
+def _subsets(folder: Path, subset: str) -> list[str]:
+    there = sorted(item.name for item in folder.iterdir() if item.is_dir()) if folder.is_dir() else []
+    if not there:
+        raise UserError(f"bapps: expected a folder with subsets at {folder}, found none; see docs/data.md for the tree")
+    if subset and subset not in there:
+        raise UserError(f"bapps: expected a subset among {', '.join(there)}, got {subset!r}")
+    return [subset] if subset else there
+
+
+def _stems(folder: Path) -> list[str]:
+    """Names that stand in any of the four folders: one that lacks its fellows is then reported."""
+    names = {file.stem for kind in IMAGES for file in (folder / kind).glob("*.png")}
+    names |= {file.stem for file in (folder / "judge").glob("*.npy")}
+    if not names:
+        raise UserError(f"bapps: expected ref, p0, p1 and judge files in {folder}, found none; see docs/data.md")
+    return sorted(names)
+
+
+def _share(content: bytes, where: str) -> float:
+    try:
+        values = np.load(io.BytesIO(content), allow_pickle=False)
+        share = float(values.reshape(()))
+    except (ValueError, TypeError, OSError, EOFError, MemoryError, AttributeError):
+        raise UserError(f"{where}: expected one number in the judge file, got something else; replace it") from None
+    if not 0 <= share <= 1:
+        raise UserError(f"{where}: expected a share between 0 and 1 in the judge file, got {share:g}; replace it")
+    return share

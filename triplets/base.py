@@ -1,0 +1,116 @@
+"""Two-alternative forced-choice data (2AFC): is the left or the right image more like the reference?
+
+A source is a list of small entries; images are read when a batch is asked for, so memory does not
+grow with the number of triplets. Labels and paths are checked before anything runs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from core.errors import UserError
+from core.registry import Registry
+from core.tensors import Images, PerImage
+
+SIDE = 224
+"""Every image is brought to this side (bicubic), so that eps means the same for every data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Triplets:
+    """One batch. `label` is 1 where people preferred `right`, `right_share` the share who did."""
+
+    reference: Images
+    left: Images
+    right: Images
+    label: PerImage
+    right_share: PerImage
+    ids: tuple[str, ...]
+
+    def to(self, device: str) -> "Triplets":
+        """The same batch on a device."""
+        return self.mapped(lambda tensor: tensor.to(device))
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Triplets":
+        """The same batch with every tensor changed."""
+        return Triplets(
+            change(self.reference),
+            change(self.left),
+            change(self.right),
+            change(self.label),
+            change(self.right_share),
+            self.ids,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One triplet before its images are read.
+
+    `load` gives reference, left and right, each (3, SIDE, SIDE) in [0, 1]; it raises UserError
+    with file and row when an image cannot be read.
+    """
+
+    id: str
+    right_share: float
+    load: Callable[[], tuple[Tensor, Tensor, Tensor]]
+    group: str = ""
+    """A subset to report on its own: a distortion family, a split of the data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSource:
+    """A data set: its entries without ties, how many ties were left out, and what it was made of.
+
+    `sha256` is over everything that decides the triplets: table and image files, or the recipe.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    ties: int
+    sha256: str
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers, each once."""
+        return tuple(entry.id for entry in self.entries)
+
+    def limited(self, n: int | None) -> "TripletSource":
+        """The first n triplets of a fixed shuffle by id, so that a small part is a fair part."""
+        if n is None or n >= len(self):
+            return self
+        from hashlib import sha256
+
+        order = sorted(self.entries, key=lambda entry: sha256(entry.id.encode()).hexdigest())
+        return replace(self, entries=tuple(order[:n]))
+
+    def batch(self, entries: Sequence[Entry]) -> Triplets:
+        """Read the images of some entries."""
+        loaded = [entry.load() for entry in entries]
+        reference, left, right = (torch.stack([row[i] for row in loaded]) for i in range(3))
+        share = torch.tensor([entry.right_share for entry in entries])
+        return Triplets(reference, left, right, (share > 0.5).float(), share, tuple(e.id for e in entries))
+
+
+def checked_source(name: str, entries: Sequence[Entry], sha256: str, note: str = "") -> TripletSource:
+    """Leave ties out and count them. Raises UserError for an empty set or an id used twice."""
+    if not entries:
+        raise UserError(f"{name}: expected at least one triplet, found none")
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise UserError(f"{name}: expected unique ids, got {entry.id!r} twice")
+        seen.add(entry.id)
+    decided = tuple(entry for entry in entries if entry.right_share != 0.5)
+    if not decided:
+        raise UserError(f"{name}: all {len(entries)} triplets are ties, so there is nothing to score")
+    return TripletSource(name, decided, len(entries) - len(decided), sha256, note)
+
+
+triplets: Registry[TripletSource] = Registry("data set", "triplets")

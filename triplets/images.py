@@ -1,0 +1,91 @@
+"""Read one image file that a stranger may have made: bounded, inside its folder, or a clear refusal.
+
+EXIF orientation is ignored and alpha dropped, as the reference programs of NIGHTS and BAPPS do.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from core.errors import UserError
+from triplets.base import SIDE
+
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 64_000_000
+
+# Pillow would hand other formats to other programs (EPS to Ghostscript); these it decodes itself.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """The file `name` of a folder. Raises UserError when it is absolute or leads out of the folder."""
+    try:
+        path = (folder / name).resolve()
+        leaves = Path(name).is_absolute() or not path.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        raise UserError(f"{where}: expected a file name, got {name!r}; correct the table") from None
+    if leaves:
+        raise UserError(f"{where}: expected a path inside the data folder, got {name!r}; put the file into the folder")
+    return path
+
+
+def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
+    """The content of a file of at most `limit` bytes. Raises UserError when missing, unreadable or larger."""
+    if not path.is_file():
+        raise UserError(f"{where}: expected a file at {path}, found none; check the path")
+    try:
+        with path.open("rb") as stream:
+            # Reading one byte more than allowed tells size without trusting what the disk reports.
+            content = stream.read(limit + 1)
+    except OSError as error:
+        raise UserError(f"{where}: expected a readable file, got {path} ({error.strerror}); check its rights") from None
+    if len(content) > limit:
+        raise UserError(f"{where}: expected at most {limit} bytes, got a larger file {path}; make it smaller")
+    return content
+
+
+def decode(content: bytes, path: Path, where: str) -> Image.Image:
+    """An RGB image, completely decoded.
+
+    Raises UserError for what is no image, is cut off, has more than 8 bits a channel, or declares
+    more than MAX_PIXELS (asked before any pixel is decoded).
+    """
+    too_large = f"{where}: expected at most {MAX_PIXELS // 10**6} megapixels, got more in {path}; make it smaller"
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise UserError(too_large)
+        if image.mode in DEEP_MODES:
+            raise UserError(f"{where}: expected 8 bits a channel, got mode {image.mode} in {path}; convert the image")
+        return image.convert("RGB")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(too_large) from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        kinds = ", ".join(FORMATS)
+        reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """An (h, w, 3) array of bytes as a (3, h, w) tensor in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous().float() / 255
+
+
+def read_image(path: Path, where: str) -> Tensor:
+    """An image as (3, SIDE, SIDE) in [0, 1], brought to that size by Pillow's bicubic filter as NIGHTS does.
+
+    `where` opens the message of the UserError: `data.csv row 17`.
+    """
+    image = decode(read_bytes(path, where), path, where)
+    return to_tensor(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+
+
+def read_three(paths: tuple[Path, Path, Path], where: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Reference, left and right of one triplet. Raises UserError as `read_image` does."""
+    reference, left, right = (read_image(path, where) for path in paths)
+    return reference, left, right

@@ -1,0 +1,68 @@
+"""NIGHTS: 20,019 triplets of synthesised images with human votes (Fu et al., arXiv:2306.09344)."""
+
+from functools import partial
+
+from core.errors import UserError
+from triplets.base import Entry, TripletSource, checked_source, triplets
+from triplets.images import inside, read_three
+from triplets.inventory import check_images, fingerprint, split_target
+from triplets.table import Row, check_unique, read_table
+
+COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
+SPLITS = ("train", "val", "test", "test_imagenet", "test_no_imagenet")
+
+
+@triplets("nights", source="arXiv:2306.09344", licence="as its publisher states; not shipped here")
+def nights(path: str, min_votes: int = 6) -> TripletSource:
+    """NIGHTS, human judgements of mid-level similarity: nights:PATH or nights:PATH@SPLIT.
+
+    PATH is the folder that holds data.csv, ref/ and distort/. SPLIT is train, val, test,
+    test_imagenet or test_no_imagenet; without it all rows are taken. Rows with fewer than
+    `min_votes` votes are left out, as the paper does. The group is imagenet or other.
+
+    Raises UserError for an unknown or empty split, a faulty table, or an image that is missing,
+    broken or outside the folder.
+    """
+    folder, split = split_target(path)
+    if split is not None and split not in SPLITS:
+        raise UserError(f"nights: expected a split among {', '.join(SPLITS)}, got {split!r}")
+    table = read_table(folder / "data.csv", COLUMNS)
+    check_unique(table.rows, "id")
+    rows = [row for row in table.rows if _in_split(row, split) and row.number("votes", 0, float("inf")) >= min_votes]
+    if not rows:
+        raise UserError(
+            f"nights: expected rows of split {split or 'any'} with {min_votes} votes or more in {folder / 'data.csv'}, "
+            "found none; choose another split or fewer votes"
+        )
+    entries, wanted = [], []
+    for row in rows:
+        reference, left, right = (inside(folder, row.text(f"{s}_path"), row.where) for s in ("ref", "left", "right"))
+        wanted += [(image, row.where) for image in (reference, left, right)]
+        group = "imagenet" if _is_imagenet(row) else "other"
+        load = partial(read_three, (reference, left, right), row.where)
+        entries.append(Entry(row.text("id"), _right_share(row), load, group))
+    digest = fingerprint(f"nights {split} {min_votes}", table.sha256, files=check_images(folder, wanted))
+    note = f"{split or 'all splits'}, at least {min_votes} votes: {len(rows)} of {len(table.rows)} rows"
+    return checked_source("nights", entries, digest, note)
+
+
+def _in_split(row: Row, split: str | None) -> bool:
+    own = row.one_of("split", ("train", "val", "test"))
+    if split == "test_imagenet":
+        return own == "test" and _is_imagenet(row)
+    if split == "test_no_imagenet":
+        return own == "test" and not _is_imagenet(row)
+    return split is None or own == split
+
+
+def _is_imagenet(row: Row) -> bool:
+    return row.one_of("is_imagenet", ("True", "False")) == "True"
+
+
+def _right_share(row: Row) -> float:
+    left, right = (row.number(column, 0, 1) for column in ("left_vote", "right_vote"))
+    if {left, right} != {0.0, 1.0}:
+        raise UserError(
+            f"{row.where}: expected one of left_vote and right_vote to be 1 and the other 0, got {left:g} and {right:g}"
+        )
+    return right

@@ -1,0 +1,55 @@
+"""The embedded data set: triplets built from thirteen free photographs, for demonstration and CI."""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from triplets.base import TripletSource, checked_source, triplets
+from triplets.construct import RECIPE, construct
+from triplets.distortions import Pixels
+from triplets.images import decode, read_bytes
+from triplets.inventory import check_images, fingerprint
+
+FOLDER = Path(__file__).parent / "photos_data"
+PER_FAMILY = 18
+
+
+@triplets(
+    "photos", source="built from photographs listed in triplets/photos_data", licence="CC0, CC-BY-4.0, public domain"
+)
+def photos() -> TripletSource:
+    """Embedded triplets, constructed and not judged by people: for demonstration and CI.
+
+    Each holds a crop of a photograph and two altered versions, of which one is nearer by
+    construction (`construct.py`); the group is the family of alterations. The fingerprint is over
+    the version of the recipe, the triplets a family, `images.csv` and every photograph, so it
+    changes with whatever the images depend on, save for the versions of Pillow and NumPy.
+    """
+    listing = read_bytes(FOLDER / "images.csv", "images.csv")
+    names = [row["file"] for row in csv.DictReader(listing.decode().splitlines())]
+    files = check_images(FOLDER, [((FOLDER / name).resolve(), f"images.csv, {name}") for name in names])
+    entries = construct(Shelf(names), [Path(name).stem for name in names], PER_FAMILY)
+    digest = fingerprint(f"photos {RECIPE} {PER_FAMILY}", hashlib.sha256(listing).hexdigest(), files=files)
+    return checked_source("photos", entries, digest, "constructed, not human judgements: for demonstration and CI")
+
+
+class Shelf(Sequence[Pixels]):
+    """The photographs, each decoded when first asked for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Pixels:  # type: ignore[override]
+        return _photo(self.names[index])
+
+
+@lru_cache(maxsize=32)
+def _photo(name: str) -> Pixels:
+    return np.asarray(decode(read_bytes(FOLDER / name, name), FOLDER / name, name))
