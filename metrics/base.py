@@ -1,0 +1,152 @@
+"""What a metric is: a distance between images, smaller where they are more alike.
+
+The seam is the *two-step form*. An attack moves one image while others stay fixed, so the fixed
+ones are prepared once and every step only evaluates the moving one:
+
+    anchors = metric.prepare(left, right)      # once
+    d0, d1 = anchors.distances(x)              # at every step, differentiable in x
+
+Three ways to be a metric, from least to most structure:
+    Metric            gives d(x, y); anchors keep the fixed images.
+    EmbeddingMetric   gives embed(x) and compare(a, b); anchors keep embeddings.
+    LipschitzMetric   also knows the Lipschitz constant of `embed` and where its answer flips,
+                      hence it can be certified.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from core.registry import Registry
+from core.tensors import Embeddings, Images, PerImage
+from metrics import geometry
+
+
+@runtime_checkable
+class Anchors(Protocol):
+    """Images that stay fixed while another one moves."""
+
+    def distances(self, x: Images) -> Tensor:
+        """Distances (k, n) from x to each of the k fixed images of every sample."""
+        ...
+
+    def select(self, index: Tensor) -> "Anchors":
+        """Those of some samples."""
+        ...
+
+
+class Metric:
+    """A perceptual distance. Subclasses define `__call__`; the rest follows."""
+
+    symmetric: bool = True
+
+    def __call__(self, x: Images, y: Images) -> PerImage:
+        """Distances d(x_i, y_i), smaller where more alike; differentiable in both."""
+        raise NotImplementedError
+
+    def prepare(self, *fixed: Images) -> Anchors:
+        """Do once what does not change while another image moves."""
+        return ImageAnchors(self, fixed)
+
+    def to(self, device: str) -> "Metric":
+        """Move to a device. A metric without weights has nothing to move."""
+        return self
+
+    def weights(self) -> Iterable[Tensor]:
+        """The tensors that decide its numbers: they enter the identity of a run."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnchors:
+    """Anchors of a metric that needs both images at once."""
+
+    metric: Metric
+    fixed: tuple[Images, ...]
+
+    def distances(self, x: Images) -> Tensor:
+        return torch.stack([self.metric(x, y) for y in self.fixed])
+
+    def select(self, index: Tensor) -> "ImageAnchors":
+        return ImageAnchors(self.metric, tuple(y[index] for y in self.fixed))
+
+
+class EmbeddingMetric(Metric):
+    """A distance between embeddings: cosine, unless `compare` says otherwise."""
+
+    def embed(self, x: Images) -> Embeddings:
+        """One vector an image."""
+        raise NotImplementedError
+
+    def compare(self, a: Embeddings, b: Embeddings) -> PerImage:
+        """The distance between embeddings: 1 - cos (LipSim, eq. 1)."""
+        return geometry.cosine_distance(a, b)
+
+    def __call__(self, x: Images, y: Images) -> PerImage:
+        return self.compare(self.embed(x), self.embed(y))
+
+    def prepare(self, *fixed: Images) -> Anchors:
+        with torch.no_grad():
+            return EmbeddingAnchors(self, tuple(self.embed(y) for y in fixed))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingAnchors:
+    """Anchors of a metric that compares embeddings: x is embedded once for all of them."""
+
+    metric: EmbeddingMetric
+    fixed: tuple[Embeddings, ...]
+
+    def distances(self, x: Images) -> Tensor:
+        moving = self.metric.embed(x)
+        return torch.stack([self.metric.compare(moving, y) for y in self.fixed])
+
+    def select(self, index: Tensor) -> "EmbeddingAnchors":
+        return EmbeddingAnchors(self.metric, tuple(y[index] for y in self.fixed))
+
+
+class LipschitzMetric(EmbeddingMetric):
+    """A metric whose embedding has a proved Lipschitz constant: it can be certified.
+
+    `lipschitz` is that of the whole map from pixel l2 to embedding l2, preprocessing included.
+    """
+
+    lipschitz: float = 1.0
+
+    def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+        """Normal and offset of the plane of embeddings equally far from both anchors.
+
+        <g, normal> > offset where `right` is nearer.
+        """
+        raise NotImplementedError
+
+    def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
+        """Proved bounds of d(x + delta, y) for |delta| <= eps (certificates, section 3)."""
+        raise NotImplementedError
+
+    def double(self) -> "LipschitzMetric":
+        """A copy that computes in float64: the measure of what float32 loses."""
+        raise NotImplementedError
+
+
+class CosineLipschitzMetric(LipschitzMetric):
+    """Cosine distance of a Lipschitz embedding g that is *not* normalised inside."""
+
+    #: The paper and Tsuzuku assume that g / |g| is Lipschitz; without a lift it is not.
+    normalised_is_lipschitz: bool = False
+
+    def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+        return geometry.cosine_boundary(left, right)
+
+    def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
+        return geometry.cosine_interval(a, b, eps * self.lipschitz)
+
+    def paper_margin(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
+        """The radius of the paper's Theorem 1, signed: positive where `right` is nearer."""
+        return geometry.cosine_paper_radius(reference, left, right) / self.lipschitz
+
+
+metric: Registry[Metric] = Registry("metric", "metrics")

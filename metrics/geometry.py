@@ -1,0 +1,70 @@
+"""Angles, boundaries and radii in embedding space: pure functions of embeddings (n, d).
+
+Formulas and their proofs: docs/certificates.md. g is L-Lipschitz, u = g / |g|.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.tensors import Embeddings, PerImage
+
+
+def cosine_distance(a: Embeddings, b: Embeddings) -> PerImage:
+    """1 - <u(a), u(b)>, computed as |u(a) - u(b)|^2 / 2: exact zero for equal inputs.
+
+    The subtraction comes first, so that near images keep their digits in float32.
+    """
+    return (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1) / 2
+
+
+def cosine_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+    """Normal w = u(right) - u(left) and offset 0 of the plane where both cosines agree."""
+    normal = F.normalize(right, dim=1) - F.normalize(left, dim=1)
+    return normal, normal.new_zeros(len(normal))
+
+
+def euclidean_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+    """The perpendicular bisector: normal right - left, offset (|right|^2 - |left|^2) / 2."""
+    normal = right - left
+    return normal, (normal * (right + left)).sum(1) / 2
+
+
+def signed_radius(g: Embeddings, normal: Embeddings, offset: PerImage, lipschitz: float) -> PerImage:
+    """Distance of g from the plane over L, positive on the side of `right` (case A, R_raw).
+
+    Zero where the anchors coincide: then there is no side to be on.
+    """
+    length = normal.norm(dim=1)
+    signed = ((g * normal).sum(1) - offset) / (length * lipschitz)
+    return torch.where(length > 0, signed, torch.zeros_like(signed))
+
+
+def cosine_paper_radius(g: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
+    """<u, w> / |w|: Theorem 1 of the paper, which divides the margin by |g|."""
+    return signed_radius(F.normalize(g, dim=1), *cosine_boundary(left, right), 1.0)
+
+
+def angle(a: Embeddings, b: Embeddings) -> PerImage:
+    """The angle between two vectors, accurate near 0 and pi (Kahan's formula)."""
+    u, v = F.normalize(a, dim=1), F.normalize(b, dim=1)
+    return 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
+
+
+def cosine_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
+    """Bounds of 1 - cos over all g within eps of a (case B, raw embedding).
+
+    The direction of a can turn by asin(eps / |a|), and anywhere once eps >= |a|.
+    """
+    norm = a.norm(dim=1)
+    turn = torch.where(norm > eps, torch.asin((eps / norm.clamp_min(1e-30)).clamp(max=1)), math.pi)
+    theta = angle(a, b)
+    return 1 - (theta - turn).clamp_min(0).cos(), 1 - (theta + turn).clamp(max=math.pi).cos()
+
+
+def euclidean_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[Tensor, Tensor]:
+    """Bounds of |g - b| over all g within eps of a."""
+    distance = (a - b).norm(dim=1)
+    return (distance - eps).clamp_min(0), distance + eps

@@ -1,0 +1,128 @@
+"""SDP-based Lipschitz layers (SLL; Araujo et al., ICLR 2023, arXiv:2303.03169; LipSim, eq. 12).
+
+    phi(x) = x - 2 W diag(t) relu(W^T x + b),    t_i = 1 / sum_j |W^T W|_ij q_j / q_i
+
+is 1-Lipschitz in l2 for every W, b and q > 0: diagonal dominance gives W^T W <= diag(1/t).
+
+ReLU is positively homogeneous, so 2t can be split evenly over both sides: with A = W diag(sqrt(2t))
+the layer is x - A relu(A^T x + sqrt(2t) b). That is the frozen form: plain weights, no scales.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Rounding A to float32 must not push its norm over the bound.
+_SAFETY = 1e-6
+
+
+def sll_scale(gram_row_sums: Tensor, q: Tensor) -> Tensor:
+    """t_i from the row sums of |W^T W|_ij q_j, shape (inner,), and q, shape (inner,)."""
+    return q / (gram_row_sums * (1 + _SAFETY)).clamp_min(torch.finfo(q.dtype).tiny)
+
+
+def gram_rows_linear(weight: Tensor, q: Tensor) -> Tensor:
+    """sum_j |W^T W|_ij q_j for a dense W^T of shape (inner, features)."""
+    return (weight @ weight.T).abs() @ q
+
+
+def gram_rows_conv(weight: Tensor, q: Tensor) -> Tensor:
+    """The same for a convolution W^T with kernel (inner, channels, k, k), stride 1.
+
+    Computed on the infinite grid. Zero padding only restricts the operator to a subspace on both
+    sides (P W^T W P <= P diag(1/t) P), so the bound holds for every image size.
+    """
+    k = weight.shape[-1]
+    gram = F.conv2d(weight, weight, padding=k - 1)
+    return gram.abs().sum((2, 3)) @ q
+
+
+class SLL(nn.Module):
+    """What the dense and the convolutional layer share: parameters, scale and freezing.
+
+    Args:
+        weight: W^T, the map from the input to the inner units; inner units come first.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        inner = weight.shape[0]
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(inner))
+        self.log_q = nn.Parameter(torch.zeros(inner))
+
+    def gram_rows(self, q: Tensor) -> Tensor:
+        """sum_j |W^T W|_ij q_j, shape (inner,)."""
+        raise NotImplementedError
+
+    def residual(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """x - A relu(A^T x + b) for the scaled weight `a` (= A^T) and bias `b`."""
+        raise NotImplementedError
+
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """A^T and sqrt(2t) b."""
+        # Under autocast the sums would be taken in bfloat16.
+        with torch.autocast(self.weight.device.type, enabled=False):
+            q = self.log_q.exp()
+            root = (2 * sll_scale(self.gram_rows(q), q)).sqrt()
+        return self.weight * root.view(-1, *[1] * (self.weight.dim() - 1)), self.bias * root
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.residual(x, *self.scaled())
+
+    @torch.no_grad()
+    def frozen(self) -> "Frozen":
+        """The same map with its scales folded in, derived in float64."""
+        dtype = self.weight.dtype
+        self.double()
+        try:
+            weight, bias = self.scaled()
+        finally:
+            self.to(dtype)
+        return Frozen(weight.to(dtype), bias.to(dtype), self)
+
+
+class Frozen(nn.Module):
+    """x - A relu(A^T x + b) with plain weights: what evaluation and attacks run."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, layer: SLL) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self._residual = type(layer).residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._residual(self, x, self.weight, self.bias)  # type: ignore[arg-type]
+
+
+class SLLLinear(SLL):
+    """Dense SLL layer on (n, features) with `inner` hidden units."""
+
+    def __init__(self, features: int, inner: int) -> None:
+        super().__init__(nn.init.orthogonal_(torch.empty(inner, features)))
+
+    def gram_rows(self, q: Tensor) -> Tensor:
+        return gram_rows_linear(self.weight, q)
+
+    def residual(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        return x - F.relu(F.linear(x, a, b)) @ a
+
+
+class SLLConv(SLL):
+    """Convolutional SLL layer on (n, channels, h, w), stride 1, zero padding, odd kernel."""
+
+    def __init__(self, channels: int, inner: int, kernel: int = 3) -> None:
+        # Orthogonal at the centre, zero around it: there W^T W = 1 and the scales start at 1. With
+        # random taps all round, the row sums of |W^T W| are so large that the layer hardly acts.
+        weight = torch.zeros(inner, channels, kernel, kernel)
+        weight[:, :, kernel // 2, kernel // 2] = nn.init.orthogonal_(torch.empty(inner, channels))
+        super().__init__(weight)
+
+    def gram_rows(self, q: Tensor) -> Tensor:
+        return gram_rows_conv(self.weight, q)
+
+    def residual(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        pad = a.shape[-1] // 2
+        hidden = F.relu(F.conv2d(x, a, b, padding=pad))
+        # The transposed convolution as a plain one: faster on CPUs, same numbers.
+        return x - F.conv2d(hidden, a.transpose(0, 1).flip(2, 3), padding=pad)

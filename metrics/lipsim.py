@@ -1,0 +1,52 @@
+"""LipSim: cosine distance of a 1-Lipschitz embedding (arXiv:2310.18274), our network and weights."""
+
+import copy
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from core.tensors import Embeddings, Images
+from metrics.base import CosineLipschitzMetric, metric
+from metrics.lipschitz.checkpoint import load_network
+from metrics.lipschitz.network import freeze
+from metrics.resize import resize
+
+
+class FrozenLipSim(CosineLipschitzMetric):
+    """Any frozen 1-Lipschitz network for square images of one side, as a metric."""
+
+    def __init__(self, net: nn.Module, side: int) -> None:
+        self.net = net
+        self.side = side
+        self._double: FrozenLipSim | None = None
+
+    def embed(self, x: Images) -> Embeddings:
+        """g(x). Images of another size are resized, and g divided by what that costs: L stays 1."""
+        resized, gain = resize(x, self.side)
+        return self.net(resized) / gain
+
+    def double(self) -> "FrozenLipSim":
+        if self._double is None:
+            self._double = FrozenLipSim(copy.deepcopy(self.net).double(), self.side)
+        return self._double
+
+    def to(self, device: str) -> "FrozenLipSim":
+        self.net.to(device)
+        self._double = None
+        return self
+
+    def weights(self) -> Iterable[Tensor]:
+        return self.net.state_dict().values()
+
+
+@metric("lipsim", source="arXiv:2310.18274; network and weights: this repository, docs/lipsim.md")
+def lipsim(file: str = "") -> FrozenLipSim:
+    """Provably robust: cosine of a 1-Lipschitz embedding. `lipsim:FILE` takes weights of your own."""
+    if file:
+        net = load_network(Path(file))
+    else:
+        with resources.as_file(resources.files("metrics") / "weights" / "lipsim.safetensors") as path:
+            net = load_network(path)
+    return FrozenLipSim(freeze(net), net.config.size)
