@@ -1,0 +1,144 @@
+"""Auto-PGD (Croce & Hein, ICML 2020, arXiv:2003.01690): momentum, and steps halved when stuck.
+
+On two classes the cross-entropy is softplus(-margin), so its sign, its normalised gradient and
+every decision of this algorithm are those of the margin, which does not saturate: APGD-CE *is*
+APGD on the margin, and that is what runs here.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.base import Goal, Objective, attack
+from attacks.norms import per_image, project, random_start, steepest
+from attacks.tracker import Tracker
+from core.noise import Noise
+from core.spec import Norm
+from core.tensors import Images, PerImage
+
+_RHO = 0.75
+_MOMENTUM = 0.75
+
+
+def checkpoints(steps: int) -> set[int]:
+    """Steps at which the step size is reconsidered: gaps shrink from 22 % to 6 % of the budget.
+
+    Section 3.1 of the paper: p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06), p_1 = 0.22.
+    """
+    gap, at, found = max(int(0.22 * steps), 1), 0, set()
+    while at + gap <= steps:
+        at += gap
+        found.add(at)
+        gap = max(gap - max(int(0.03 * steps), 1), max(int(0.06 * steps), 1))
+    return found
+
+
+@dataclass
+class _State:
+    """Everything of the rows still in work, so that dropping some is one call."""
+
+    x: Images
+    current: Images
+    previous: Images
+    gradient: Images
+    best: Images
+    best_gradient: Images
+    loss: PerImage
+    best_loss: PerImage
+    step: PerImage
+    rises: PerImage
+    best_loss_then: PerImage
+    halved_then: Tensor
+
+    def select(self, index: Tensor) -> "_State":
+        return _State(**{name: value[index] for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class APGD:
+    """`steps` steps from one random start; the first step is 2 eps."""
+
+    norm: ClassVar[Norm]
+    goal: ClassVar[Goal] = "flip"
+    minimal: ClassVar[bool] = False
+    steps: int = 100
+
+    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        tracker = Tracker(x)
+        start = random_start(x, eps, self.norm, noise)
+        loss, gradient = objective.gradient(start)
+        going = tracker.update(objective, start, loss)
+        state = _start(x, start, loss, gradient, eps).select(going)
+        objective = objective.select(going)
+        reconsider, last = checkpoints(self.steps), 0
+        for i in range(1, self.steps + 1):
+            if not tracker.active:
+                break
+            candidate = self._candidate(state, eps, first=i == 1)
+            loss, gradient = objective.gradient(candidate)
+            going = tracker.update(objective, candidate, loss)
+            _advance(state, candidate, loss, gradient)
+            if len(going) < len(candidate):
+                state, objective = state.select(going), objective.select(going)
+            if i in reconsider:
+                _reconsider(state, i - last)
+                last = i
+        return tracker.best
+
+    def _candidate(self, s: _State, eps: float, *, first: bool) -> Images:
+        """A projected ascent step, then three quarters of it plus a quarter of the last move."""
+        ascent = s.current + per_image(s.step) * steepest(s.gradient, self.norm)
+        ascent = project(ascent, s.x, eps, self.norm)
+        if first:
+            return ascent
+        mixed = s.current + _MOMENTUM * (ascent - s.current) + (1 - _MOMENTUM) * (s.current - s.previous)
+        return project(mixed, s.x, eps, self.norm)
+
+
+def _start(x: Images, start: Images, loss: PerImage, gradient: Images, eps: float) -> _State:
+    return _State(
+        x=x, current=start, previous=start, gradient=gradient,
+        best=start, best_gradient=gradient, loss=loss, best_loss=loss,
+        step=torch.full_like(loss, 2 * eps), rises=torch.zeros_like(loss),
+        best_loss_then=loss, halved_then=torch.ones_like(loss, dtype=torch.bool),
+    )  # fmt: skip
+
+
+def _advance(s: _State, candidate: Images, loss: PerImage, gradient: Images) -> None:
+    """Move to the candidate; count the rises; remember the best point and its gradient."""
+    s.rises = s.rises + (loss > s.loss)
+    better = loss > s.best_loss
+    s.best = torch.where(per_image(better), candidate, s.best)
+    s.best_gradient = torch.where(per_image(better), gradient, s.best_gradient)
+    s.best_loss = torch.maximum(s.best_loss, loss)
+    s.previous, s.current, s.gradient, s.loss = s.current, candidate, gradient, loss
+
+
+def _reconsider(s: _State, gap: int) -> None:
+    """Halve the step and go back to the best point where too few steps rose, or nothing was won."""
+    stuck = (s.best_loss <= s.best_loss_then) & ~s.halved_then
+    halve = (s.rises < _RHO * gap) | stuck
+    s.step = torch.where(halve, s.step / 2, s.step)
+    s.current = torch.where(per_image(halve), s.best, s.current)
+    s.gradient = torch.where(per_image(halve), s.best_gradient, s.gradient)
+    s.loss = torch.where(halve, s.best_loss, s.loss)
+    s.rises = torch.zeros_like(s.rises)
+    s.best_loss_then, s.halved_then = s.best_loss, halve
+
+
+@attack("l2-apgd-ce", source="arXiv:2003.01690")
+@dataclass(frozen=True)
+class L2APGD(APGD):
+    """Auto-PGD in l2: what the paper's l2-AA rows really ran (100 steps, 1 start)."""
+
+    norm: ClassVar[Norm] = "l2"
+
+
+@attack("linf-apgd-ce", source="arXiv:2003.01690")
+@dataclass(frozen=True)
+class LinfAPGD(APGD):
+    """Auto-PGD in l-infinity: what the paper's linf-AA rows really ran (100 steps, 1 start)."""
+
+    norm: ClassVar[Norm] = "linf"

@@ -1,0 +1,62 @@
+"""An AutoAttack that is valid on two classes.
+
+Upstream's targeted APGD, targeted FAB and DLR need three or four logits and cannot run on a forced
+choice; these parts can, and each runs on what still stands. The margin takes the place of the
+cross-entropy in all three (see apgd.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from attacks.apgd import APGD, L2APGD, LinfAPGD
+from attacks.base import Attack, Goal, attack
+from attacks.fab import FAB, L2FAB, LinfFAB
+from attacks.square import L2Square, LinfSquare, Square
+from core.spec import Norm
+
+
+@dataclass(frozen=True)
+class AutoAttack:
+    """APGD with restarts, FAB, Square. `full` takes upstream's numbers: 5 starts, FAB 3 x 100, Square 5000.
+
+    Other numbers may be given: starts and steps of APGD, starts and steps of FAB, queries of Square.
+    """
+
+    norm: ClassVar[Norm]
+    goal: ClassVar[Goal] = "flip"
+    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]]
+    full: bool = False
+    starts: int = 3
+    steps: int = 100
+    fab_starts: int = 1
+    fab_steps: int = 100
+    queries: int = 500
+
+    def parts(self) -> Sequence[tuple[str, Attack, int]]:
+        """(name, attack, starts), in the order in which they run."""
+        apgd, fab, square = self.members
+        starts, fab_starts, queries = (5, 3, 5000) if self.full else (self.starts, self.fab_starts, self.queries)
+        return (
+            ("apgd-ce", apgd(steps=self.steps), starts),
+            ("fab", fab(steps=self.fab_steps), fab_starts),
+            ("square", square(queries=queries), 1),
+        )
+
+
+@attack("l2-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
+@dataclass(frozen=True)
+class L2AutoAttack(AutoAttack):
+    """APGD (3 x 100), FAB (100) and Square (500) in l2, each on what still stands."""
+
+    norm: ClassVar[Norm] = "l2"
+    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]] = (L2APGD, L2FAB, L2Square)
+
+
+@attack("linf-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
+@dataclass(frozen=True)
+class LinfAutoAttack(AutoAttack):
+    """APGD (3 x 100), FAB (100) and Square (500) in l-infinity, each on what still stands."""
+
+    norm: ClassVar[Norm] = "linf"
+    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]] = (LinfAPGD, LinfFAB, LinfSquare)
