@@ -1,0 +1,32 @@
+# What the README, CI and you run, by the same names. Everything installs into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test check clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[test,check,all]'
+	touch $@
+
+demo: $(VENV)/.installed ## the main job on the embedded data, and a report of it
+	$(BIN)/bench run --metric lipsim,effnet-lite0 --attack l2-aa --eps 2.0 --limit 24 --runs $(DEMO)/runs
+	$(BIN)/bench report --runs $(DEMO)/runs --to $(DEMO)/report
+
+test: $(VENV)/.tested ## all tests, on both cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+
+check: $(VENV)/.tested ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) $(DEMO)

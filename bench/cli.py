@@ -1,0 +1,35 @@
+"""The command line: words to calls. Commands live beside this file, one module each."""
+
+import sys
+
+import typer
+
+from bench import certify, distance, listing, report, run, train
+from bench.evaluate import UnsoundError
+from core.errors import UserError
+
+app = typer.Typer(
+    help="How robust perceptual image-similarity metrics are: under attack, and with proof.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("certify")(certify.certify)
+app.command("distance")(distance.distance)
+app.command("report")(report.report)
+app.command("list")(listing.listing)
+app.add_typer(train.app, name="train")
+
+
+def main() -> None:
+    """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
+    try:
+        app()
+    except UserError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except UnsoundError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(1)

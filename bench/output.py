@@ -1,0 +1,95 @@
+"""What a run prints at its end: one JSON object, or one table a data set and what it means."""
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from results.record import SCHEMA
+from results.rows import Row
+
+_WIDTH = 118
+
+
+def console() -> Console:
+    """Standard output, wide enough for the tables also where it is a pipe or a narrow window."""
+    made = Console(highlight=False)
+    return made if made.width >= _WIDTH else Console(highlight=False, width=_WIDTH)
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """The object of interface.md."""
+    return json.dumps({"schema": SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
+
+
+def print_tables(rows: Sequence[Row], out: Console) -> None:
+    """One table a data set: a line for each metric, method and eps; scores with their intervals."""
+    for data in dict.fromkeys(row.data for row in rows):
+        table = Table(title=f"{data}: 2AFC score, % [95 % interval]", caption=_CAPTION)
+        for name in ("metric", "attack", "norm", "eps", "n", "natural", "attacked", "certified"):
+            table.add_column(name, justify="left" if name in ("metric", "attack") else "right", overflow="fold")
+        mine = [row for row in rows if row.data == data]
+        for metric in dict.fromkeys(row.metric for row in mine):
+            for line in _lines([row for row in mine if row.metric == metric]):
+                table.add_row(*line)
+            table.add_section()
+        out.print(table)
+
+
+_CAPTION = "eps: norm over all pixels and channels, images in [0, 1] at 224 x 224; certified: proved lower bound"
+
+
+def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    """The lines of one metric; what would repeat is left blank."""
+    natural = next(row for row in rows if row.kind == "natural")
+    lines: list[list[str]] = []
+    keys = dict.fromkeys((r.norm, r.eps) for r in rows if r.kind != "natural")
+    for norm, eps in keys:
+        here = [row for row in rows if (row.norm, row.eps) == (norm, eps)]
+        attacks = [row for row in here if row.kind == "attack"]
+        proofs = [row for row in here if row.kind == "certificate"]
+        for i in range(max(len(attacks), len(proofs))):
+            attacked = attacks[i] if i < len(attacks) else None
+            proof = proofs[i] if i < len(proofs) else None
+            first = not lines
+            lines.append([
+                natural.metric if first else "", attacked.method or "" if attacked else "", norm or "", f"{eps:.4g}",
+                str(natural.n) if first else "", _score(natural) if first else "",
+                _score(attacked) if attacked else "", _proof(proof, many=len(proofs) > 1) if proof else "",
+            ])  # fmt: skip
+    return lines
+
+
+def _proof(row: Row, *, many: bool) -> str:
+    name = f"{row.method}: " if many or row.method != "margin" else ""
+    return name + _score(row) + ("" if row.sound else " not sound")
+
+
+def _score(row: Row) -> str:
+    if row.unit == "distance":
+        return f"mean distance {row.score:.4f} [{row.low:.4f}, {row.high:.4f}]"
+    return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
+
+
+def explain(rows: Sequence[Row]) -> list[str]:
+    """What the numbers say, a sentence a metric, at the largest eps that was asked for."""
+    sentences = []
+    for name, data in dict.fromkeys((row.metric, row.data) for row in rows):
+        mine = [row for row in rows if (row.metric, row.data) == (name, data) and row.unit == "percent"]
+        natural = next((row for row in mine if row.kind == "natural"), None)
+        attacked = max((r for r in mine if r.kind == "attack"), key=lambda r: (r.eps or 0, -r.score), default=None)
+        if natural is None or attacked is None:
+            continue
+        proved = next((r for r in mine if r.kind == "certificate" and r.sound and _same(r, attacked)), None)
+        promise = f", and it is proved that no such change pushes it below {proved.score:.0f} %" if proved else ""
+        sentences.append(
+            f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on "
+            f"{attacked.score:.0f} % once {attacked.method} may change the reference by {attacked.norm} "
+            f"{attacked.eps:.3g}{promise}."
+        )
+    return sentences
+
+
+def _same(one: Row, other: Row) -> bool:
+    return (one.norm, one.eps) == (other.norm, other.eps)

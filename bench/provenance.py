@@ -1,0 +1,44 @@
+"""Where and with what a run was made."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_PACKAGES = ("perceptbench", "torch", "torchvision", "timm", "numpy", "pillow", "scipy", "statsmodels")
+
+
+def provenance(device: str, seed: int) -> dict[str, Any]:
+    """Commit, dirty flag, versions, device, threads, seed and time, for record.json."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain")),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+    }
+
+
+def _git(*words: str) -> str | None:
+    """What git says in this project's folder; None for an installed copy without a repository."""
+    folder = Path(__file__).parent.parent
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

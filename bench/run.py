@@ -1,0 +1,45 @@
+"""`bench run`: metrics through attacks, with certificates wherever a metric admits one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import options
+from bench.options import Device
+
+
+def run(
+    metric: options.Metrics,
+    eps: options.Eps,
+    attack: options.Attacks,
+    data: options.Data = ["photos"],  # noqa: B006 - typer reads the default, nothing changes it
+    certifier: Annotated[str, typer.Option("--certifier", help="margin, another one, or none.")] = "margin",
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    skip_certified: Annotated[
+        bool,
+        typer.Option("--skip-certified/--no-skip-certified", help="Do not attack what is proved safe."),
+    ] = True,
+    batch_size: options.BatchSize = "auto",
+    device: options.DeviceOption = Device.auto,
+    runs: options.Runs = Path("runs"),
+    json: options.Json = False,
+) -> None:
+    """Attack metrics on 2AFC data and certify those that admit a proof."""
+    from bench.engines.local import run_all
+    from bench.plan import Request
+    from core.spec import parse_eps
+
+    request = Request(
+        metrics=metric,
+        data=data,
+        attacks=attack,
+        certifiers=[] if certifier == "none" else [certifier],
+        eps=parse_eps(eps),
+        limit=limit,
+        seed=seed,
+        skip_certified=skip_certified,
+        device=device.resolve(),
+    )
+    run_all(request, runs, options.batch_size(batch_size), as_json_object=json)

@@ -1,0 +1,102 @@
+"""run(plan) -> Record: batches, shards on disk, progress; a killed run goes on where it stopped."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.progress import Progress, TaskID
+from safetensors.torch import save_file
+
+from attacks.runner import parts_of
+from bench.evaluate import UnsoundError, evaluate
+from bench.plan import Plan
+from bench.provenance import provenance
+from core.files import write_atomically
+from results.record import Record
+from results.store import RunStore
+from triplets.base import Entry
+
+AUTO_BATCH = {"cpu": 8, "cuda": 32}
+
+
+def run(
+    plan: Plan, store: RunStore, *, device: str, batch_size: int | None, progress: Progress, task: TaskID
+) -> Record:
+    """Answer from the store, or compute what is missing and store it.
+
+    Raises UnsoundError, with the counter-example kept in the run's folder, when a flip lies inside
+    a radius that was called sound; then no record is written.
+    """
+    spec = plan.spec
+    progress.update(task, total=len(plan.source), description=_describe(plan))
+    known = store.get(spec.id)
+    if known is not None:
+        progress.update(task, completed=len(plan.source), description=f"{_describe(plan)} (from the store)")
+        return known
+    started = time.monotonic()
+    with store.writer(spec.id) as writer:
+        done = writer.done
+        finished = set(done["id"]) if len(done) else set()
+        progress.update(task, completed=len(finished))
+        left = [entry for entry in plan.source.entries if entry.id not in finished]
+        frames = [done] if len(done) else []
+        for entries in _chunks(left, batch_size or AUTO_BATCH[device]):
+            batch = plan.source.batch(entries).to(device)
+            try:
+                frame = evaluate(plan, batch, [entry.group for entry in entries])
+            except UnsoundError as error:
+                _keep_counterexample(store.root / spec.id, error)
+                raise
+            writer.add(frame)
+            frames.append(frame)
+            progress.advance(task, len(entries))
+        samples = _in_order(pd.concat(frames, ignore_index=True), plan)
+        record = Record(
+            run=spec.id,
+            spec=spec.to_dict(),
+            provenance=provenance(device, spec.seed),
+            samples=samples,
+            facts=_facts(plan, samples, len(finished), time.monotonic() - started),
+        )
+        writer.finish(record)
+    return record
+
+
+def _describe(plan: Plan) -> str:
+    method = plan.spec.attack or plan.spec.certifier or "natural"
+    return f"{plan.spec.metric} · {plan.spec.data.name} · {method}"
+
+
+def _chunks(entries: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
+    return [entries[i : i + size] for i in range(0, len(entries), size)]
+
+
+def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """By eps, then as the data set lists its triplets: the same file however it was computed."""
+    position = {name: i for i, name in enumerate(plan.source.ids)}
+    samples = samples.assign(_at=samples["id"].map(position)).sort_values(["eps", "_at"])
+    return samples.drop(columns="_at").reset_index(drop=True)
+
+
+def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> dict[str, object]:
+    last = samples[samples["eps"] == samples["eps"].max()]
+    attack = plan.attack
+    parts = parts_of(attack, plan.attack_name) if attack else ()
+    return {
+        "unit": "distance" if attack and attack.goal == "embedding" else "percent",
+        "parts": [{"part": name, "starts": starts, **vars(member)} for name, member, starts in parts],
+        "sound": plan.sound,
+        "n": len(plan.source),
+        "ties": plan.source.ties,
+        "note": plan.source.note,
+        "resumed": resumed,
+        "seconds": round(seconds, 2),
+        "forwards": float(last["forwards"].sum()),
+        "backwards": float(last["backwards"].sum()),
+        "min_norm_ref": float(last["norm_ref"].min()) if last["norm_ref"].notna().any() else None,
+    }
+
+
+def _keep_counterexample(folder: Path, error: UnsoundError) -> None:
+    write_atomically(folder / "counterexample.safetensors", lambda part: save_file(error.tensors, part))
