@@ -1,0 +1,65 @@
+"""Scores and their intervals, from samples. An empty set has no score: it raises."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval over n samples."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def credit(samples: pd.DataFrame, survived: pd.Series) -> np.ndarray:
+    """What each triplet adds to the score, in [0, 1].
+
+    Where people voted 0 or 1, a right answer counts 1. Where they were divided, the BAPPS rule
+    holds: an answer counts the share of people who gave it, so an answer that did not survive
+    counts what the other side got (Zhang et al., CVPR 2018, section 4.2).
+    """
+    share = samples["right_share"].to_numpy()
+    majority = np.maximum(share, 1 - share)
+    return np.where(survived.to_numpy(), majority, 1 - majority)
+
+
+def natural_credit(samples: pd.DataFrame) -> np.ndarray:
+    """The same without an attack; a tie of the metric counts one half."""
+    values = credit(samples, samples["correct"])
+    return np.where(samples["d0"] == samples["d1"], 0.5, values)
+
+
+def proportion(values: np.ndarray) -> Estimate:
+    """The mean of credits in [0, 1] with Wilson's 95 % interval (JASA 1927).
+
+    Divided votes and ties give credits between, whose variance
+    is at most that of 0 and 1 with the same mean, so there the interval is on the safe side.
+    Raises ValueError for an empty set.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    n = len(values)
+    if n == 0:
+        raise ValueError("an empty set of samples has no score")
+    mean = float(np.mean(values))
+    low, high = proportion_confint(mean * n, n, alpha=1 - CONFIDENCE, method="wilson")
+    return Estimate(mean, float(low), float(high), n)
+
+
+def mean_estimate(values: np.ndarray) -> Estimate:
+    """The mean of distances with Student's t interval. Raises ValueError for fewer than two."""
+    from scipy import stats
+
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"an interval of a mean needs at least two samples, got {n}")
+    mean, error = float(np.mean(values)), float(stats.sem(values))
+    half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
+    return Estimate(mean, mean - half, mean + half, n)

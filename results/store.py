@@ -1,0 +1,234 @@
+"""Runs on disk: `<root>/<run>/record.json` beside `samples.parquet`, and shards until it is finished.
+
+record.json is written last and marks a finished run. A process killed at any moment leaves either
+shards, which the next writer continues from, or a finished run.
+"""
+
+import fcntl
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import UserError
+from core.files import write_atomically
+from results.record import COLUMNS, SCHEMA, Record
+
+MAX_JSON_BYTES = 16 * 2**20
+
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
+_STATUSES = ("done", "failed")
+_SPEC_TYPES: dict[str, tuple[type, ...]] = {
+    "metric": (str,),
+    "data": (str,),
+    "attack": (str, type(None)),
+    "certifier": (str, type(None)),
+    "norm": (str,),
+    "eps": (list,),
+}
+_HEADER_TYPES = {"schema": int, "run": str, "status": str, "spec": dict, "provenance": dict, "facts": dict}
+_REQUIRED = ("id", "eps", "label", "right_share", "d0", "d1", "correct", "robust", "radius")
+"""What scores are made of, so it may not be missing; `norm_ref` is where there are no embeddings."""
+
+
+class RunStore:
+    """The runs in one folder. Reading trusts no file: ids, sizes, types and columns are checked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get(self, run_id: str) -> Record | None:
+        """The finished run of that id; None where there is none, or only a beginning of one.
+
+        Raises UserError for a damaged file, a record of a newer schema, and an id that is none.
+        """
+        header = self._header(run_id)
+        return None if header is None else self._load(header)
+
+    def select(self, *, status: str | None = "done", **fields: object) -> list[Record]:
+        """Finished runs whose spec has these values (`metric="lipsim"`), by time of creation, then id.
+
+        `status=None` takes failed ones too. Folders that are not runs are passed over. Raises
+        UserError as `get` does.
+        """
+        unknown = set(fields) - set(_SPEC_TYPES) - {"seed", "limit", "skip_certified"}
+        if unknown:
+            raise TypeError(f"a spec has no field {', '.join(sorted(unknown))}")
+        folders = self.root.iterdir() if self.root.is_dir() else ()
+        headers = [self._header(f.name) for f in folders if f.is_dir() and _RUN_ID.fullmatch(f.name)]
+        chosen = [
+            header
+            for header in headers
+            if header is not None
+            and status in (None, header["status"])
+            and all(header["spec"].get(key) == value for key, value in fields.items())
+        ]
+        chosen.sort(key=lambda header: (str(header["provenance"].get("time", "")), header["run"]))
+        return [self._load(header) for header in chosen]
+
+    @contextmanager
+    def writer(self, run_id: str) -> "Iterator[RunWriter]":
+        """Hold a run exclusively while it is computed.
+
+        Raises UserError when another process holds it, or has finished it in the meantime.
+        """
+        folder = self._folder(run_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("w")
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {folder} ({error.strerror}); choose another folder with --runs"
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"another process is working on the run {run_id} in {self.root}; "
+                    "wait for it to end, or choose another folder with --runs"
+                ) from None
+            if (folder / "record.json").exists():
+                raise UserError(f"the run {run_id} in {self.root} is already finished; give the same command again")
+            yield RunWriter(folder)
+
+    def _folder(self, run_id: str) -> Path:
+        # The id becomes a path, so it must not be able to leave the root.
+        if not _RUN_ID.fullmatch(run_id):
+            raise UserError(f"a run id is 12 hex digits, got {run_id!r}")
+        return self.root / run_id
+
+    def _header(self, run_id: str) -> dict[str, Any] | None:
+        path = self._folder(run_id) / "record.json"
+        return _checked_header(path, _read_json(path)) if path.exists() else None
+
+    def _load(self, header: dict[str, Any]) -> Record:
+        path = self._folder(header["run"]) / "samples.parquet"
+        samples = _read_samples(path)
+        if header["status"] == "done" and not set(header["spec"]["eps"]) <= set(samples["eps"]):
+            raise _damaged(path, "an eps of record.json has no samples")
+        return Record(samples=samples, **header)
+
+
+class RunWriter:
+    """One run being computed. Made by `RunStore.writer`, which holds the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shards = folder / "shards"
+        for part in (*folder.glob(".*.part"), *self.shards.glob(".*.part")):
+            part.unlink()
+        kept = {path: _shard_or_none(path) for path in sorted(self.shards.glob("*.parquet"))}
+        frames = [frame for frame in kept.values() if frame is not None]
+        self.done = pd.concat(frames, ignore_index=True) if frames else _empty()
+        """Samples of the shards that an earlier process left behind."""
+        self._next = 1 + max((int(path.stem) for path in kept if path.stem.isdigit()), default=-1)
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Put finished samples on disk: whole triplets, all their eps in one frame."""
+        _write_samples(self.shards / f"{self._next:06d}.parquet", frame)
+        self._next += 1
+
+    def finish(self, record: Record) -> None:
+        """Write the run, rows in the order of the record's frame, and drop the shards."""
+        if record.run != self.folder.name:
+            raise ValueError(f"the record of run {record.run} does not belong into {self.folder.name}")
+        text = json.dumps(record.header(), indent=1, allow_nan=False)
+        _write_samples(self.folder / "samples.parquet", record.samples)
+        write_atomically(self.folder / "record.json", lambda part: part.write_text(text + "\n", encoding="utf-8"))
+        shutil.rmtree(self.shards, ignore_errors=True)
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+
+
+def _write_samples(path: Path, frame: pd.DataFrame) -> None:
+    if list(frame.columns) != list(COLUMNS):
+        raise ValueError(f"samples want the columns {list(COLUMNS)}, got {list(frame.columns)}")
+    typed = frame.astype(COLUMNS)
+    if missing := _missing(typed):
+        raise ValueError(f"samples want a value in every row, but not all rows have {', '.join(missing)}")
+    write_atomically(path, lambda part: typed.to_parquet(part, engine="pyarrow", index=False))
+
+
+def _shard_or_none(path: Path) -> pd.DataFrame | None:
+    try:
+        return _read_samples(path)
+    except UserError:
+        # Its triplets are simply computed again.
+        path.unlink()
+        return None
+
+
+def _read_samples(path: Path) -> pd.DataFrame:
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow)
+            samples = file.read().to_pandas(ignore_metadata=True)
+        typed = samples.astype(COLUMNS)
+    except FileNotFoundError:
+        raise _damaged(path, "it is missing") from None
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
+        raise _damaged(path, str(error).partition("\n")[0]) from error
+    if missing := _missing(typed):
+        raise _damaged(path, f"values are missing in {', '.join(missing)}")
+    return typed
+
+
+def _missing(samples: pd.DataFrame) -> list[str]:
+    return [name for name in _REQUIRED if samples[name].isna().any()]
+
+
+def _check_columns(path: Path, schema: pa.Schema) -> None:
+    if schema.names != list(COLUMNS):
+        raise _damaged(path, f"it should have the columns {', '.join(COLUMNS)}; it has {', '.join(schema.names)}")
+    for field in schema:
+        wanted = COLUMNS[field.name]
+        is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        if not (is_text if wanted == "string" else str(field.type).replace("double", "float64") == wanted):
+            raise _damaged(path, f"the column {field.name} should be {wanted}, it is {field.type}")
+
+
+def _read_json(path: Path) -> object:
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise _damaged(path, f"it is larger than {MAX_JSON_BYTES // 2**20} MiB")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _checked_header(path: Path, header: object) -> dict[str, Any]:
+    if not isinstance(header, dict):
+        raise _damaged(path, "it is not a JSON object")
+    schema = header.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UserError(f"{path} has schema {schema}, this perceptbench reads up to {SCHEMA}; install a newer one")
+    _check_types(path, header, {key: (kind,) for key, kind in _HEADER_TYPES.items()})
+    _check_types(path, header["spec"], _SPEC_TYPES)
+    if header["run"] != path.parent.name:
+        raise _damaged(path, f"it is the record of run {header['run']!r}")
+    if header["status"] not in _STATUSES:
+        raise _damaged(path, f"its status is {header['status']!r}, not one of {', '.join(_STATUSES)}")
+    if not all(type(eps) in (int, float) for eps in header["spec"]["eps"]):
+        raise _damaged(path, "eps should be a list of numbers")
+    return {key: header[key] for key in _HEADER_TYPES}
+
+
+def _check_types(path: Path, values: Mapping[str, Any], wanted: Mapping[str, tuple[type, ...]]) -> None:
+    for key, kinds in wanted.items():
+        if key not in values or not isinstance(values[key], kinds):
+            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise _damaged(path, f"{key!r} should be {names}, got {values.get(key)!r:.60}")
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged: {why}; delete the folder {path.parent} and run the same command again")

@@ -1,0 +1,59 @@
+"""Scores and intervals against published numbers and answers known by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.statistics import credit, mean_estimate, natural_credit, proportion
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        # Newcombe, Statistics in Medicine 17 (1998), Table I, method 3 (score, no continuity correction).
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_interval_is_newcombes_method_3(right: int, n: int, low: float, high: float) -> None:
+    estimate = proportion(np.array([1.0] * right + [0.0] * (n - right)))
+    assert (estimate.value, estimate.n) == (right / n, n)
+    assert (round(estimate.low, 4), round(estimate.high, 4)) == (low, high)
+
+
+def test_t_interval_by_hand_from_the_t_table() -> None:
+    # Values 1..5 have mean 3, s = sqrt(2.5), t(0.975, 4) = 2.776.
+    estimate = mean_estimate(np.arange(1.0, 6.0))
+    half = 2.776 * np.sqrt(2.5) / np.sqrt(5)
+    assert estimate.value == 3
+    assert (estimate.low, estimate.high) == pytest.approx((3 - half, 3 + half), abs=1e-3)
+
+
+def test_divided_votes_get_the_interval_of_counts_with_their_mean() -> None:
+    divided, counted = proportion(np.array([0.8] * 20)), proportion(np.array([1.0] * 16 + [0.0] * 4))
+    assert (divided.low, divided.high) == pytest.approx((counted.low, counted.high))
+    # Wilson by hand for 16 of 20: (0.8 + 0.09604 +- 1.96 sqrt(0.008 + 0.0024)) / 1.19207
+    assert (divided.low, divided.high) == pytest.approx((0.5840, 0.9193), abs=1e-4)
+    alone = proportion(np.array([0.7]))
+    assert 0 <= alone.low < 0.7 < alone.high <= 1
+
+
+def test_an_empty_set_has_no_score() -> None:
+    with pytest.raises(ValueError, match="no score"):
+        proportion(np.array([]))
+    with pytest.raises(ValueError, match="at least two"):
+        mean_estimate(np.array([1.0]))
+
+
+def test_bapps_rule_counts_the_share_of_people_who_agree() -> None:
+    samples = pd.DataFrame({"right_share": [1.0, 0.8, 0.2, 0.8, 0.2], "d0": 1.0, "d1": 0.0})
+    survived = pd.Series([True, True, True, False, False])
+    assert credit(samples, survived).tolist() == pytest.approx([1, 0.8, 0.8, 0.2, 0.2])
+
+
+def test_a_tie_of_the_metric_counts_one_half_without_attack_and_is_lost_under_it() -> None:
+    samples = pd.DataFrame({"right_share": [1.0, 1.0], "d0": [0.5, 0.5], "d1": [0.5, 0.1], "correct": [False, True]})
+    assert natural_credit(samples).tolist() == [0.5, 1.0]
+    assert credit(samples, samples["correct"]).tolist() == [0.0, 1.0]
