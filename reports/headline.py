@@ -1,0 +1,54 @@
+"""What a hurried reader takes home, in one sentence a data set and norm."""
+
+from collections.abc import Sequence
+
+from reports.current import current_rows
+from reports.sandwich import bounds
+from reports.wording import NORMS, eps_text, labels
+from results.record import Record
+from results.rows import Row
+
+EPS_MEANING = (
+    "eps is the largest change of the reference image that is allowed, measured as the {norms} norm over all pixels "
+    "and channels of a 224 x 224 x 3 image with values in [0, 1]; left and right stay as they are."
+)
+
+
+def opening(records: Sequence[Record]) -> list[str]:
+    """The headline sentences, what the data sets are, then what eps means."""
+    rows = [row for row in current_rows(records) if row.unit == "percent"]
+    names = labels(row.metric for row in rows)
+    sentences = []
+    for data, label in labels(row.data for row in rows).items():
+        mine = [row for row in rows if row.data == data]
+        norms = sorted({row.norm for row in mine if row.norm})
+        sentences += [sentence for norm in norms if (sentence := _sentence(label, norm, mine, names))]
+    norms = sorted({NORMS.get(record.spec["norm"], record.spec["norm"]) for record in records})
+    data_names = labels(record.spec["data"] for record in records)
+    notes = dict.fromkeys((r.spec["data"], r.facts["note"]) for r in records if r.facts.get("note"))
+    about = [f"{data_names[data]}: {note}." for data, note in notes]
+    return [*sentences, *about, EPS_MEANING.format(norms=" or ".join(norms))]
+
+
+def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
+    """Scores at the largest eps that was attacked, highest first."""
+    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural"}
+    found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == norm and pair[1] is not None]
+    if not found:
+        return None
+    largest = max(eps for _, eps, _, _ in found)
+    last = [
+        (line, proved, attacked) for line, eps, proved, attacked in found if eps == largest and attacked is not None
+    ]
+    words = []
+    for line, proved, attacked in sorted(last, key=lambda item: -item[2].score):
+        promise = f", at least {proved.score:.1f} whatever the attack" if proved else ""
+        words.append(
+            f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f} "
+            f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
+        )
+    return (
+        f"2AFC score on {data} in percent, without an attack and at {NORMS.get(norm, norm)} eps {eps_text(largest)}: "
+        + "; ".join(words)
+        + "."
+    )

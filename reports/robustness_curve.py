@@ -1,0 +1,72 @@
+"""Scores over eps: what attacks left standing, and below it what is proved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reports.base import Cell, Chart, Curve, Panel, report
+from reports.current import current_rows
+from reports.sandwich import bounds
+from reports.wording import NORMS, eps_axis, file_stem, labels
+from results.record import Record
+from results.rows import Row
+
+
+@report("robustness-curve", source="arXiv:1902.06705 asks for accuracy over the whole range of eps")
+@dataclass(frozen=True, slots=True)
+class RobustnessCurve:
+    """Attacked and certified 2AFC score over eps, one picture a data set, one panel a norm."""
+
+    place: ClassVar[int] = 3
+
+    def __call__(self, records: Sequence[Record]) -> list[Chart]:
+        """One chart a data set that was attacked or certified; norms are never mixed."""
+        rows = [row for row in current_rows(records) if row.unit == "percent"]
+        names = labels(sorted(row.metric for row in rows))
+        stems: list[str] = []
+        charts = []
+        for data, label in labels(row.data for row in rows).items():
+            mine = [row for row in rows if row.data == data]
+            panels = tuple(_panel(norm, label, mine, names) for norm in sorted({r.norm for r in mine if r.norm}))
+            stem = file_stem(label)
+            stems.append(stem)
+            # Two data sets can differ in signs that no file name holds.
+            number = "" if stems.count(stem) == 1 else f"-{stems.count(stem)}"
+            name = f"robustness_curve_{stem}{number}"
+            charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine)))
+        return [chart for chart in charts if chart.panels]
+
+
+def _panel(norm: str, data: str, rows: Sequence[Row], names: dict[str, str]) -> Panel:
+    curves = []
+    for style, metric in enumerate(names):
+        mine = [row for row in rows if row.metric == metric and row.norm in (None, norm)]
+        if not any(row.norm for row in mine):
+            continue
+        n = max(row.n for row in mine if row.norm)
+        curves += _curves([row for row in mine if row.n == n], names[metric], style)
+    counts = sorted({cell.n for curve in curves for _, cell in curve.points})
+    size = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    return Panel(f"{data}, {NORMS.get(norm, norm)} ({size})", eps_axis(norm), tuple(curves))
+
+
+def _curves(rows: Sequence[Row], name: str, style: int) -> list[Curve]:
+    """The curve under the strongest attack, and the proved one below it; both start unharmed."""
+    start = [(0.0, Cell.of(row)) for row in rows if row.kind == "natural"][:1]
+    found = sorted(bounds(rows).items(), key=lambda item: item[0][3])
+    attacked = [(eps, Cell.of(row)) for (_, _, _, eps), (_, row) in found if row is not None]
+    proved = [(eps, Cell.of(row)) for (_, _, _, eps), (row, _) in found if row is not None]
+    pairs = ((False, attacked), (True, proved))
+    return [Curve(name, is_proved, (*start, *points), style) for is_proved, points in pairs if points]
+
+
+def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    methods = sorted({labels([r.method])[r.method] for r in rows if r.kind == "attack" and r.method})
+    notes = ["Bands: 95 % intervals. Grey line: 50 %, the score of a coin."]
+    if methods:
+        notes.insert(0, f"Solid: after the strongest attack on each metric, of {', '.join(methods)}.")
+    if any(row.kind == "certificate" and row.sound for row in rows):
+        notes.insert(1, "Dashed: proved, no attack on the reference image gets below.")
+    if any(row.kind == "certificate" and not row.sound for row in rows):
+        notes.append("Certificates that are not sound are left out.")
+    return tuple(notes)

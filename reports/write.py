@@ -1,0 +1,56 @@
+"""A folder with the report: the document and the pictures beside it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from core.errors import UserError
+from core.files import write_atomically
+from core.spec import Ref
+from reports import markdown
+from reports.base import Block, Chart, report
+from reports.current import current
+from reports.headline import opening
+from results.record import Record
+
+TITLE = "Robustness of perceptual similarity metrics"
+
+FORMATS: dict[str, Callable[[str, list[str], list[Block]], str]] = {"md": markdown.document}
+
+
+def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = ("md",)) -> list[Path]:
+    """Write `report.<format>` and the pictures it shows into a folder; the paths written.
+
+    Runs that newer ones replace are left out and named. Raises UserError where there is no run to
+    report, for an unknown format, and where the folder cannot be written to.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise UserError(f"unknown report format {', '.join(unknown) or '(none)'}; known: {', '.join(FORMATS)}")
+    done = [record for record in records if record.status == "done"]
+    if not done:
+        raise UserError("no finished run to report; first: bench run --metric lipsim --attack l2-aa --eps 2.0")
+    kept, replaced = current(done)
+    reports = sorted((report.build(Ref(name)) for name in report.names()), key=lambda one: one.place)
+    blocks = [block for one in reports for block in one(kept)]
+    words = opening(kept)
+    if replaced:
+        words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
+    try:
+        return _write(blocks, words, to, formats)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the report to {to} ({error.strerror}); choose another folder with --to"
+        ) from error
+
+
+def _write(blocks: list[Block], words: list[str], to: Path, formats: Sequence[str]) -> list[Path]:
+    from reports.figures import save_png
+
+    pictures = {to / f"{chart.name}.png": chart for chart in blocks if isinstance(chart, Chart)}
+    for path, chart in pictures.items():
+        write_atomically(path, partial(save_png, chart))
+    documents = {to / f"report.{name}": FORMATS[name](TITLE, words, blocks) for name in formats}
+    for path, content in documents.items():
+        write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
+    return [*documents, *pictures]

@@ -1,0 +1,70 @@
+"""The picture: what is drawn, where labels stand, and that bytes do not change."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.figures import save_png, spread
+from reports.robustness_curve import RobustnessCurve
+
+
+def test_curves_start_at_the_natural_score_and_never_rise(four_metrics) -> None:
+    (chart,) = RobustnessCurve()(four_metrics)
+    (panel,) = chart.panels
+    assert panel.x_label == "eps, l2 norm over all pixels in [0, 1]"
+    assert {(c.metric, c.proved) for c in panel.curves} == {
+        ("lipsim", False), ("lipsim", True), ("effnet-lite0", False), ("psnr", True), ("ssim", False),
+    }  # fmt: skip
+    for curve in panel.curves:
+        record = next(r for r in four_metrics if r.spec["metric"] == curve.metric)
+        assert curve.points[0][0] == 0
+        assert curve.points[0][1].value == 100 * record.samples["correct"].mean()
+        assert [eps for eps, _ in curve.points[1:]] == record.spec["eps"]
+        values = [cell.value for _, cell in curve.points]
+        assert values == sorted(values, reverse=True)
+
+
+def test_norms_have_panels_of_their_own_and_metrics_one_style(make_record) -> None:
+    records = [make_record(), make_record(run="b" * 12, norm="linf", attack="linf-aa", eps=(2 / 255, 8 / 255))]
+    (chart,) = RobustnessCurve()([*records, make_record("dists", run="c" * 12)])
+    assert [panel.x_label.split()[1] for panel in chart.panels] == ["l2", "l-infinity"]
+    for panel, eps in zip(chart.panels, ([0.5, 1, 2, 3], [2 / 255, 8 / 255]), strict=True):
+        assert all([at for at, _ in curve.points[1:]] == eps for curve in panel.curves)
+    styles = {(curve.metric, curve.style) for panel in chart.panels for curve in panel.curves}
+    assert styles == {("dists", 0), ("lipsim", 1)}
+
+
+def test_unsound_certificates_are_not_drawn(make_record) -> None:
+    (chart,) = RobustnessCurve()([make_record(certifier="paper", sound=False)])
+    assert [curve.proved for curve in chart.panels[0].curves] == [False]
+    assert "Certificates that are not sound are left out." in chart.notes
+
+
+def test_data_sets_of_like_names_get_files_of_their_own(make_record) -> None:
+    records = [make_record(data="csv:a.b"), make_record(data="csv:a-b", run="b" * 12)]
+    names = sorted(chart.name for chart in RobustnessCurve()(records))
+    assert names == ["robustness_curve_csv-a-b", "robustness_curve_csv-a-b-2"]
+
+
+def test_the_same_chart_gives_the_same_bytes(four_metrics, tmp_path) -> None:
+    (chart,) = RobustnessCurve()(four_metrics)
+    first, second = tmp_path / "1.png", tmp_path / "2.png"
+    save_png(chart, first)
+    save_png(chart, second)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes().startswith(b"\x89PNG")
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
+def test_labels_keep_their_distance_and_their_order(values: list[float]) -> None:
+    heights = spread(values, 5)
+    pairs = sorted(zip(values, heights, strict=True))
+    ordered = sorted(heights)
+    assert ordered[0] >= 0
+    assert all(b - a >= 5 - 1e-6 for a, b in itertools.pairwise(ordered))
+    assert all(h <= k for (v, h), (w, k) in itertools.pairwise(pairs) if v < w)
+
+
+def test_labels_with_room_stay_where_they_are() -> None:
+    assert spread([10, 90, 50], 5) == [10, 90, 50]
