@@ -5,12 +5,12 @@ from torch import Tensor
 
 from core.noise import Noise
 from core.spec import Norm
-from core.tensors import Images, PerImage
+from core.tensors import Images, Mask, PerImage
 
 _SHRINK = 1 - 1e-6
 
 
-def per_image(values: PerImage) -> Tensor:
+def per_image(values: PerImage | Mask) -> Tensor:
     """(n,) to (n, 1, 1, 1), to scale images."""
     return values[:, None, None, None]
 
@@ -46,13 +46,15 @@ def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
 
 
 def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """Project, then shrink by parts in a million until the *measured* size is within eps."""
+    """Project, then shrink by parts in a million and a rounding error until the *measured* size is within eps."""
     candidate = project(candidate, x, eps, norm)
-    for _ in range(4):
+    for attempt in range(6):
         measured = size(candidate - x, norm)
         if bool((measured <= eps).all()):
             break
-        factor = torch.where(measured > eps, eps / measured * _SHRINK, 1.0).to(x)
+        # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.
+        target = max(eps * _SHRINK - 2.0**-24 * 4**attempt, 0.0)
+        factor = torch.where(measured > eps, target / measured, 1.0).to(x)
         candidate = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
     return candidate
 

@@ -153,7 +153,7 @@ class L2Square(Square):
     def first(self, x: Images, eps: float, noise: Noise) -> Images:
         """A 5 x 5 grid of bumps with random signs (section 3.3)."""
         height, width = x.shape[-2:]
-        side = max(min(height, width) // 5, 1)
+        side = max(min(height, width) // 5, 2)
         delta = torch.zeros_like(x)
         for row in range(0, height - side + 1, side):
             for column in range(0, width - side + 1, side):

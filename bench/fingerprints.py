@@ -22,13 +22,13 @@ def weights_sha256(metric: Metric) -> str:
 
 
 def code_sha256(*components: object) -> str:
-    """Over the source of the components' modules and of every module of ours they use."""
+    """Over the components' classes, the source of their modules, and that of every module of ours these use."""
     seen: dict[str, Path] = {}
-    for component in components:
-        kind = component if inspect.isclass(component) or inspect.isfunction(component) else type(component)
-        for base in inspect.getmro(kind) if inspect.isclass(kind) else (kind,):
-            _collect(sys.modules.get(base.__module__), seen, root=True)
     digest = hashlib.sha256()
+    for component in components:
+        digest.update(type(component).__qualname__.encode())
+        for base in inspect.getmro(type(component)):
+            _collect(sys.modules.get(base.__module__), seen, root=True)
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + seen[name].read_bytes())
     return digest.hexdigest()

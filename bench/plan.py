@@ -114,7 +114,11 @@ def _plan(
         # Nothing is flipped, so there is no answer to certify beside it.
         certifier_ref, made_certifier = None, None
     source = source.limited(request.limit)
-    components = [c for c in (built, made_attack, made_certifier) if c is not None]
+    if made_attack and made_attack.goal == "embedding" and len(source) < 2:
+        raise UserError(f"{attack_ref} gives a mean distance, whose interval needs two triplets or more, got one")
+    if isinstance(built, LipschitzMetric) and made_certifier:
+        made_certifier.sound(built)  # refuses a metric of a geometry it does not know
+    components = [*built.code(), *(c for c in (made_attack, made_certifier) if c is not None)]
     spec = RunSpec(
         metric=metric_ref,
         data=data_ref,

@@ -49,5 +49,5 @@ def certify(certifier: Certifier, metric: LipschitzMetric, batch: Triplets) -> P
     difference = (single_left.double() - to_left).abs() + (single_right.double() - to_right).abs()
     error = _SAFETY * difference + _FLOOR * (to_left.abs() + to_right.abs())
     worth = torch.where(margin > 0, claimed / margin.clamp_min(1e-300), 0.0)
-    radius = (claimed - error * worth).clamp_min(0)
+    radius = torch.where(margin > 0, claimed - error * worth, 0.0).clamp_min(0)
     return Proof(radius, error * worth, exact.reference.norm(dim=1))

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,21 +136,24 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self.package}.{module.name}")
         for entry in entry_points(group=f"bench.{self.package}"):
             entry.load()
+        self._discovered = True
 
 
 def _checked(value: Scalar, parameter: inspect.Parameter, where: str) -> Scalar:
     """Refuse a word where a number belongs; take an integer where a float belongs."""
     wanted = parameter.annotation
-    if value == parameter.default or wanted not in (int, float, bool, str):
+    is_default = value == parameter.default and type(value) is type(parameter.default)
+    if is_default or wanted not in (int, float, bool, str):
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise UserError(f"{where} wants {wanted.__name__}, got {value!r}")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise UserError(f"{where} wants a finite number of at least 0, got {value!r}")
     return value

@@ -59,7 +59,7 @@ def _scalar(text: str) -> Scalar:
     for convert in (int, float, lambda t: float(Fraction(t))):
         try:
             return convert(text)
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             continue
     return text
 
@@ -83,7 +83,7 @@ def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:
     for text in split_list(texts):
         try:
             value = float(Fraction(text))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             raise UserError(f"--eps wants numbers like 2.0 or 36/255, got {text!r}") from None
         if value <= 0:
             raise UserError(f"--eps wants positive budgets, got {text!r}")

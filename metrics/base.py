@@ -59,6 +59,10 @@ class Metric:
         """The tensors that decide its numbers: they enter the identity of a run."""
         return ()
 
+    def code(self) -> tuple[object, ...]:
+        """The objects whose source decides its numbers: it enters the identity of a run."""
+        return (self,)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageAnchors:

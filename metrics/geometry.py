@@ -21,8 +21,14 @@ def cosine_distance(a: Embeddings, b: Embeddings) -> PerImage:
 
 
 def cosine_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-    """Normal w = u(right) - u(left) and offset 0 of the plane where both cosines agree."""
+    """Normal w = u(right) - u(left) and offset 0 of the plane where both cosines agree.
+
+    An anchor at the origin has no direction and its distance is 1/2 to everything: there is no such
+    plane, the normal is zero, and with it the radius.
+    """
     normal = F.normalize(right, dim=1) - F.normalize(left, dim=1)
+    directed = (left.norm(dim=1) > 0) & (right.norm(dim=1) > 0)
+    normal = normal * directed[:, None]
     return normal, normal.new_zeros(len(normal))
 
 
@@ -56,12 +62,15 @@ def angle(a: Embeddings, b: Embeddings) -> PerImage:
 def cosine_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
     """Bounds of 1 - cos over all g within eps of a (case B, raw embedding).
 
-    The direction of a can turn by asin(eps / |a|), and anywhere once eps >= |a|.
+    The direction of a can turn by asin(eps / |a|), and anywhere once eps >= |a|. A zero vector is
+    1/2 away from every other one and 0 from itself.
     """
     norm = a.norm(dim=1)
     turn = torch.where(norm > eps, torch.asin((eps / norm.clamp_min(1e-30)).clamp(max=1)), math.pi)
     theta = angle(a, b)
-    return 1 - (theta - turn).clamp_min(0).cos(), 1 - (theta + turn).clamp(max=math.pi).cos()
+    low, high = 1 - (theta - turn).clamp_min(0).cos(), 1 - (theta + turn).clamp(max=math.pi).cos()
+    directed = b.norm(dim=1) > 0
+    return torch.where(directed, low, 0.0), torch.where(directed, high, 0.5)
 
 
 def euclidean_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[Tensor, Tensor]:

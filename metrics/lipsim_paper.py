@@ -35,7 +35,8 @@ class AuthorsConv(SLLConv):
     """
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        root = (2 / (self.gram_rows(torch.ones_like(self.log_q)) * (1 + 1e-6))).sqrt()
+        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + 1e-6)
+        root = (2 / rows.clamp_min(torch.finfo(rows.dtype).tiny)).sqrt()
         return self.weight * root[:, None, None, None], self.bias * root
 
 

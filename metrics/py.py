@@ -28,6 +28,9 @@ class CallableMetric(Metric):
     def __call__(self, x: Images, y: Images) -> PerImage:
         return _per_image(self.inner(x, y), x)
 
+    def code(self) -> tuple[object, ...]:
+        return (self, self.inner)
+
 
 class EmbedMetric(EmbeddingMetric):
     """Wraps an object with `embed(x)`."""
@@ -36,14 +39,17 @@ class EmbedMetric(EmbeddingMetric):
         self.inner = inner
 
     def embed(self, x: Images) -> Embeddings:
-        return self.inner.embed(x)
+        return self.inner.embed(x).to(x.dtype)
+
+    def code(self) -> tuple[object, ...]:
+        return (self, self.inner)
 
 
 def _per_image(distances: Any, x: Images) -> PerImage:
     if not isinstance(distances, torch.Tensor) or distances.shape != (len(x),):
         got = tuple(distances.shape) if isinstance(distances, torch.Tensor) else type(distances).__name__
         raise UserError(f"a metric gives one distance an image: expected a tensor ({len(x)},), got {got}")
-    return distances
+    return distances.to(x.dtype)
 
 
 @metric("py", source="your file")

@@ -12,8 +12,9 @@ from core.tensors import Images
 @lru_cache(maxsize=32)
 def _gain(old: int, new: int) -> float:
     """The largest singular value of bilinear interpolation of a line from `old` to `new` points."""
-    line = torch.eye(old, dtype=torch.float64)[:, None, :, None]
-    matrix = F.interpolate(line, (new, 1), mode="bilinear", antialias=True)[:, 0, :, 0]
+    # Columns are the unit vectors. (Images one pixel wide would be simpler; torch interpolates them wrongly.)
+    basis = torch.eye(old, dtype=torch.float64)[None, None]
+    matrix = F.interpolate(basis, (new, old), mode="bilinear", antialias=True)[0, 0]
     return float(torch.linalg.matrix_norm(matrix, 2))
 
 

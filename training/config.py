@@ -30,7 +30,7 @@ class TrainConfig:
             also small differences are ordered; the others are drawn at random.
         cluster: images in each cluster.
         jitter: share of the views that are colour-jittered (the paper's second pipeline).
-        pool: triplets kept for fine-tuning, of each data set or each family of constructions.
+        pool: triplets drawn from each data set to fine-tune on.
         amp: bfloat16 autocast; the scales of the layers stay in float32.
     """
 

@@ -68,7 +68,8 @@ def train_lipsim(sources: Sources, config: TrainConfig, to: Path, command: str) 
     before = validate(net)
     fit.run("distil", config.distil, order, validate)
     if config.finetune.steps:
-        pools = [TripletPool.of(source, config.pool) for source in labelled or [_constructed(learn[0], config)]]
+        chosen = labelled or [_constructed(learn[0], config)]
+        pools = [TripletPool.of(source, config.pool, config.network.size) for source in chosen]
         fit.run("finetune", config.finetune, finetune_loss(pools, order, config), validate)
     save_network(net, to)
     record = {

@@ -7,6 +7,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from metrics.resize import resize
 from triplets.base import Entry, Triplets, TripletSource
 
 
@@ -18,13 +19,13 @@ class TripletPool:
     sign: Tensor
 
     @classmethod
-    def of(cls, source: TripletSource, limit: int) -> "TripletPool":
-        """Read at most `limit` triplets (a fixed shuffle); 0.45 MB each."""
+    def of(cls, source: TripletSource, limit: int, size: int) -> "TripletPool":
+        """Read at most `limit` triplets (a fixed shuffle) at the size of the network."""
         entries: Sequence[Entry] = source.limited(limit).entries
         rows, signs = [], []
         for entry in track(entries, description=f"triplets of {source.name}"):
             batch: Triplets = source.batch([entry])
-            trio = torch.stack([batch.reference[0], batch.left[0], batch.right[0]])
+            trio, _ = resize(torch.cat([batch.reference, batch.left, batch.right]), size)
             rows.append((trio * 255).round().byte())
             signs.append(2 * batch.label[0] - 1)
         return cls(torch.stack(rows, 1), torch.stack(signs))

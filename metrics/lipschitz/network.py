@@ -49,11 +49,12 @@ class LipSimConfig:
     def from_json(cls, text: str) -> Self:
         """Read the header of a weights file. Raises UserError when it is not one of ours."""
         try:
-            values: dict[str, Any] = json.loads(text)
-            config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            header: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
+            config = cls(**values)
+            return config.checked()
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"expected the header of a lipsim weights file, got {text[:80]!r}") from error
-        return config.checked()
 
     def checked(self) -> Self:
         """Raises UserError for a shape that does not fit or that would not fit into memory."""

@@ -1,0 +1,169 @@
+"""What users may type, and what they are told when it is wrong."""
+
+import json
+import re
+
+import pytest
+import typer.main
+
+from bench.cli import app
+
+SURFACE = {
+    "run": {
+        "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
+        "--no-skip-certified", "--batch-size", "--device", "--runs", "--json", "--help",
+    },
+    "certify": {
+        "--metric", "--eps", "--certifier", "--data", "--limit", "--seed", "--batch-size", "--device", "--runs",
+        "--json", "--help",
+    },
+    "distance": {"first", "second", "--metric", "--eps", "--json", "--help"},
+    "report": {"--to", "--runs", "--format", "--help"},
+    "list": {"kind", "--help"},
+    "train lipsim": {
+        "--images", "--to", "--teacher", "--data", "--steps", "--finetune-steps", "--lr", "--radius", "--batch-size",
+        "--limit", "--seed", "--help",
+    },
+}  # fmt: skip
+
+
+def commands(group, prefix=""):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+def test_the_command_line_is_public_api():
+    """A new or renamed word here needs a CHANGELOG line; scripts outside read these names."""
+    found = {}
+    for name, command in commands(typer.main.get_command(app)):
+        words = [o for p in command.params for o in (*p.opts, *p.secondary_opts)]
+        found[name] = {*words, "--help"}
+    assert found == SURFACE
+
+
+RUN = ("run", "--attack", "l2-apgd-ce", "--eps", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--metric", "lpsim"), "unknown metric 'lpsim'; did you mean 'lipsim'?"),
+        (("--metric", "l2", "--attack", "l2-apdg-ce"), "unknown attack 'l2-apdg-ce'; did you mean"),
+        (("--metric", "l2", "--attack", "l2-pgd(step=3)"), "has no argument 'step'; it has: steps, relative_step"),
+        (("--metric", "l2", "--attack", "l2-pgd(steps=many)"), "wants int, got 'many'"),
+        (("--metric", "l2", "--data", "photo"), "unknown data set 'photo'; did you mean 'photos'?"),
+        (("--metric", "l2", "--data", "nights"), "needs 'path': write nights:PATH"),
+        (("--metric", "l2", "--eps", "0"), "positive budgets"),
+        (("--metric", "l2", "--eps", "one"), "numbers like 2.0 or 36/255"),
+        (("--metric", "l2", "--limit", "0"), "--limit wants at least 1"),
+        (("--metric", "l2", "--batch-size", "0"), "--batch-size wants a positive number or auto"),
+        (("--metric", "ssim", "--attack", "l2-mse"), "compares images without one"),
+        (("--metric", "lipsim-paper"), "needs the authors' checkpoint"),
+        (("--metric", "lipsim:missing.safetensors"), "found no file"),
+        (("--metric", "py:missing.py:Mine"), "expected py:FILE.py:CLASS"),
+        (("--metric", "l2", "--certifier", "paper"), "cosine"),
+    ],
+)
+def test_a_wrong_word_gets_one_sentence_and_nothing_is_written(bench, tmp_path, words, sentence):
+    runs = tmp_path / "runs"
+    message = bench.refusal(*RUN, *words, "--runs", runs)
+    assert re.search(re.escape(sentence), message), message
+    assert "\n" not in message
+    assert not runs.exists() or not any(runs.iterdir())
+
+
+def test_exit_status_is_two_and_the_sentence_is_on_standard_error(bench, tmp_path):
+    done = bench.process("run", "--metric", "nosuch", "--attack", "l2-pgd", "--eps", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "unknown metric 'nosuch'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_metric_from_a_file_of_twenty_lines(bench, data, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Mine:\n"
+        "    def __call__(self, x, y):\n"
+        "        return (x - y).flatten(1).norm(dim=1)\n\n\n"
+        "class Embeds:\n"
+        "    def embed(self, x):\n"
+        "        return x.flatten(1) - 0.5\n\n\n"
+        "class Wrong:\n"
+        "    def __call__(self, x, y):\n"
+        "        return (x - y).norm()\n"
+    )
+    words = ("run", "--attack", "l2-aa(steps=10,starts=1,fab_steps=5,queries=5)", "--eps", "2", "--data", data)
+    for name in ("Mine", "Embeds"):
+        rows = bench.json(*words, "--metric", f"py:{file}:{name}", "--runs", tmp_path / "runs")
+        assert [row["kind"] for row in rows] == ["natural", "attack"]
+    refused = bench.refusal(*words, "--metric", f"py:{file}:Wrong", "--runs", tmp_path / "runs")
+    assert "expected a tensor (8,)" in refused
+    assert "it has: Mine, Embeds" in bench.refusal(*words, "--metric", f"py:{file}:Mien", "--runs", tmp_path / "runs")
+
+
+def test_a_changed_metric_file_is_another_run(bench, data, tmp_path):
+    file = tmp_path / "mine.py"
+    words = ("run", "--attack", "l2-pgd(steps=1)", "--eps", "1", "--data", data, "--metric", f"py:{file}:Mine")
+    runs = []
+    for factor in (1, 2):
+        file.write_text(
+            f"class Mine:\n    def __call__(self, x, y):\n        return {factor} * (x - y).flatten(1).norm(dim=1)\n"
+        )
+        runs.append(bench.json(*words, "--runs", tmp_path / "runs")[0]["run"])
+    assert runs[0] != runs[1]
+
+
+def test_certify_knows_what_cannot_be_certified(bench, data, tmp_path):
+    refused = bench.refusal("certify", "--metric", "ssim", "--eps", "1", "--data", data, "--runs", tmp_path / "runs")
+    assert "nothing can be proved" in refused
+    rows = bench.json("certify", "--metric", "l2,psnr", "--eps", "1", "--data", data, "--runs", tmp_path / "runs")
+    assert {(row["metric"], row["kind"]) for row in rows} == {
+        (m, k) for m in ("l2", "psnr") for k in ("natural", "certificate")
+    }
+    scores = {row["metric"]: row["score"] for row in rows if row["kind"] == "certificate"}
+    assert scores["l2"] == scores["psnr"]
+
+
+def test_distance_and_its_interval(bench, data):
+    from pathlib import Path
+
+    folder = Path(data.removeprefix("csv:")).parent
+    pair = (folder / "3_ref.png", folder / "3_left.png")
+    answer = json.loads(bench("distance", *pair, "--metric", "l2", "--eps", "0.5", "--json"))
+    assert answer["low"] == pytest.approx(answer["distance"] - 0.5)
+    assert answer["high"] == pytest.approx(answer["distance"] + 0.5)
+    assert json.loads(bench("distance", pair[0], pair[0], "--metric", "l2", "--json"))["distance"] == 0
+    assert "nothing can be proved of ssim" in bench.refusal("distance", *pair, "--metric", "ssim", "--eps", "1")
+    assert "missing.png" in bench.refusal("distance", pair[0], folder / "missing.png", "--metric", "l2")
+
+
+@pytest.mark.parametrize("kind", ["metrics", "attacks", "certifiers", "data"])
+def test_list_shows_every_name(bench, kind):
+    from bench.listing import Kind, _registry
+
+    printed = bench("list", kind)
+    assert all(name in printed for name in _registry(Kind(kind)).names())
+
+
+def test_report_of_a_run_and_of_none(bench, data, tmp_path):
+    words = ("run", "--metric", "l2", "--attack", "l2-pgd(steps=2)", "--eps", "1", "--data", data)
+    bench(*words, "--runs", tmp_path / "runs")
+    written = bench("report", "--runs", tmp_path / "runs", "--to", tmp_path / "report").split()
+    assert {path.rpartition(".")[2] for path in written} == {"md", "png"}
+    assert "bench run" in bench.refusal("report", "--runs", tmp_path / "none", "--to", tmp_path / "other")
+
+
+def test_the_packages_the_extras_bring_can_be_imported():
+    """They stand side by side: the extra `all` resolves, and each imports."""
+    import importlib
+    import warnings
+
+    for name in ("lpips", "dreamsim", "pyautoattack", "torchattacks"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(name)

@@ -1,0 +1,33 @@
+"""For every test: shapes are checked as annotated, and nobody touches torch's global generator."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# Test modules import `oracles` from here; they have no package to share it through.
+sys.path.insert(0, str(Path(__file__).parent))
+
+# Before anything of ours is imported: the annotated shapes are checked at every call in the tests.
+# beartype refuses `Self` outside classes it decorates itself, hence the one module left out.
+_ROOT = Path(__file__).parents[1]
+_PACKAGES = ("core", "metrics", "attacks", "certifiers")
+_CHECKED = [
+    ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+    for package in _PACKAGES
+    for path in sorted((_ROOT / package).rglob("[a-z]*.py"))
+]
+_CHECKED.remove("metrics.lipschitz.network")
+install_import_hook(_CHECKED, "beartype.beartype")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def global_generator_untouched() -> Iterator[None]:
+    """Random numbers come from generators handed in; the global one belongs to the user."""
+    before = torch.random.get_rng_state()
+    yield
+    assert torch.equal(torch.random.get_rng_state(), before), "the test changed torch's global random state"

@@ -1,0 +1,251 @@
+"""What every registered certifier keeps to: certified <= exact <= any flip, wherever it is sound."""
+
+import pytest
+import torch
+from oracles import (
+    ProjectionCosine,
+    Setting,
+    generator,
+    images,
+    l2_radius,
+    moved_across,
+    random_triplets,
+    run_each,
+    small_attack,
+    subset,
+    tiny_lipsim,
+    triplets,
+)
+
+from certifiers.base import Certifier, certifier
+from certifiers.certify import certify
+from core.errors import UserError
+from core.spec import Ref
+from metrics.base import CosineLipschitzMetric, LipschitzMetric
+from metrics.pixel import PSNR, PixelL2
+from triplets.base import Triplets
+
+NAMES = certifier.names()
+CASES: dict[str, tuple[LipschitzMetric, Triplets]] = {
+    "l2": (PixelL2(), triplets([0.1, 0.3, 0.5, 0.7], seed=1)),
+    "l2 far apart": (PixelL2(), random_triplets(4, 8, 2, PixelL2())),
+    "psnr": (PSNR(), random_triplets(4, 8, 3, PSNR())),
+    "cosine": (m := ProjectionCosine(192), random_triplets(6, 8, 4, m)),
+    "cosine of a small embedding": (m := ProjectionCosine(192, scale=0.05), random_triplets(6, 8, 5, m)),
+    "cosine of a large embedding": (m := ProjectionCosine(192, scale=20.0), random_triplets(6, 8, 6, m)),
+    "lipsim": (m := tiny_lipsim(), random_triplets(4, 32, 7, m)),
+}
+
+
+def _exact(case: str) -> torch.Tensor:
+    made, batch = CASES[case]
+    return made.exact(batch)[0] if isinstance(made, ProjectionCosine) else l2_radius(batch)
+
+
+def _fits(made: Certifier, case: str) -> bool:
+    try:
+        made.sound(CASES[case][0])
+    except UserError:
+        return False
+    return True
+
+
+@pytest.fixture(params=[(name, case) for name in NAMES for case in CASES], ids=lambda p: f"{p[0]}-{p[1]}")
+def chosen(request: pytest.FixtureRequest) -> tuple[Certifier, str]:
+    name, case = request.param
+    made = certifier.build(Ref(name))
+    if not _fits(made, case):
+        assert not isinstance(CASES[case][0], CosineLipschitzMetric)
+        pytest.skip(f"{name} is about cosine distances")
+    return made, case
+
+
+def test_radii_are_finite_and_not_negative(chosen: tuple[Certifier, str]) -> None:
+    made, case = chosen
+    metric, batch = CASES[case]
+    proof = certify(made, metric, batch)
+    assert proof.radius.isfinite().all()
+    assert (proof.radius > 0).all()
+    assert (proof.error >= 0).all()
+    with torch.no_grad():
+        norm = metric.embed(batch.reference).norm(dim=1).double()
+    torch.testing.assert_close(proof.norm_ref, norm, rtol=1e-4, atol=1e-6)
+
+
+def test_certified_is_at_most_exact_and_no_attack_flips_inside(chosen: tuple[Certifier, str]) -> None:
+    made, case = chosen
+    metric, batch = CASES[case]
+    if not made.sound(metric):
+        pytest.skip("marked as no promise for this metric")
+    proof = certify(made, metric, batch)
+    if case != "lipsim":
+        assert (proof.radius < _exact(case)).all()
+    for name in ("l2-apgd-ce", "l2-fab"):
+        setting = Setting(small_attack(name, steps=20), name, metric, batch)
+        assert not any(run_each(setting, proof.radius).broken)
+
+
+def test_a_sample_does_not_notice_its_batch(chosen: tuple[Certifier, str]) -> None:
+    made, case = chosen
+    metric, batch = CASES[case]
+    whole = certify(made, metric, batch).radius
+    alone = torch.cat([certify(made, metric, subset(batch, torch.tensor([i]))).radius for i in range(len(batch.ids))])
+    # The float32 error is measured, and that differs in its own last bits.
+    torch.testing.assert_close(alone, whole, rtol=1e-2, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c != "lipsim"])
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_answers_ties_and_equal_anchors_have_no_radius(name: str, case: str) -> None:
+    made = certifier.build(Ref(name))
+    if not _fits(made, case):
+        pytest.skip(f"{name} is about cosine distances")
+    metric, batch = CASES[case]
+    wrong = Triplets(batch.reference, batch.left, batch.right, 1 - batch.label, batch.right_share, batch.ids)
+    tie = Triplets(batch.reference, batch.left, batch.left.clone(), batch.label, batch.right_share, batch.ids)
+    same = Triplets(batch.reference, batch.reference, batch.reference, batch.label, batch.right_share, batch.ids)
+    for hopeless in (wrong, tie, same):
+        assert certify(made, metric, hopeless).radius.tolist() == [0.0] * len(batch.ids)
+
+
+def test_a_tie_between_different_anchors_has_no_radius() -> None:
+    """The reference on the bisector, exactly: mirrored anchors."""
+    reference = torch.full((2, 3, 8, 8), 0.5)
+    away = (images(2, 8, seed=1) * 64).round() / 256
+    label = torch.tensor([0.0, 1.0])
+    batch = Triplets(reference, reference - away, reference + away, label, label, ("a", "b"))
+    for metric in (PixelL2(), PSNR()):
+        assert certify(certifier.build(Ref("margin")), metric, batch).radius.tolist() == [0.0, 0.0]
+
+
+def test_distances_below_psnrs_floor_are_a_tie_without_radius() -> None:
+    reference = torch.full((1, 3, 8, 8), 0.5)
+    pixel = torch.zeros_like(reference)
+    pixel[0, 0, 0, 0] = 2.0**-20
+    label = torch.ones(1)
+    batch = Triplets(reference, reference - 8 * pixel, reference + pixel, label, label, ("a",))
+    metric = PSNR()
+    d0, d1 = metric.prepare(batch.left, batch.right).distances(batch.reference)
+    assert d0 == d1
+    assert certify(certifier.build(Ref("margin")), metric, batch).radius.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c != "lipsim"])
+def test_margin_is_exact(case: str) -> None:
+    """The flip is there at 1.001 of the radius and not at 0.999; the error taken off is small."""
+    metric, batch = CASES[case]
+    exact = _exact(case)
+    proof = certify(certifier.build(Ref("margin")), metric, batch)
+    assert (proof.radius < exact).all()
+    assert (proof.radius + proof.error >= exact * (1 - 1e-9)).all()
+    assert (proof.radius > exact * (1 - 1e-3)).all() or case.startswith(("l2 far", "psnr", "cosine"))
+    assert (proof.radius > exact * (1 - 2e-2)).all()
+    double = metric.double()
+    anchors = double.prepare(batch.left.double(), batch.right.double())
+    for factor, flipped in ((0.999, False), (1.001, True)):
+        if isinstance(metric, ProjectionCosine):
+            radius, direction = metric.exact(batch)
+            moved = batch.reference.double() + factor * radius[:, None, None, None] * direction
+        else:
+            moved = moved_across(batch, factor)
+        d0, d1 = anchors.distances(moved)
+        assert ((2 * batch.label - 1) * (d0 - d1) < 0).tolist() == [flipped] * len(batch.ids)
+
+
+def test_error_taken_off_is_below_a_thousandth_where_answers_are_clear() -> None:
+    metric = ProjectionCosine(192)
+    batch = random_triplets(16, 8, 8, metric)
+    exact, _ = metric.exact(batch)
+    clear = exact > 0.1
+    proof = certify(certifier.build(Ref("margin")), metric, batch)
+    assert clear.sum() >= 8
+    assert (proof.radius[clear] < exact[clear]).all()
+    assert (proof.radius[clear] > 0.999 * exact[clear]).all()
+
+
+def test_the_error_covers_a_forward_pass_that_is_off() -> None:
+    """A metric whose float32 pass is much worse than its float64 pass: the radius gives way."""
+
+    class Sloppy(ProjectionCosine):
+        def embed(self, x: torch.Tensor) -> torch.Tensor:
+            g = super().embed(x)
+            return g if x.dtype == torch.float64 else g + 0.05 * torch.randn(g.shape, generator=generator(1))
+
+    batch = random_triplets(6, 8, 4, ProjectionCosine(192))
+    careful = certify(certifier.build(Ref("margin")), ProjectionCosine(192), batch).radius
+    sloppy = certify(certifier.build(Ref("margin")), Sloppy(192), batch).radius
+    assert (sloppy < 0.98 * careful).all()
+
+
+def test_tsuzuku_is_at_most_paper() -> None:
+    for case in ("cosine", "lipsim"):
+        tsuzuku, paper = (certify(certifier.build(Ref(n)), *CASES[case]).radius for n in ("tsuzuku", "paper"))
+        assert (tsuzuku <= paper).all()
+        assert (tsuzuku > 0).all()
+
+
+def test_tsuzuku_is_half_the_cosine_margin_over_l() -> None:
+    metric, batch = CASES["cosine of a large embedding"]
+    d0, d1 = metric.double().prepare(batch.left.double(), batch.right.double()).distances(batch.reference.double())
+    proof = certify(certifier.build(Ref("tsuzuku")), metric, batch)
+    torch.testing.assert_close(proof.radius + proof.error, (d0 - d1).abs() / 2 / metric.lipschitz)
+
+
+@pytest.mark.parametrize("name", ["paper", "tsuzuku"])
+def test_what_assumes_a_unit_embedding_is_no_promise_for_a_raw_one(name: str) -> None:
+    made = certifier.build(Ref(name))
+    assert not made.sound(ProjectionCosine(192))
+    assert not made.sound(tiny_lipsim())
+
+    class Lifted(ProjectionCosine):
+        normalised_is_lipschitz = True
+
+    assert made.sound(Lifted(192))
+    assert certifier.build(Ref("margin")).sound(ProjectionCosine(192))
+    with pytest.raises(UserError, match=f"'{name}' is about cosine"):
+        made.sound(PixelL2())
+
+
+def test_the_papers_radius_is_too_large_where_the_embedding_is_short() -> None:
+    """g = identity, |g(x)| = .3: claimed .0172, the answer flips at .0052 (certificates, section 1)."""
+
+    class Plane(CosineLipschitzMetric):
+        def embed(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)[:, :2] - 0.5
+
+        def double(self) -> "Plane":
+            return self
+
+    def at(degrees: float, length: float) -> torch.Tensor:
+        turned = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
+        image = torch.full((1, 12), 0.5)
+        image[0, 0] += float(length * turned.cos())
+        image[0, 1] += float(length * turned.sin())
+        return image.view(1, 3, 2, 2)
+
+    lean = float(torch.rad2deg(torch.asin(torch.tensor(0.0172, dtype=torch.float64))))
+    one = torch.ones(1)
+    batch = Triplets(at(lean, 0.3), at(-40, 0.4), at(40, 0.4), one, one, ("a",))
+    radius = {name: float(certify(certifier.build(Ref(name)), Plane(), batch).radius) for name in NAMES}
+    assert radius["paper"] == pytest.approx(0.0172, abs=5e-5)
+    assert radius["margin"] == pytest.approx(0.3 * 0.0172, abs=2e-5)
+    assert radius["margin"] <= 0.0052
+    outcome = Setting(small_attack("l2-apgd-ce"), "l2-apgd-ce", Plane(), batch).run(0.0052)[0]
+    assert outcome.broken.all()
+    assert float(outcome.size) < radius["paper"] / 3
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_anchor_without_embedding_is_certified_only_as_far_as_it_holds(side: str) -> None:
+    """g(anchor) = 0 has cosine distance 1/2 from everything: the flip is nearer than the plane."""
+    metric = ProjectionCosine(192)
+    grey = torch.full((1, 3, 8, 8), 0.5)
+    reference, other = images(1, 8, seed=3), images(1, 8, seed=4)
+    other = (0.9 * reference + 0.1 * other).clamp(0, 1)
+    label = torch.tensor([1.0 if side == "left" else 0.0])
+    left, right = (grey, other) if side == "left" else (other, grey)
+    batch = Triplets(reference, left, right, label, label, ("a",))
+    radius = certify(certifier.build(Ref("margin")), metric, batch).radius
+    if float(radius) > 0:
+        outcome = Setting(small_attack("l2-apgd-ce"), "l2-apgd-ce", metric, batch).run(0.999 * float(radius))[0]
+        assert not outcome.broken.any()
