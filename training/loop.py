@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -38,6 +39,10 @@ class Fit:
     generator: torch.Generator = field(init=False)
     done: dict[str, int] = field(default_factory=dict)
     curve: list[dict[str, float | str]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """Weights of the highest certified score on what is held out, over all stages."""
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """The entry of the curve they belong to."""
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.config.seed)
@@ -55,6 +60,8 @@ class Fit:
             "generator": self.generator.get_state(),
             "done": self.done,
             "curve": self.curve,
+            "best": self.best,
+            "chosen": self.chosen,
             "config": repr(self.config),
         }
         write_atomically(self.checkpoint, lambda part: torch.save(state, part))
@@ -70,6 +77,7 @@ class Fit:
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])
         self.done, self.curve = state["done"], state["curve"]
+        self.best, self.chosen = state["best"], state["chosen"]
 
     def run(self, name: str, stage: Stage, loss: Loss, validate: Validate) -> None:
         """Optimise one stage, validating and checkpointing twenty times on the way."""
@@ -84,10 +92,17 @@ class Fit:
                 bar.advance(task)
                 if (step + 1) % every == 0 or step + 1 == stage.steps:
                     scores = validate(self.net)
-                    self.curve.append({"stage": name, "step": step + 1, "loss": value, **scores})
+                    self._note({"stage": name, "step": step + 1, "loss": value, **scores})
                     self.done[name] = step + 1
                     bar.update(task, scores=" ".join(f"{k} {v:.1f}" for k, v in scores.items()))
                     self.save()
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        """Add to the curve; keep the weights where nothing so far was certified as often."""
+        self.curve.append(entry)
+        if not self.chosen or entry["certified"] >= self.chosen["certified"]:
+            self.chosen = entry
+            self.best = {name: tensor.clone() for name, tensor in self.net.state_dict().items()}
 
     def _step(self, stage: Stage, step: int, loss: Loss) -> float:
         for group in self.optimiser.param_groups:

@@ -65,6 +65,7 @@ def test_it_learns_and_the_record_says_how(sources, tmp_path):
     assert record["curve"][-1]["certified"] > record["untrained"]["certified"]
     assert record["command"] == "bench train lipsim"
     assert {entry["stage"] for entry in record["curve"]} == {"distil", "finetune"}
+    assert record["chosen"]["certified"] == max(entry["certified"] for entry in record["curve"])
     assert not to.with_name("out.safetensors.checkpoint").exists()
     stored = load_network(to)
     assert stored.config == TINY
