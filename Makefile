@@ -16,7 +16,7 @@ $(VENV)/.tested: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed ## the main job on the embedded data, and a report of it
-	$(BIN)/bench run --metric lipsim,effnet-lite0 --attack l2-aa --eps 2.0 --limit 24 --runs $(DEMO)/runs
+	$(BIN)/bench run --metric lipsim,effnet-lite0 --attack l2-aa --eps 0.5,1.0,2.0 --limit 24 --runs $(DEMO)/runs
 	$(BIN)/bench report --runs $(DEMO)/runs --to $(DEMO)/report
 
 test: $(VENV)/.tested ## all tests, on both cores

@@ -6,13 +6,14 @@ cross-entropy in all three (see apgd.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from attacks.apgd import APGD, L2APGD, LinfAPGD
 from attacks.base import Attack, Goal, attack
 from attacks.fab import FAB, L2FAB, LinfFAB
 from attacks.square import L2Square, LinfSquare, Square
+from core.errors import UserError
 from core.spec import Norm
 
 
@@ -32,6 +33,13 @@ class AutoAttack:
     fab_starts: int = 1
     fab_steps: int = 100
     queries: int = 500
+
+    def __post_init__(self) -> None:
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "full"}
+        if self.full and any(given[f.name] != f.default for f in fields(self) if f.name != "full"):
+            raise UserError("aa(full) has upstream's numbers; give either full or numbers of your own")
+        if not min(given["steps"], given["fab_steps"]) or not (self.starts or self.fab_starts or self.queries):
+            raise UserError(f"aa needs steps, and a part that runs, got {given}")
 
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, starts), in the order in which they run."""

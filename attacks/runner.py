@@ -12,6 +12,7 @@ from torch import Tensor
 
 from attacks.base import Attack, Ensemble, Objective
 from attacks.norms import fit, per_image, size
+from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images, Mask, PerImage
@@ -40,17 +41,28 @@ class Counted(Objective):
 
     def loss(self, x: Images) -> PerImage:
         self.tally.forwards[self.index] += 1
-        return self.inner.loss(x)
+        loss = self.inner.loss(x)
+        return _finite(loss, "distance")
 
     def gradient(self, x: Images) -> tuple[PerImage, Images]:
         self.tally.backwards[self.index] += 1
-        return super().gradient(x)
+        loss, gradient = super().gradient(x)
+        return loss, _finite(gradient, "gradient")
 
     def reached(self, loss: PerImage) -> Mask:
         return self.inner.reached(loss)
 
     def select(self, index: Tensor) -> "Counted":
         return Counted(self.inner.select(index), self.tally, self.index[index.cpu()])
+
+
+def _finite(values: Tensor, what: str) -> Tensor:
+    """Refuse NaN and infinity: an attack would take them for robustness."""
+    if not bool(values.isfinite().all()):
+        raise UserError(
+            f"the metric gave a {what} that is not finite at a perturbed image; mend it before it is judged"
+        )
+    return values
 
 
 @dataclass(frozen=True)
@@ -150,6 +162,8 @@ def run_attack(
                     continue
                 goal = counted.select(index)
                 candidate = member(goal, x[index], eps, noise.select(index).stream(f"{label}/{eps!r}"))
+                # What is no number is no image: the clean one stands in, and the attack has won nothing.
+                candidate = torch.where(candidate.isfinite(), candidate, x[index])
                 if not member.minimal:
                     candidate = fit(candidate, x[index], eps, attack.norm)
                 found.note(goal, candidate.clamp(0, 1), index, part, eps)

@@ -30,6 +30,9 @@ def main() -> None:
     except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"bench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
     except UnsoundError as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)

@@ -115,15 +115,15 @@ def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean
         _refuse_unsound(plan, batch, clean, outcome, flipped)
         yield {
             "eps": outcome.eps, "d0_adv": d0, "d1_adv": d1, "d_self": d_self,
-            "robust": clean.correct & ~flipped, "size": outcome.size,
-            "broken_by": _broken_by(clean.correct, flipped, outcome),
+            "robust": clean.correct & ~flipped & ~outcome.broken, "size": outcome.size,
+            "broken_by": _broken_by(clean.correct & (flipped | outcome.broken), outcome, plan.attack_name),
             "forwards": outcome.forwards, "backwards": outcome.backwards,
         }  # fmt: skip
 
 
-def _broken_by(correct: Tensor, flipped: Tensor, outcome: Outcome) -> list[str]:
-    rows = zip(correct.tolist(), flipped.tolist(), outcome.broken_by, strict=True)
-    return [part if c and f else "" for c, f, part in rows]
+def _broken_by(lost: Tensor, outcome: Outcome, name: str) -> list[str]:
+    """The part that broke each lost triplet; the attack itself where only this judgement saw a flip."""
+    return [part or name if gone else "" for gone, part in zip(lost.tolist(), outcome.broken_by, strict=True)]
 
 
 def _refuse_unsound(plan: Plan, batch: Triplets, clean: Clean, outcome: Outcome, flipped: Tensor) -> None:

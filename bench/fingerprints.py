@@ -1,14 +1,34 @@
 """What decides a number besides its arguments: weights, data and code, as SHA-256."""
 
 import hashlib
+import importlib
 import inspect
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 from metrics.base import Metric
 
 OURS = ("core", "triplets", "metrics", "attacks", "certifiers")
+
+ALWAYS = (
+    "attacks.runner",
+    "attacks.objectives",
+    "bench.evaluate",
+    "certifiers.certify",
+    "metrics.geometry",
+    "triplets.images",
+)
+"""Modules that decide every number, whatever the components are."""
+
+LIBRARIES = ("torch", "timm", "numpy", "pillow")
+"""Packages whose version can change a number."""
+
+
+def library_versions() -> str:
+    """Their versions, for the identity of a run."""
+    return " ".join(f"{name} {version(name)}" for name in LIBRARIES)
 
 
 def weights_sha256(metric: Metric) -> str:
@@ -25,6 +45,8 @@ def code_sha256(*components: object) -> str:
     """Over the components' classes, the source of their modules, and that of every module of ours these use."""
     seen: dict[str, Path] = {}
     digest = hashlib.sha256()
+    for name in ALWAYS:
+        _collect(importlib.import_module(name), seen, root=True)
     for component in components:
         digest.update(type(component).__qualname__.encode())
         for base in inspect.getmro(type(component)):
@@ -34,17 +56,23 @@ def code_sha256(*components: object) -> str:
     return digest.hexdigest()
 
 
-def _collect(module: ModuleType | None, seen: dict[str, Path], *, root: bool = False) -> None:
+def _collect(
+    module: ModuleType | None, seen: dict[str, Path], *, root: bool = False, beside: Path | None = None
+) -> None:
     """Add a module and, through what its names refer to, the modules of ours behind it.
 
-    A root may lie outside this project (`py:FILE.py:CLASS`); what it imports is followed as well.
+    A root may lie outside this project (`py:FILE.py:CLASS`); then what it imports from its own
+    folder is followed as well.
     """
     name = getattr(module, "__name__", "")
     file = getattr(module, "__file__", None)
-    mine = name.partition(".")[0] in OURS or (root and name.startswith("py_"))
-    if module is None or not mine or name in seen or file is None:
+    if module is None or file is None or name in seen:
         return
-    seen[name] = Path(file)
+    path = Path(file)
+    beside = beside or (path.parent if root and name.startswith("py_") else None)
+    if not (name.partition(".")[0] in OURS or root or (beside and path.is_relative_to(beside))):
+        return
+    seen[name] = path
     for value in list(vars(module).values()):
         used = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", "") or "")
-        _collect(used, seen)
+        _collect(used, seen, beside=beside)

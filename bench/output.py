@@ -14,8 +14,8 @@ _WIDTH = 118
 
 def console() -> Console:
     """Standard output, wide enough for the tables also where it is a pipe or a narrow window."""
-    made = Console(highlight=False)
-    return made if made.width >= _WIDTH else Console(highlight=False, width=_WIDTH)
+    made = Console(highlight=False, markup=False)
+    return made if made.width >= _WIDTH else Console(highlight=False, markup=False, width=_WIDTH)
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -89,6 +89,13 @@ def explain(rows: Sequence[Row]) -> list[str]:
             f"{attacked.eps:.3g}{promise}."
         )
     return sentences
+
+
+def footnotes(rows: Sequence[Row]) -> list[str]:
+    """What the attacks were made of, and what must be said with any score on these data."""
+    made_of = {row.method: row.parts for row in rows if row.parts}
+    said = {row.data: row.note for row in rows if row.note}
+    return [f"{name} = {text}" for name, text in (*made_of.items(), *said.items())]
 
 
 def _same(one: Row, other: Row) -> bool:

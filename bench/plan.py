@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from attacks.base import Attack, Ensemble, attack
 from attacks.objectives import with_embedding
-from bench.fingerprints import code_sha256, weights_sha256
+from bench.fingerprints import code_sha256, library_versions, weights_sha256
 from certifiers.base import Certifier, certifier
 from core.errors import UserError
 from core.spec import Norm, Ref, RunSpec, Scalar, split_list
@@ -86,6 +84,8 @@ def _check(request: Request) -> None:
         attack.resolve(ref)
     for ref in _refs(request.certifiers):
         certifier.resolve(ref)
+    if request.attacks and len(_refs(request.certifiers)) > 1:
+        raise UserError("bench run takes one --certifier; for several, use bench certify")
 
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
@@ -139,7 +139,7 @@ def _plan(
             "weights": weights_sha256(built),
             "data": source.sha256,
             "code": code_sha256(*components),
-            "torch": torch.__version__,
+            "libraries": library_versions(),
         },
     )
     return Plan(spec, built, source, made_attack, made_certifier)
@@ -150,8 +150,8 @@ def _without_files(arguments: dict[str, Scalar]) -> dict[str, Scalar]:
     kept = {}
     for key, value in arguments.items():
         if isinstance(value, str):
-            path, at, split = value.partition("@")
-            if value and Path(path.split(":")[0]).exists():
-                value = f"{at}{split}" or "(file)"
+            path, mark, rest = value.partition("@" if "@" in value else ":")
+            if path and Path(path).exists():
+                value = f"(file){mark}{rest}"
         kept[key] = value
     return kept

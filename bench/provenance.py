@@ -17,7 +17,7 @@ def provenance(device: str, seed: int) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
+        "dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -29,7 +29,9 @@ def provenance(device: str, seed: int) -> dict[str, Any]:
 
 def _git(*words: str) -> str | None:
     """What git says in this project's folder; None for an installed copy without a repository."""
-    folder = Path(__file__).parent.parent
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return None
     try:
         done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

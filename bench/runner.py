@@ -8,6 +8,7 @@ import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
+from attacks.base import Attack
 from attacks.runner import parts_of
 from bench.evaluate import UnsoundError, evaluate
 from bench.plan import Plan
@@ -85,7 +86,7 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
     parts = parts_of(attack, plan.attack_name) if attack else ()
     return {
         "unit": "distance" if attack and attack.goal == "embedding" else "percent",
-        "parts": [{"part": name, "starts": starts, **vars(member)} for name, member, starts in parts],
+        "parts": [{"part": name, "starts": starts, **_fields(member)} for name, member, starts in parts],
         "sound": plan.sound,
         "n": len(plan.source),
         "ties": plan.source.ties,
@@ -96,6 +97,11 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
         "backwards": float(last["backwards"].sum()),
         "min_norm_ref": float(last["norm_ref"].min()) if last["norm_ref"].notna().any() else None,
     }
+
+
+def _fields(attack: Attack) -> dict[str, object]:
+    """The arguments of an attack: the fields of its dataclass."""
+    return {name: getattr(attack, name) for name in getattr(attack, "__dataclass_fields__", {})}
 
 
 def _keep_counterexample(folder: Path, error: UnsoundError) -> None:

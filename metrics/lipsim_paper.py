@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.errors import UserError
 from core.noise import forked_rng
 from metrics.base import metric
-from metrics.lipschitz.layers import SLLConv, SLLLinear
+from metrics.lipschitz.layers import SLACK, SLLConv, SLLLinear
 from metrics.lipschitz.network import freeze
 from metrics.lipsim import FrozenLipSim
 
@@ -35,7 +35,7 @@ class AuthorsConv(SLLConv):
     """
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + 1e-6)
+        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + SLACK)
         root = (2 / rows.clamp_min(torch.finfo(rows.dtype).tiny)).sqrt()
         return self.weight * root[:, None, None, None], self.bias * root
 

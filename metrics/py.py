@@ -9,47 +9,67 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from core.errors import UserError
 from core.tensors import Embeddings, Images, PerImage
 from metrics.base import EmbeddingMetric, Metric, metric
 
 
-class CallableMetric(Metric):
+class _Yours:
+    """What both wrappers share: your object, its modules, and sentences for what goes wrong in it."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        held = [inner, *vars(inner).values()] if hasattr(inner, "__dict__") else [inner]
+        self.modules = [value for value in held if isinstance(value, nn.Module)]
+        for module in self.modules:
+            module.eval().requires_grad_(False)
+
+    def code(self) -> tuple[object, ...]:
+        return (self, self.inner)
+
+    def weights(self) -> Iterable[Tensor]:
+        return (tensor for module in self.modules for tensor in module.state_dict().values())
+
+    def to(self, device: str) -> Any:
+        for module in self.modules:
+            module.to(device)
+        return self
+
+    def call(self, function: Callable[..., Any], *images: Images, rank: int) -> Tensor:
+        """What your code gives for these images. Raises UserError with its own words."""
+        name = type(self.inner).__name__
+        try:
+            given = function(*images)
+        except Exception as error:  # whatever a user's code may raise
+            raise UserError(f"your metric {name} failed: {type(error).__name__}: {error}") from error
+        wanted = f"({len(images[0])},)" if rank == 1 else f"({len(images[0])}, d)"
+        if not isinstance(given, Tensor) or given.ndim != rank or len(given) != len(images[0]):
+            got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise UserError(f"your metric {name}: expected a tensor {wanted}, got {got}")
+        if torch.is_grad_enabled() and any(x.requires_grad for x in images) and not given.requires_grad:
+            raise UserError(f"your metric {name} is not differentiable in its first image; attack it with l2-square")
+        return given.to(images[0].dtype)
+
+
+class CallableMetric(_Yours, Metric):
     """Wraps an object with `__call__(x, y)`."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
     def __call__(self, x: Images, y: Images) -> PerImage:
-        return _per_image(self.inner(x, y), x)
-
-    def code(self) -> tuple[object, ...]:
-        return (self, self.inner)
+        return self.call(self.inner, x, y, rank=1)
 
 
-class EmbedMetric(EmbeddingMetric):
+class EmbedMetric(_Yours, EmbeddingMetric):
     """Wraps an object with `embed(x)`."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
     def embed(self, x: Images) -> Embeddings:
-        return self.inner.embed(x).to(x.dtype)
-
-    def code(self) -> tuple[object, ...]:
-        return (self, self.inner)
-
-
-def _per_image(distances: Any, x: Images) -> PerImage:
-    if not isinstance(distances, torch.Tensor) or distances.shape != (len(x),):
-        got = tuple(distances.shape) if isinstance(distances, torch.Tensor) else type(distances).__name__
-        raise UserError(f"a metric gives one distance an image: expected a tensor ({len(x)},), got {got}")
-    return distances.to(x.dtype)
+        return self.call(self.inner.embed, x, rank=2)
 
 
 @metric("py", source="your file")
@@ -86,5 +106,5 @@ def _load(path: Path, name: str) -> Any:
         raise UserError(f"{path} has no {name!r}; it has: {', '.join(classes) or 'no classes'}")
     try:
         return factory()
-    except TypeError as error:
-        raise UserError(f"{path}: {name}() must work without arguments ({error})") from error
+    except Exception as error:  # whatever a user's code may raise
+        raise UserError(f"{path}: {name}() must work without arguments: {type(error).__name__}: {error}") from error

@@ -1,6 +1,6 @@
 """From samples to the rows of interface.md: natural, attacked and certified scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -30,6 +30,10 @@ class Row:
     sound: bool | None = None
     seconds: float | None = None
     run: str = ""
+    parts: str = ""
+    """What an attack was made of: parts with starts, steps and queries."""
+    note: str = ""
+    """What must be said with any score on this data."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -101,4 +105,15 @@ def _row(
         unit="distance" if distance else "percent",
         sound=sound,
         seconds=record.facts.get("seconds"),
+        parts=_parts(record.facts.get("parts", ())) if kind == "attack" else "",
+        note=record.facts.get("note", ""),
     )
+
+
+def _parts(parts: Sequence[Mapping[str, Any]]) -> str:
+    """`apgd-ce: starts 3, steps 100; fab: ...`: a table says what ran, with all its numbers."""
+    words = [
+        f"{part['part']}: " + ", ".join(f"{key} {value}" for key, value in part.items() if key != "part")
+        for part in parts
+    ]
+    return "; ".join(words)

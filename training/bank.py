@@ -48,7 +48,7 @@ def load_bank(path: Path, size: int = 224, limit: int | None = None) -> Bank:
         try:
             with Image.open(io.BytesIO(content)) as image:
                 arrays.append(_square(image.convert("RGB"), size))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"{path}: {name} is not a readable image ({error})") from error
         names.append(name)
         digest.update(name.encode() + content)
@@ -64,6 +64,13 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             _bounded(file.stat().st_size, file)
             yield str(file.relative_to(path)), file.read_bytes()
     elif path.is_file() and tarfile.is_tarfile(path):
+        yield from _members(path)
+    else:
+        raise UserError(f"expected a folder of images or a tar file, got {path}")
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
         with tarfile.open(path) as archive:
             members = [m for m in archive if m.isfile() and Path(m.name).suffix.lower() in SUFFIXES]
             for member in sorted(members, key=lambda m: m.name):
@@ -71,8 +78,8 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
                 stream = archive.extractfile(member)
                 if stream is not None:
                     yield member.name, stream.read()
-    else:
-        raise UserError(f"expected a folder of images or a tar file, got {path}")
+    except tarfile.TarError as error:
+        raise UserError(f"{path} is a damaged tar file ({error}); copy it again") from error
 
 
 def _bounded(size: int, name: object) -> None:

@@ -1,6 +1,7 @@
 """Train LipSim from photographs: data in, one weights file and its record out."""
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,6 +54,9 @@ def train_lipsim(sources: Sources, config: TrainConfig, to: Path, command: str) 
     """
     if to.suffix != ".safetensors":
         raise UserError(f"--to wants a name ending in .safetensors, got {to}")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(to.parent, os.W_OK):
+        raise UserError(f"--to wants a folder that can be written, got {to.parent}")
     started = time.monotonic()
     teacher = metric.build(Ref.parse(sources.teacher))
     if not isinstance(teacher, EmbeddingMetric):
@@ -62,11 +66,12 @@ def train_lipsim(sources: Sources, config: TrainConfig, to: Path, command: str) 
     embeddings = teacher_embeddings(teacher, sources.teacher, bank)
     learn, held = _split(bank, embeddings)
     net = untrained(config.network, config.seed)
-    fit = Fit(net, config, to.with_name(to.name + ".checkpoint"))
-    fit.resume()
     validate = _validator(*held, config)
-    order = distil_loss(*learn, nearest(learn[1][:, 0], config.neighbours), config)
     before = validate(net)
+    learnt_from = [bank.sha256, sources.teacher, *(source.sha256 for source in labelled)]
+    fit = Fit(net, config, to.with_name(to.name + ".checkpoint"), f"{config} {learnt_from}")
+    fit.resume()
+    order = distil_loss(*learn, nearest(learn[1][:, 0], config.neighbours), config)
     fit.run("distil", config.distil, order, validate)
     if config.finetune.steps:
         chosen = labelled or [_constructed(learn[0], config)]

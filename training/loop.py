@@ -35,6 +35,8 @@ class Fit:
     net: LipSimNet
     config: TrainConfig
     checkpoint: Path
+    identity: str
+    """What the run learns from and how: a checkpoint of another one is refused."""
     optimiser: torch.optim.Adam = field(init=False)
     generator: torch.Generator = field(init=False)
     done: dict[str, int] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Fit:
             "curve": self.curve,
             "best": self.best,
             "chosen": self.chosen,
-            "config": repr(self.config),
+            "identity": self.identity,
         }
         write_atomically(self.checkpoint, lambda part: torch.save(state, part))
 
@@ -70,8 +72,11 @@ class Fit:
         """Go on from the checkpoint, if there is one. Raises UserError if it is of another run."""
         if not self.checkpoint.is_file():
             return
-        state = torch.load(self.checkpoint, weights_only=True)
-        if state["config"] != repr(self.config):
+        try:
+            state = torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:  # torch raises a dozen kinds for a damaged file
+            raise UserError(f"{self.checkpoint} is damaged ({error}); delete it to start over") from error
+        if state["identity"] != self.identity:
             raise UserError(f"{self.checkpoint} is of a run with other arguments; delete it or name another --to")
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.output import as_json, console, explain, print_tables
+from bench.output import as_json, console, explain, footnotes, print_tables
 from bench.plan import Request, make_plans
 from bench.runner import run
 from results.record import Record
@@ -15,22 +15,27 @@ from results.store import RunStore
 
 def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:
     """Plan, run and print. Progress goes to standard error, the result to standard output."""
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, markup=False)
     plans = make_plans(request)
     store = RunStore(runs)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     records = []
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
         for plan in plans:
             task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
-            records.append(run(plan, store, device=request.device, batch_size=batch_size, progress=progress, task=task))
+            try:
+                record = run(plan, store, device=request.device, batch_size=batch_size, progress=progress, task=task)
+            except KeyboardInterrupt:
+                errors.print("stopped; the same command goes on from here")
+                raise
+            records.append(record)
     rows = table_rows(records)
     if as_json_object:
         print(as_json(rows))
         return records
     output = console()
     print_tables(rows, output)
-    for sentence in explain(rows):
+    for sentence in (*explain(rows), *footnotes(rows)):
         output.print(sentence)
     output.print(f"Next: bench report --runs {runs} --to report, for tables, curves and every method's details.")
     return records

@@ -6,7 +6,7 @@ from oracles import Setting, generator, images, small_attack, triplets
 
 from attacks import apgd
 from attacks.apgd import L2APGD, checkpoints
-from attacks.base import Objective
+from attacks.base import Objective, attack
 from attacks.fab import L2FAB, project_on_plane
 from attacks.norms import fit, project, random_start, size, steepest, unit
 from attacks.objectives import EmbeddingShift, FlipPreference
@@ -14,7 +14,7 @@ from attacks.square import L2Square, LinfSquare, bump, inside, placed, share_of_
 from attacks.tracker import Tracker
 from core.errors import UserError
 from core.noise import Noise
-from core.spec import Norm
+from core.spec import Norm, Ref
 from core.tensors import Images, Mask, PerImage
 from metrics.pixel import PixelL2
 from metrics.ssim import SSIM
@@ -268,9 +268,16 @@ def test_embedding_shift_needs_an_embedding() -> None:
 
 
 def test_full_ensemble_takes_upstreams_numbers() -> None:
-    made = small_attack("l2-aa", full=True)
+    made = attack.build(Ref.parse("l2-aa(full)"))
     assert [(name, starts) for name, _, starts in made.parts()] == [("apgd-ce", 5), ("fab", 3), ("square", 1)]  # type: ignore[union-attr]
     assert made.parts()[2][1].queries == 5000  # type: ignore[union-attr]
+
+
+def test_an_ensemble_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="a part that runs"):
+        attack.build(Ref.parse("l2-aa(starts=0,fab_starts=0,queries=0)"))
+    with pytest.raises(UserError, match="either full or numbers"):
+        attack.build(Ref.parse("linf-aa(full,starts=9)"))
 
 
 def test_an_attack_sees_the_label_and_not_the_answer_of_the_metric() -> None:

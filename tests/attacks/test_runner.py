@@ -11,6 +11,7 @@ from torch import Tensor
 from attacks.base import Attack, Goal, Objective, attack
 from attacks.norms import fit, size
 from attacks.runner import Outcome, run_attack
+from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm, Ref
 from core.tensors import Images
@@ -246,3 +247,13 @@ def test_the_outcome_is_judged_on_the_batch_that_was_given() -> None:
     outcome = Setting(small_attack("l2-pgd"), "l2-pgd", metric, batch).run(0.3, 2.0)[1]
     objective = Setting(Scripted(), "", metric, batch).objective()
     assert torch.equal(outcome.broken, objective.value(outcome.adversarial) >= 0)
+
+
+def test_a_metric_whose_gradient_is_no_number_is_refused_and_not_called_robust() -> None:
+    class Broken(PixelL2):
+        def compare(self, a, b):  # type: ignore[no-untyped-def]
+            distance = super().compare(a, b)
+            return distance + 0 * (distance - distance.detach()).sqrt()
+
+    with pytest.raises(UserError, match="gradient that is not finite"):
+        Setting(small_attack("l2-pgd"), "l2-pgd", Broken(), triplets(RADII)).run(0.3)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,10 +60,14 @@ class Bench:
         return str(caught.value)
 
     @staticmethod
-    def process(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def process(
+        *words: object, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """The installed command in a process of its own."""
         command = [str(Path(sys.executable).with_name("bench")), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=300, cwd=cwd, check=False, env=os.environ | (env or {})
+        )
 
 
 @pytest.fixture

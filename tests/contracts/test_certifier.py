@@ -119,11 +119,11 @@ def test_a_tie_between_different_anchors_has_no_radius() -> None:
 
 
 def test_distances_below_psnrs_floor_are_a_tie_without_radius() -> None:
-    reference = torch.full((1, 3, 8, 8), 0.5)
+    reference = torch.zeros(1, 3, 8, 8)
     pixel = torch.zeros_like(reference)
-    pixel[0, 0, 0, 0] = 2.0**-20
+    pixel[0, 0, 0, 0] = 2.0**-40
     label = torch.ones(1)
-    batch = Triplets(reference, reference - 8 * pixel, reference + pixel, label, label, ("a",))
+    batch = Triplets(reference, reference + 8 * pixel, reference + pixel, label, label, ("a",))
     metric = PSNR()
     d0, d1 = metric.prepare(batch.left, batch.right).distances(batch.reference)
     assert d0 == d1

@@ -14,6 +14,7 @@ from core.noise import forked_rng
 from core.spec import Ref
 from metrics import lipsim_paper as module
 from metrics.base import metric
+from metrics.lipschitz.layers import SLACK
 
 FEATURES, INNER, SIDE = 45 * 2 * 2, 6, 32
 
@@ -57,7 +58,7 @@ def naive(state: dict[str, Tensor], x: Tensor, *, cancels: bool) -> Tensor:
         w, b, q = s[f"convs.{i}.kernel"], s[f"convs.{i}.bias"], s[f"convs.{i}.q"].exp()
         overlap = F.conv2d(w, w, padding=2).abs().sum((2, 3))
         # In their code both q and 1/q are indexed by i, so that they cancel.
-        t = 1 / (overlap.sum(1) if cancels else overlap @ q / q)
+        t = 1 / (overlap.sum(1) if cancels else overlap @ q / q) / (1 + SLACK)
         hidden = F.relu(F.conv2d(x, w, padding=1) + b) * t[:, None, None]
         x = x - 2 * F.conv_transpose2d(hidden, w, padding=1)
     for _ in range(2):

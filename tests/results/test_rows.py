@@ -48,6 +48,16 @@ def test_rows_say_what_ran(tiny) -> None:
     }
 
 
+def test_attack_rows_list_parts_starts_steps_and_queries(tiny) -> None:
+    parts = [
+        {"part": "apgd-ce", "starts": 3, "steps": 100},
+        {"part": "square", "starts": 1, "queries": 500, "start": 0.8},
+    ]
+    natural, attacked, *_ = rows_of(tiny(facts={"parts": parts, "note": "constructed"}))
+    assert attacked.parts == "apgd-ce: starts 3, steps 100; square: starts 1, queries 500, start 0.8"
+    assert (natural.parts, natural.note) == ("", "constructed")
+
+
 def test_natural_and_certified_rows_appear_once_for_several_attacks(tiny) -> None:
     rows = table_rows([tiny(), tiny(run="b" * 12, spec={"attack": "l2-pgd"})])
     assert [row.kind for row in rows] == ["natural", *["attack"] * 4, *["certificate"] * 2]

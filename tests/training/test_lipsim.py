@@ -91,7 +91,8 @@ def test_a_resumed_run_gives_the_same_weights(sources, tmp_path, monkeypatch):
         train_lipsim(sources, config(), halves, "")
     monkeypatch.setattr(Fit, "_step", step)
     train_lipsim(sources, config(), halves, "")
-    assert whole.read_bytes() == halves.read_bytes()
+    one, other = load_network(whole).state_dict(), load_network(halves).state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_checkpoint_of_other_arguments_is_refused(sources, tmp_path, monkeypatch):
