@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -101,7 +102,7 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
 
 def _fields(attack: Attack) -> dict[str, object]:
     """The arguments of an attack: the fields of its dataclass."""
-    return {name: getattr(attack, name) for name in getattr(attack, "__dataclass_fields__", {})}
+    return {f.name: getattr(attack, f.name) for f in fields(attack)} if is_dataclass(attack) else {}
 
 
 def _keep_counterexample(folder: Path, error: UnsoundError) -> None:

@@ -66,6 +66,7 @@ def test_rows_have_the_public_fields(bench, data, tmp_path):
     assert (natural[0]["method"], natural[0]["norm"], natural[0]["eps"]) == (None, None, None)
     assert [row["eps"] for row in rows if row["kind"] == "attack"] == list(EPS)
     assert {row["method"] for row in rows if row["kind"] == "certificate"} == {"margin"}
+    assert {row["parts"] for row in rows if row["kind"] == "attack"} == {"l2-apgd-ce: starts 1, steps 40"}
 
 
 def test_the_same_command_answers_from_the_store(bench, data, tmp_path, monkeypatch):
