@@ -57,6 +57,18 @@ def test_every_number_agrees_with_the_closed_form(bench, data, tmp_path):
     assert len(set(share.values())) > 1, "the budgets tell nothing apart"
 
 
+def test_linf_radii_are_the_l2_ones_over_the_root_of_the_number_of_values(bench, data, tmp_path):
+    rows = bench.json("run", "--metric", "l2", "--attack", "linf-pgd(steps=10)", "--eps", "0.001,0.01", "--data", data,
+                      "--runs", tmp_path)  # fmt: skip
+    radii, samples = exact_radii(data), samples_of(tmp_path)
+    for row in samples.itertuples():
+        assert row.radius == pytest.approx(max(radii[row.id], 0) / (3 * 224 * 224) ** 0.5, rel=1e-2)
+        assert row.size <= row.eps
+    scores = {(row["kind"], row["eps"]): row["score"] for row in rows}
+    for eps in (0.001, 0.01):
+        assert scores["certificate", eps] <= scores["attack", eps] <= scores["natural", None]
+
+
 def test_rows_have_the_public_fields(bench, data, tmp_path):
     rows = bench.json(*WORDS, "--data", data, "--runs", tmp_path)
     public = {"metric", "data", "kind", "method", "norm", "eps", "n", "score", "low", "high", "seconds", "run", "unit"}

@@ -1,7 +1,6 @@
 """What every registered metric keeps to."""
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +9,6 @@ from oracles import ProjectionCosine, generator, images, tiny_lipsim
 from core.spec import Ref
 from metrics.base import EmbeddingMetric, LipschitzMetric, Metric, metric
 
-WEIGHTS = Path(__file__).parents[2] / "metrics" / "weights" / "lipsim.safetensors"
 # `py` needs a user's file (test_py.py); `lipsim-paper` costs 4 GMAC an image (test_lipsim_paper.py).
 ELSEWHERE = {"py", "lipsim-paper"}
 NAMES = [name for name in metric.names() if name not in ELSEWHERE]
@@ -24,8 +22,6 @@ def _build(name: str) -> Metric:
 
 @pytest.fixture(params=CASES)
 def subject(request: pytest.FixtureRequest) -> Metric:
-    if request.param == "lipsim" and not WEIGHTS.is_file():
-        pytest.skip("metrics/weights/lipsim.safetensors is not there yet")
     return _build(request.param)
 
 
@@ -131,8 +127,6 @@ def test_the_same_after_moving_to_the_same_device(subject: Metric) -> None:
 
 
 def test_shipped_lipsim_keeps_its_word_at_one_image() -> None:
-    if not WEIGHTS.is_file():
-        pytest.skip("metrics/weights/lipsim.safetensors is not there yet")
     made = _build("lipsim")
     assert isinstance(made, LipschitzMetric)
     double, x = made.double(), images(1, 32, seed=3).double()

@@ -107,6 +107,26 @@ def test_a_checkpoint_of_other_arguments_is_refused(sources, tmp_path, monkeypat
             train_lipsim(sources, config(), to, "")
     with pytest.raises(UserError, match="other arguments"):
         train_lipsim(sources, config(seed=1), to, "")
+    fewer = Sources(images=sources.images, teacher=sources.teacher, limit=200)
+    with pytest.raises(UserError, match="other arguments"):
+        train_lipsim(fewer, config(), to, "")
+    to.with_name("out.safetensors.checkpoint").write_bytes(b"no checkpoint")
+    with pytest.raises(UserError, match="damaged"):
+        train_lipsim(sources, config(), to, "")
+
+
+def test_the_weights_kept_are_those_certified_most_often(tmp_path):
+    from metrics.lipschitz.network import untrained
+    from training.loop import Fit
+
+    net = untrained(TINY, 0)
+    fit = Fit(net, config(), tmp_path / "checkpoint", "identity")
+    for mark, certified in ((1.0, 50.0), (2.0, 60.0), (3.0, 55.0)):
+        torch.nn.init.constant_(net.head[0].bias, mark)
+        fit._note({"stage": "distil", "step": int(mark), "loss": 0.0, "natural": 70.0, "certified": certified})
+    assert fit.chosen["step"] == 2
+    assert bool((fit.best["head.0.bias"] == 2).all())
+    assert [entry["step"] for entry in fit.curve] == [1, 2, 3]
 
 
 def test_bad_input_is_refused_before_anything_is_computed(sources, photographs, tmp_path):
