@@ -108,15 +108,18 @@ def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean
         skip = ~clean.correct[None] | (proved & (plan.sound is True) & spec.skip_certified)
     noise = Noise.make(spec.seed, batch.ids)
     anchors = plan.metric.prepare(batch.left, batch.right, batch.reference)
+    lost = ~clean.correct
     for outcome in run_attack(attack, plan.attack_name, objective, batch.reference, spec.eps, skip, noise):
         with torch.no_grad():
             d0, d1, d_self = anchors.distances(outcome.adversarial)
-        flipped = (2 * batch.label - 1) * (d0 - d1) <= 0
+        # Two judges, of batches of different size: a flip that either saw is a flip, here and at larger eps.
+        flipped = ((2 * batch.label - 1) * (d0 - d1) <= 0) | outcome.broken
         _refuse_unsound(plan, batch, clean, outcome, flipped)
+        lost = lost | flipped
         yield {
             "eps": outcome.eps, "d0_adv": d0, "d1_adv": d1, "d_self": d_self,
-            "robust": clean.correct & ~flipped & ~outcome.broken, "size": outcome.size,
-            "broken_by": _broken_by(clean.correct & (flipped | outcome.broken), outcome, plan.attack_name),
+            "robust": ~lost, "size": outcome.size,
+            "broken_by": _broken_by(clean.correct & lost, outcome, plan.attack_name),
             "forwards": outcome.forwards, "backwards": outcome.backwards,
         }  # fmt: skip
 

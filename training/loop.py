@@ -76,7 +76,7 @@ class Fit:
             state = torch.load(self.checkpoint, weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for a damaged file
             raise UserError(f"{self.checkpoint} is damaged ({error}); delete it to start over") from error
-        if state["identity"] != self.identity:
+        if not isinstance(state, dict) or state.get("identity") != self.identity:
             raise UserError(f"{self.checkpoint} is of a run with other arguments; delete it or name another --to")
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -166,6 +166,24 @@ def test_killed_half_way_it_ends_with_the_same_numbers(data, bench, tmp_path):
     assert 0 < record["facts"]["resumed"] < 8
 
 
+def test_a_flip_that_one_judge_saw_stays_lost_at_larger_eps(bench, data, tmp_path, monkeypatch):
+    """Judged again in another batch, round-off may take a flip back: the score must not rise for it."""
+    from dataclasses import replace
+
+    import torch
+
+    from attacks import runner
+
+    def forgetful(*words):
+        for k, outcome in enumerate(runner.run_attack(*words)):
+            seen = torch.full_like(outcome.broken, k == 0)
+            yield replace(outcome, broken=seen, adversarial=words[3])
+
+    monkeypatch.setattr("bench.evaluate.run_attack", forgetful)
+    rows = bench.json(*WORDS, "--data", data, "--runs", tmp_path, "--certifier", "none")
+    assert [row["score"] for row in rows if row["kind"] == "attack"] == [0.0] * len(EPS)
+
+
 def test_mse_rows_are_distances_that_do_not_fall(bench, data, tmp_path):
     words = (
         "run",
