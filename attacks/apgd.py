@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Goal, Objective, attack
-from attacks.norms import per_image, project, random_start, steepest
+from attacks.norms import climb, per_image, project, random_start
 from attacks.tracker import Tracker
 from core.noise import Noise
 from core.spec import Norm
@@ -69,32 +69,32 @@ class APGD:
         tracker = Tracker(x)
         start = random_start(x, eps, self.norm, noise)
         loss, gradient = objective.gradient(start)
-        going = tracker.update(objective, start, loss)
-        state = _start(x, start, loss, gradient, eps).select(going)
-        objective = objective.select(going)
+        state = _start(x, start, loss, gradient, eps)
         reconsider, last = checkpoints(self.steps), 0
         for i in range(1, self.steps + 1):
+            done = objective.reached(state.loss)
+            if bool(done.any()):
+                going = tracker.leave(done, state.current)
+                state, objective = state.select(going), objective.select(going)
             if not tracker.active:
                 break
+            if i - 1 in reconsider:
+                _reconsider(state, i - 1 - last)
+                last = i - 1
             candidate = self._candidate(state, eps, first=i == 1)
-            loss, gradient = objective.gradient(candidate)
-            going = tracker.update(objective, candidate, loss)
-            _advance(state, candidate, loss, gradient)
-            if len(going) < len(candidate):
-                state, objective = state.select(going), objective.select(going)
-            if i in reconsider:
-                _reconsider(state, i - last)
-                last = i
+            _advance(state, candidate, *objective.gradient(candidate))
+        tracker.settle(state.best)
         return tracker.best
 
     def _candidate(self, s: _State, eps: float, *, first: bool) -> Images:
         """A projected ascent step, then three quarters of it plus a quarter of the last move."""
-        ascent = s.current + per_image(s.step) * steepest(s.gradient, self.norm)
-        ascent = project(ascent, s.x, eps, self.norm)
+        ascent = project(climb(s.current, s.gradient, s.step, self.norm), s.x, eps, self.norm)
         if first:
             return ascent
-        mixed = s.current + _MOMENTUM * (ascent - s.current) + (1 - _MOMENTUM) * (s.current - s.previous)
-        return project(mixed, s.x, eps, self.norm)
+        # current + 3/4 (ascent - current) + 1/4 (current - previous), in place.
+        ascent.lerp_(s.current, 1 - _MOMENTUM)
+        ascent.add_(s.current, alpha=1 - _MOMENTUM).sub_(s.previous, alpha=1 - _MOMENTUM)
+        return project(ascent, s.x, eps, self.norm)
 
 
 def _start(x: Images, start: Images, loss: PerImage, gradient: Images, eps: float) -> _State:
@@ -110,8 +110,11 @@ def _advance(s: _State, candidate: Images, loss: PerImage, gradient: Images) -> 
     """Move to the candidate; count the rises; remember the best point and its gradient."""
     s.rises = s.rises + (loss > s.loss)
     better = loss > s.best_loss
-    s.best = torch.where(per_image(better), candidate, s.best)
-    s.best_gradient = torch.where(per_image(better), gradient, s.best_gradient)
+    if bool(better.all()):
+        s.best, s.best_gradient = candidate, gradient
+    elif bool(better.any()):
+        s.best = torch.where(per_image(better), candidate, s.best)
+        s.best_gradient = torch.where(per_image(better), gradient, s.best_gradient)
     s.best_loss = torch.maximum(s.best_loss, loss)
     s.previous, s.current, s.gradient, s.loss = s.current, candidate, gradient, loss
 

@@ -9,7 +9,7 @@ it within a budget and knows nothing else: no metric, no triplet, no vote. Any p
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -23,6 +23,11 @@ Goal = Literal["flip", "embedding"]
 
 class Objective:
     """The attacker's goal for a batch of images."""
+
+    @property
+    def endless(self) -> bool:
+        """True where more is always better, so that nothing is ever reached."""
+        return False
 
     def loss(self, x: Images) -> PerImage:
         """Larger is closer to success; differentiable in x."""
@@ -54,11 +59,21 @@ class Objective:
 class Attack(Protocol):
     """Raises an objective within a budget around x. Fields of the dataclass are its arguments."""
 
-    norm: ClassVar[Norm]
-    goal: ClassVar[Goal]
-    minimal: ClassVar[bool]
-    """True where it looks for the smallest flip instead of filling the budget; then one call
-    serves every eps."""
+    @property
+    def norm(self) -> Norm:
+        """Of the budget: fixed by the class, or an argument where a bridge offers both."""
+        ...
+
+    @property
+    def goal(self) -> Goal:
+        """What it raises: the loss of a flip, or the shift of an embedding."""
+        ...
+
+    @property
+    def minimal(self) -> bool:
+        """True where it looks for the smallest flip instead of filling the budget; then one call
+        serves every eps."""
+        ...
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         """Perturbed images (n, 3, h, w), the best found for each; the runner judges them again."""
@@ -69,8 +84,15 @@ class Attack(Protocol):
 class Ensemble(Protocol):
     """Several attacks in turn, each on what still stands: `l2-aa`."""
 
-    norm: ClassVar[Norm]
-    goal: ClassVar[Goal]
+    @property
+    def norm(self) -> Norm:
+        """Of the budget of every part."""
+        ...
+
+    @property
+    def goal(self) -> Goal:
+        """What every part raises."""
+        ...
 
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, number of starts) in the order in which they run."""

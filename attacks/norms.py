@@ -21,28 +21,41 @@ def size(delta: Images, norm: Norm) -> PerImage:
     return flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
 
 
+def length(delta: Images, norm: Norm) -> PerImage:
+    """The same in the precision of the images: for an attack's own decisions, several times faster."""
+    order = 2 if norm == "l2" else torch.inf
+    # One image at a time: on CPUs torch reduces long rows of a batch ten times slower.
+    return torch.stack([torch.linalg.vector_norm(image, order) for image in delta])
+
+
+def dot(a: Images, b: Images) -> PerImage:
+    """Inner products, one an image."""
+    return torch.stack([torch.dot(p, q) for p, q in zip(a.flatten(1), b.flatten(1), strict=True)])
+
+
 def unit(delta: Images, norm: Norm) -> Images:
     """Scaled to norm 1; zero stays zero."""
-    tiny = torch.finfo(torch.float32).tiny
-    flat = delta.flatten(1)
-    length = flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
-    return delta / per_image(length.clamp_min(tiny))
+    return delta / per_image(length(delta, norm).clamp_min(torch.finfo(torch.float32).tiny))
 
 
-def steepest(gradient: Images, norm: Norm) -> Images:
-    """The step of norm 1 along which a linear function with this gradient grows most."""
-    return unit(gradient, "l2") if norm == "l2" else gradient.sign()
+def climb(x: Images, gradient: Images, step: PerImage, norm: Norm) -> Images:
+    """x moved by a step of this norm along which a linear function with this gradient grows most."""
+    if norm == "l2":
+        scale = step / length(gradient, "l2").clamp_min(torch.finfo(torch.float32).tiny)
+        return torch.addcmul(x, gradient, per_image(scale))
+    return torch.addcmul(x, gradient.sign(), per_image(step))
 
 
 def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
     """Into the ball of radius eps around x, then into [0, 1] (which only brings it nearer to x)."""
     delta = candidate - x
+    # In place from here on: at these sizes a pass over memory costs more than its arithmetic.
     if norm == "l2":
-        length = delta.flatten(1).norm(dim=1)
-        delta = delta * per_image((eps / length.clamp_min(1e-12)).clamp(max=1))
+        shrink = (eps / length(delta, "l2").clamp_min(1e-12)).clamp(max=1)
+        torch.addcmul(x, delta, per_image(shrink), out=delta)
     else:
-        delta = delta.clamp(-eps, eps)
-    return (x + delta).clamp(0, 1)
+        delta.clamp_(-eps, eps).add_(x)
+    return delta.clamp_(0, 1)
 
 
 def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:

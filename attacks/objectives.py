@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attacks.ball import unstack
 from attacks.base import Objective
 from core.errors import UserError
 from core.tensors import Embeddings, Images, Mask, PerImage
@@ -43,37 +44,123 @@ class FlipPreference(Objective):
         return FlipPreference(self.anchors.select(index), self.sign[index])
 
 
+@dataclass(frozen=True)
+class FlipFromTheSide(Objective):
+    """The same by moving `left` or `right`: d(reference, x) against the distance of the image that stays.
+
+    Args:
+        sign: +1 where the image that moves is the preferred one.
+        other: distances of the reference to the image that stays.
+    """
+
+    metric: Metric
+    reference: Images
+    anchors: Anchors
+    sign: PerImage
+    other: PerImage
+
+    @classmethod
+    @torch.no_grad()
+    def make(cls, metric: Metric, reference: Images, stays: Images, sign: PerImage) -> "FlipFromTheSide":
+        """For a batch of references and the images of the other side."""
+        return cls(metric, reference, metric.prepare(reference), sign, metric(reference, stays))
+
+    def loss(self, x: Images) -> PerImage:
+        # Anchors give d(x, reference): the reference may be prepared only where that is the same.
+        distance = self.anchors.distances(x)[0] if self.metric.symmetric else self.metric(self.reference, x)
+        return self.sign * (distance - self.other)
+
+    def reached(self, loss: PerImage) -> Mask:
+        return loss >= 0
+
+    def select(self, index: Tensor) -> "FlipFromTheSide":
+        return FlipFromTheSide(
+            self.metric, self.reference[index], self.anchors.select(index), self.sign[index], self.other[index]
+        )
+
+
+@dataclass(frozen=True)
+class FlipByAll(Objective):
+    """The same by moving all three images, stacked as reference, left and right (attacks/ball.py)."""
+
+    metric: Metric
+    sign: PerImage
+
+    def loss(self, x: Images) -> PerImage:
+        reference, left, right = unstack(x)
+        if isinstance(self.metric, EmbeddingMetric):
+            g, g0, g1 = self.metric.embed(torch.cat((reference, left, right))).chunk(3)
+            return self.sign * (self.metric.compare(g, g1) - self.metric.compare(g, g0))
+        return self.sign * (self.metric(reference, right) - self.metric(reference, left))
+
+    def reached(self, loss: PerImage) -> Mask:
+        return loss >= 0
+
+    def select(self, index: Tensor) -> "FlipByAll":
+        return FlipByAll(self.metric, self.sign[index])
+
+
+@dataclass(frozen=True)
+class Drift(Objective):
+    """Push an image away from itself (sign +1), or pull it towards another one (-1), as the metric sees it.
+
+    It has no end: more is always better.
+    """
+
+    anchors: Anchors
+    sign: int
+
+    @property
+    def endless(self) -> bool:
+        return True
+
+    def loss(self, x: Images) -> PerImage:
+        return self.sign * self.anchors.distances(x)[0]
+
+    def reached(self, loss: PerImage) -> Mask:
+        return torch.zeros_like(loss, dtype=torch.bool)
+
+    def select(self, index: Tensor) -> "Drift":
+        return Drift(self.anchors.select(index), self.sign)
+
+
 def with_embedding(metric: Metric) -> EmbeddingMetric:
     """The metric itself, if it embeds. Raises UserError otherwise."""
     if not isinstance(metric, EmbeddingMetric):
         raise UserError(
             f"the mse attack moves embeddings, and {type(metric).__name__} compares images without one; "
-            "use an attack on the preference, such as l2-apgd-ce"
+            "use --goal push or pull with an attack such as l2-pgd"
         )
     return metric
 
 
 @dataclass(frozen=True)
 class EmbeddingShift(Objective):
-    """Move the embedding of an image as far as possible: |g(x + delta) - g(x)|^2 (LipSim, eq. 14).
+    """Move the embedding of an image away from a target, or towards it: +-|g(x + delta) - target|^2.
 
+    With the image's own embedding as target and sign +1 it is the paper's attack (LipSim, eq. 14).
     It has no end: more is always better.
     """
 
     metric: EmbeddingMetric
-    clean: Embeddings
+    target: Embeddings
+    sign: int = 1
+
+    @property
+    def endless(self) -> bool:
+        return True
 
     @classmethod
     @torch.no_grad()
-    def make(cls, metric: Metric, x: Images) -> "EmbeddingShift":
-        """Around these images. Raises UserError for a metric that has no embedding."""
-        return cls(with_embedding(metric), with_embedding(metric).embed(x))
+    def make(cls, metric: Metric, x: Images, sign: int = 1) -> "EmbeddingShift":
+        """Away from these images, or towards them. Raises UserError for a metric that has no embedding."""
+        return cls(with_embedding(metric), with_embedding(metric).embed(x), sign)
 
     def loss(self, x: Images) -> PerImage:
-        return (self.metric.embed(x) - self.clean).square().sum(1)
+        return self.sign * (self.metric.embed(x) - self.target).square().sum(1)
 
     def reached(self, loss: PerImage) -> Mask:
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "EmbeddingShift":
-        return EmbeddingShift(self.metric, self.clean[index])
+        return EmbeddingShift(self.metric, self.target[index], self.sign)

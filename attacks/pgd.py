@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from attacks.base import Goal, Objective, attack
-from attacks.norms import project, random_start, steepest
+from attacks.norms import climb, project, random_start
 from attacks.tracker import Tracker
 from core.noise import Noise
 from core.spec import Norm
@@ -35,8 +37,8 @@ class PGD:
                 return tracker.best
             if len(going) < len(current):
                 objective, x, current, gradient = objective.select(going), x[going], current[going], gradient[going]
-            step = self.relative_step * eps * steepest(gradient, self.norm)
-            current = project(current + step, x, eps, self.norm)
+            step = torch.full_like(gradient[:, 0, 0, 0], self.relative_step * eps)
+            current = project(climb(current, gradient, step, self.norm), x, eps, self.norm)
         tracker.update(objective, current, objective.value(current))
         return tracker.best
 

@@ -1,20 +1,20 @@
-"""Runs an attack over rising budgets and believes nothing it says.
+"""Runs an attack over all budgets and believes nothing it says.
 
 It counts passes, clips to the budget, measures norms, judges success again, and lets an ensemble's
 parts work only on what still stands.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from attacks.ball import Ball
 from attacks.base import Attack, Ensemble, Objective
-from attacks.norms import fit, per_image, size
+from attacks.norms import per_image
 from core.errors import UserError
 from core.noise import Noise
-from core.spec import Norm
 from core.tensors import Images, Mask, PerImage
 
 
@@ -58,7 +58,8 @@ class Counted(Objective):
 
 def _finite(values: Tensor, what: str) -> Tensor:
     """Refuse NaN and infinity: an attack would take them for robustness."""
-    if not bool(values.isfinite().all()):
+    # The sum first: one pass, and finite only where every term is.
+    if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
         raise UserError(
             f"the metric gave a {what} that is not finite at a perturbed image; mend it before it is judged"
         )
@@ -84,47 +85,55 @@ class Outcome:
 
 @dataclass
 class _Found:
-    """The smallest flip of each sample so far, and the strongest image that is no flip."""
+    """The smallest flip of each sample so far and, for every budget, the strongest image that is no flip."""
 
     x: Images
-    norm: Norm
+    ball: Ball
+    budgets: Tensor
     flip: Images
     flip_size: PerImage
     flip_by: list[str]
-    strongest: Images
-    strongest_loss: PerImage
+    strongest: list[Images]
+    strongest_loss: list[PerImage]
 
     @classmethod
-    def nothing(cls, x: Images, norm: Norm) -> "_Found":
+    def nothing(cls, x: Images, ball: Ball, budgets: Sequence[float]) -> "_Found":
         infinite = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
-        return cls(x, norm, x.clone(), infinite, [""] * len(x), x.clone(), torch.full_like(infinite, -torch.inf))
+        levels = torch.tensor(budgets, dtype=torch.float64, device=x.device)
+        return cls(
+            x, ball, levels, x.clone(), infinite, [""] * len(x),
+            [x.clone() for _ in budgets], [torch.full_like(infinite, -torch.inf) for _ in budgets],
+        )  # fmt: skip
 
-    def note(self, objective: Objective, candidate: Images, index: Tensor, part: str, eps: float) -> None:
+    def note(self, objective: Objective, candidate: Images, index: Tensor, part: str) -> None:
         """Judge the candidates of some samples."""
         loss = objective.value(candidate)
-        measured = size(candidate - self.x[index], self.norm)
+        measured = self.ball.measure(candidate - self.x[index])
         flipped = objective.reached(loss) & (measured < self.flip_size[index])
         rows = index[flipped]
         self.flip[rows], self.flip_size[rows] = candidate[flipped], measured[flipped]
         for row in rows.tolist():
             self.flip_by[row] = part
-        stronger = (measured <= eps) & (loss > self.strongest_loss[index])
-        rows = index[stronger]
-        self.strongest[rows], self.strongest_loss[rows] = candidate[stronger], loss[stronger].double()
+        for eps, image, best in zip(self.budgets, self.strongest, self.strongest_loss, strict=True):
+            stronger = (measured <= eps) & (loss > best[index])
+            image[index[stronger]], best[index[stronger]] = candidate[stronger], loss[stronger].double()
 
-    def outcome(self, eps: float, tally: Tally) -> Outcome:
+    def outcome(self, at: int, spent: Sequence[Tally]) -> Outcome:
+        """What is known at one budget; a flip at a smaller one counts."""
+        eps = float(self.budgets[at])
         broken = self.flip_size <= eps
-        adversarial = torch.where(per_image(broken), self.flip, self.strongest)
+        adversarial = torch.where(per_image(broken), self.flip, self.strongest[at])
         by = tuple(part if b else "" for part, b in zip(self.flip_by, broken.tolist(), strict=True))
-        return Outcome(
-            eps, adversarial, broken, size(adversarial - self.x, self.norm), by,
-            tally.forwards.clone(), tally.backwards.clone(),
-        )  # fmt: skip
+        forwards, backwards = (
+            torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
+            for kind in ("forwards", "backwards")
+        )
+        return Outcome(eps, adversarial, broken, self.ball.measure(adversarial - self.x), by, forwards, backwards)
 
 
-def parts_of(attack: Attack | Ensemble, name: str) -> Sequence[tuple[str, Attack, int]]:
-    """An ensemble's parts; a single attack is its own part with one start."""
-    return attack.parts() if hasattr(attack, "parts") else ((name, attack, 1),)
+def parts_of(attack: Attack | Ensemble, name: str, restarts: int = 1) -> Sequence[tuple[str, Attack, int]]:
+    """An ensemble's parts; a single attack is its own part with `restarts` starts."""
+    return attack.parts() if isinstance(attack, Ensemble) else ((name, attack, restarts),)
 
 
 def run_attack(
@@ -135,36 +144,91 @@ def run_attack(
     budgets: Sequence[float],
     skip: Tensor,
     noise: Noise,
-) -> Iterator[Outcome]:
-    """One outcome for each eps, from small to large; what fell at a smaller eps stays fallen.
+    ball: Ball | None = None,
+    restarts: int = 1,
+) -> Sequence[Outcome]:
+    """One outcome for each eps; what fell at a smaller eps stays fallen.
+
+    First, from small to large eps, the first start of the first part: most of what falls, falls here, and
+    is left alone from then on. Then, from large to small, all other starts and parts on what still stands;
+    what stood against all of them is left alone too, since a flip at a smaller eps would lie in the
+    larger ball as well. So a triplet meets the whole attack about once, however many budgets there are.
 
     Args:
         x: clean images (n, 3, h, w) in [0, 1].
         budgets: eps, sorted.
         skip: (len(budgets), n); samples that are not attacked at an eps (misclassified, certified).
         noise: one source a sample.
+        ball: where to search and how to measure; the ball of the attack's norm where none is given.
+        restarts: starts of an attack that is no ensemble.
     """
-    tally = Tally.zeros(len(x))
-    counted = Counted(objective, tally, torch.arange(len(x)))
-    found = _Found.nothing(x, attack.norm)
-    searched: dict[str, Tensor] = {}
-    for eps, skipped in zip(budgets, skip, strict=True):
-        for part, member, starts in parts_of(attack, name):
-            for start in range(starts):
-                label = f"{part}/{start}"
-                left = ~(found.flip_size <= eps) & ~skipped
-                if member.minimal:
-                    # A minimal attack has already given its best for every eps.
-                    left &= ~searched.get(label, torch.zeros_like(left))
-                    searched[label] = searched.get(label, torch.zeros_like(left)) | left
-                index = left.nonzero().flatten()
-                if len(index) == 0:
-                    continue
-                goal = counted.select(index)
-                candidate = member(goal, x[index], eps, noise.select(index).stream(f"{label}/{eps!r}"))
-                # What is no number is no image: the clean one stands in, and the attack has won nothing.
-                candidate = torch.where(candidate.isfinite(), candidate, x[index])
-                if not member.minimal:
-                    candidate = fit(candidate, x[index], eps, attack.norm)
-                found.note(goal, candidate.clamp(0, 1), index, part, eps)
-        yield found.outcome(eps, tally)
+    search = _Sweep(
+        objective, x, budgets, skip.to(x.device), noise,
+        _Found.nothing(x, ball or Ball(attack.norm), budgets), [Tally.zeros(len(x)) for _ in budgets],
+        torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
+    )  # fmt: skip
+    starts = [(part, member, start) for part, member, n in parts_of(attack, name, restarts) for start in range(n)]
+    for at in range(len(budgets)):
+        search.budget(at, starts[:1])
+    for at in reversed(range(len(budgets))):
+        search.budget(at, starts[1:])
+        search.rest(at)
+    return [search.found.outcome(at, search.spent) for at in range(len(budgets))]
+
+
+@dataclass
+class _Sweep:
+    """The state of one batch between budgets."""
+
+    objective: Objective
+    x: Images
+    budgets: Sequence[float]
+    skip: Tensor
+    noise: Noise
+    found: _Found
+    spent: list[Tally]
+    stood: Mask
+    searched: dict[str, Tensor]
+
+    def budget(self, at: int, starts: Sequence[tuple[str, Attack, int]]) -> None:
+        """Some starts at one budget, each on what still stands."""
+        for part, member, start in starts:
+            label = f"{part}/{start}"
+            left = self._standing(at) & ~self.stood
+            if member.minimal:
+                # A minimal attack has already given its best for every eps.
+                left &= ~self.searched.get(label, torch.zeros_like(left))
+                self.searched[label] = self.searched.get(label, torch.zeros_like(left)) | left
+            index = left.nonzero().flatten()
+            if len(index):
+                self._attack(member, part, label, at, index)
+
+    def rest(self, at: int) -> None:
+        """What stands now has met everything; a goal without end is worked anew at every budget."""
+        if not self.objective.endless:
+            self.stood |= self._standing(at)
+
+    def _standing(self, at: int) -> Mask:
+        return ~(self.found.flip_size <= self.budgets[at]) & ~self.skip[at]
+
+    def _attack(self, member: Attack, part: str, label: str, at: int, index: Tensor) -> None:
+        eps, ball = self.budgets[at], self.found.ball
+        goal, x = Counted(self.objective, self.spent[at], torch.arange(len(self.x))).select(index), self.x[index]
+        candidate = ball.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
+        # What is no number is no image: the clean one stands in, and the attack has won nothing.
+        candidate = torch.where(candidate.isfinite(), candidate, x)
+        candidate = ball.image(candidate) if member.minimal else ball.fit(candidate, x, eps)
+        self.found.note(goal, candidate, index, part)
+        self._shrink(part, at, index)
+
+    def _shrink(self, part: str, at: int, index: Tensor) -> None:
+        """Try what was just found along the line to the clean image, at one smaller budget after the other."""
+        for smaller in reversed(range(at)):
+            eps, size = self.budgets[smaller], self.found.flip_size[index]
+            index = index[(size <= self.budgets[smaller + 1]) & (size > eps) & ~self.skip[smaller, index]]
+            if len(index) == 0:
+                return
+            x, share = self.x[index], eps / self.found.flip_size[index]
+            candidate = torch.lerp(x, self.found.flip[index], per_image(share.to(x)))
+            goal = Counted(self.objective, self.spent[smaller], torch.arange(len(self.x))).select(index)
+            self.found.note(goal, self.found.ball.fit(candidate, x, eps), index, part)

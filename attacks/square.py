@@ -4,8 +4,10 @@ Each query changes one square window; it is kept where the loss rises. The side 
 follows the paper's schedule, rescaled to the number of queries.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -27,20 +29,18 @@ def share_of_pixels(query: int, queries: int, start: float) -> float:
     return start / 2 ** sum(at > point for point in _SCHEDULE)
 
 
-def windows(noise: Noise, like: PerImage, side: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Upper left corners (n,), (n,) of one random window for each sample."""
-    draw = noise.uniform(like[:, None].expand(-1, 2))
-    top = (draw[:, 0] * (height - side + 1)).long()
-    return top, (draw[:, 1] * (width - side + 1)).long()
+Window: TypeAlias = tuple[slice, slice, slice, slice]
 
 
-def inside(top: Tensor, left: Tensor, side: int, height: int, width: int) -> Tensor:
-    """Masks (n, 1, h, w) of the windows."""
-    rows = torch.arange(height, device=top.device)[None, :, None] - top[:, None, None]
-    columns = torch.arange(width, device=top.device)[None, None, :] - left[:, None, None]
-    return ((rows >= 0) & (rows < side) & (columns >= 0) & (columns < side))[:, None]
+def window(generator: torch.Generator, side: int, height: int, width: int) -> Window:
+    """A random window, the same for every sample: so it is a slice, and its cost that of its pixels."""
+    top, left = (
+        (torch.rand(2, generator=generator) * torch.tensor([height - side + 1, width - side + 1])).long().tolist()
+    )
+    return slice(None), slice(None), slice(top, top + side), slice(left, left + side)
 
 
+@lru_cache(maxsize=64)
 def bump(side: int) -> Tensor:
     """The paper's eta (section 3.3, figure 3): two rectangular pyramids of opposite sign, norm 1.
 
@@ -65,13 +65,18 @@ def _pyramid(height: int, width: int) -> Tensor:
     return gains[depth]
 
 
-def placed(shape: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
-    """A pattern (side, side) put at each sample's window: (n, 1, h, w), zero elsewhere."""
-    side = len(shape)
-    rows = (torch.arange(height, device=top.device)[None] - top[:, None]).clamp(-1, side)
-    columns = (torch.arange(width, device=top.device)[None] - left[:, None]).clamp(-1, side)
-    padded = torch.nn.functional.pad(shape, (1, 1, 1, 1)).to(top.device)
-    return padded[rows[:, :, None] + 1, columns[:, None, :] + 1][:, None]
+@dataclass
+class Search:
+    """The rows still in work. `current` is the best so far; a proposal is written into it and may be taken back."""
+
+    x: Images
+    current: Images
+    loss: PerImage
+    energy: PerImage
+    """|current - x|^2, kept up to date by the windows that change."""
+
+    def select(self, index: Tensor) -> "Search":
+        return Search(**{name: value[index] for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -88,34 +93,40 @@ class Square:
         """Where the search begins."""
         raise NotImplementedError
 
-    def proposal(self, x: Images, current: Images, eps: float, side: int, noise: Noise) -> Images:
-        """The current image with one window changed, still within the budget."""
+    def side(self, share: float, height: int, width: int) -> int:
+        """The side of a window with this share of the pixels."""
+        return min(max(round((share * height * width) ** 0.5), 1), height, width)
+
+    def propose(
+        self, s: Search, eps: float, windows: Sequence[Window], noise: Noise
+    ) -> tuple[Sequence[Window], PerImage]:
+        """Write a change into windows of `s.current`, within the budget; the windows written and the new energy."""
         raise NotImplementedError
 
     @torch.no_grad()
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
-        tracker = Tracker(x)
+        tracker, common = Tracker(x), noise.common()
         current = self.first(x, eps, noise)
-        best = objective.value(current)
-        going = tracker.update(objective, current, best)
+        s = Search(x, current, objective.value(current), (current - x).square().sum((1, 2, 3)))
+        height, width = x.shape[-2:]
         for query in range(self.queries):
+            done = objective.reached(s.loss)
+            if bool(done.any()):
+                going = tracker.leave(done, s.current)
+                s, objective, noise = s.select(going), objective.select(going), noise.select(going)
             if not tracker.active:
                 break
-            if len(going) < len(current):
-                objective, noise = objective.select(going), noise.select(going)
-                x, current, best = x[going], current[going], best[going]
-            height, width = x.shape[-2:]
-            share = share_of_pixels(query, self.queries, self.start)
-            side = min(max(round((share * height * width) ** 0.5), self._least), height, width)
-            candidate = self.proposal(x, current, eps, side, noise)
-            loss = objective.value(candidate)
-            better = loss > best
-            current = torch.where(per_image(better), candidate, current)
-            best = torch.maximum(best, loss)
-            going = tracker.update(objective, candidate, loss)
+            side = self.side(share_of_pixels(query, self.queries, self.start), height, width)
+            windows = [window(common, side, height, width) for _ in range(2)]
+            before = [s.current[w].clone() for w in windows]
+            written, energy = self.propose(s, eps, windows, noise)
+            loss = objective.value(s.current)
+            better = loss > s.loss
+            for w, old in reversed(list(zip(written, before, strict=False))):
+                s.current[w] = torch.where(per_image(better), s.current[w], old)
+            s.loss, s.energy = torch.maximum(loss, s.loss), torch.where(better, energy, s.energy)
+        tracker.settle(s.current)
         return tracker.best
-
-    _least: ClassVar[int] = 1
 
 
 def _signs(noise: Noise, x: Images, tail: tuple[int, ...]) -> Tensor:
@@ -133,13 +144,14 @@ class LinfSquare(Square):
 
     def first(self, x: Images, eps: float, noise: Noise) -> Images:
         """Vertical stripes of +-eps (section 3.2)."""
-        return (x + eps * _signs(noise, x, (1, x.shape[3]))).clamp(0, 1)
+        return (x + eps * _signs(noise, x, (1, x.shape[3]))).clamp_(0, 1)
 
-    def proposal(self, x: Images, current: Images, eps: float, side: int, noise: Noise) -> Images:
-        height, width = x.shape[-2:]
-        top, left = windows(noise, x[:, 0, 0, 0], side, height, width)
-        square = x + eps * _signs(noise, x, (1, 1))
-        return torch.where(inside(top, left, side, height, width), square, current).clamp(0, 1)
+    def propose(
+        self, s: Search, eps: float, windows: Sequence[Window], noise: Noise
+    ) -> tuple[Sequence[Window], PerImage]:
+        here = windows[0]
+        s.current[here] = (s.x[here] + eps * _signs(noise, s.x, (1, 1))).clamp_(0, 1)
+        return [here], s.energy
 
 
 @attack("l2-square", source="arXiv:1912.00049")
@@ -148,7 +160,11 @@ class L2Square(Square):
     """Square attack in l2: the budget of a second window moves into the first (algorithm 3)."""
 
     norm: ClassVar[Norm] = "l2"
-    _least: ClassVar[int] = 3
+
+    def side(self, share: float, height: int, width: int) -> int:
+        """Odd and at least 3, as upstream has it, where the image is large enough."""
+        side = super().side(share, height, width)
+        return min(max(side + 1 - side % 2, 3), height, width)
 
     def first(self, x: Images, eps: float, noise: Noise) -> Images:
         """A 5 x 5 grid of bumps with random signs (section 3.3)."""
@@ -158,22 +174,33 @@ class L2Square(Square):
         for row in range(0, height - side + 1, side):
             for column in range(0, width - side + 1, side):
                 delta[:, :, row : row + side, column : column + side] += bump(side).to(x) * _signs(noise, x, (1, 1))
-        return (x + eps * unit(delta, "l2")).clamp(0, 1)
+        return (x + eps * unit(delta, "l2")).clamp_(0, 1)
 
-    def proposal(self, x: Images, current: Images, eps: float, side: int, noise: Noise) -> Images:
-        height, width = x.shape[-2:]
-        delta = current - x
-        here = windows(noise, x[:, 0, 0, 0], side, height, width)
-        there = windows(noise, x[:, 0, 0, 0], side, height, width)
-        mask = inside(*here, side, height, width)
-        both = mask | inside(*there, side, height, width)
-        released = (delta * both).square().sum((2, 3), keepdim=True)
-        unused = (eps**2 - delta.square().sum((1, 2, 3), keepdim=True)).clamp_min(0) / x.shape[1]
-        old = delta * mask
-        old = old / old.square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+    def propose(
+        self, s: Search, eps: float, windows: Sequence[Window], noise: Noise
+    ) -> tuple[Sequence[Window], PerImage]:
+        here, there = windows
+        x, side = s.x[here], s.x[here].shape[-1]
+        old = s.current[here] - x
+        released = _energy(s.current[there] - s.x[there])
+        s.current[there] = s.x[there]
+        # After the other window was cleared, so that nothing is counted twice where they overlap.
+        released = released + _energy(s.current[here] - x)
+        unused = (eps**2 - s.energy).clamp_min(0) / x.shape[1]
         turned = per_image(noise.uniform(x.new_empty(len(x), 1))[:, 0] < 0.5)
-        upright, lying = (placed(shape, *here, height, width).to(x) for shape in (bump(side), bump(side).T))
-        new = torch.where(turned, lying, upright) * _signs(noise, x, (1, 1)) + old
-        new = new / new.square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-        delta = torch.where(both, torch.zeros_like(delta), delta) + new * (released + unused).sqrt() * mask
-        return (x + eps * unit(delta, "l2")).clamp(0, 1)
+        shape = bump(side).to(x)
+        new = torch.where(turned, shape.T, shape) * _signs(noise, x, (1, 1)) + _per_channel(old)
+        new = _per_channel(new) * (released + per_image(unused)).sqrt()
+        s.current[here] = (x + new).clamp_(0, 1)
+        energy = s.energy - released.sum((1, 2, 3)) + _energy(s.current[here] - x).sum((1, 2, 3))
+        return [here, there], energy
+
+
+def _energy(delta: Tensor) -> Tensor:
+    """Sums of squares by channel (n, 3, 1, 1)."""
+    return delta.square().sum((2, 3), keepdim=True)
+
+
+def _per_channel(delta: Tensor) -> Tensor:
+    """Scaled to norm 1 in each channel; zero stays zero."""
+    return delta / _energy(delta).sqrt().clamp_min(1e-12)

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from attacks.base import Objective
-from core.tensors import Images, PerImage
+from core.tensors import Images, Mask, PerImage
 
 
 @dataclass
 class Tracker:
     """Keeps the image of the largest loss; what has reached its goal leaves the batch.
 
-    `index` maps the rows still in work to the rows of the batch the attack was given.
+    `index` maps the rows still in work to the rows of the batch the attack was given. An attack that
+    keeps the best images itself calls `leave` and `settle`, any other one `update`.
     """
 
     best: Images
@@ -43,3 +44,14 @@ class Tracker:
         going = (~objective.reached(loss)).nonzero().flatten()
         self.index = self.index[going]
         return going
+
+    def leave(self, done: Mask, x: Images) -> Tensor:
+        """Keep the images (m, 3, h, w) of rows that are done; the positions of those that go on."""
+        self.best[self.index[done]] = x[done]
+        going = (~done).nonzero().flatten()
+        self.index = self.index[going]
+        return going
+
+    def settle(self, x: Images) -> None:
+        """Keep these images of the rows still in work."""
+        self.best[self.index] = x

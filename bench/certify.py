@@ -12,8 +12,11 @@ from bench.options import Device
 def certify(
     metric: options.Metrics,
     eps: options.Eps,
-    certifier: Annotated[list[str], typer.Option("--certifier", help="margin, paper, tsuzuku.")] = ["margin"],  # noqa: B006
+    certifier: Annotated[list[str], typer.Option("--certifier", help="See: bench list certifiers.")] = ["margin"],  # noqa: B006
     data: options.Data = ["photos"],  # noqa: B006 - typer reads the default, nothing changes it
+    move: options.Move = "reference",
+    eps_left: options.EpsLeft = None,
+    eps_right: options.EpsRight = None,
     limit: options.Limit = None,
     seed: options.Seed = 0,
     batch_size: options.BatchSize = "auto",
@@ -21,10 +24,11 @@ def certify(
     runs: options.Runs = Path("runs"),
     json: options.Json = False,
 ) -> None:
-    """Certify the answers of metrics on 2AFC data: l2, only the reference moves."""
+    """Certify the answers of metrics on 2AFC data, in l2."""
     from bench.engines.local import run_all
+    from bench.output import console, gains
     from bench.plan import Request
-    from core.spec import parse_eps
+    from core.spec import parse_budget, parse_eps
 
     request = Request(
         metrics=metric,
@@ -34,6 +38,12 @@ def certify(
         eps=parse_eps(eps),
         limit=limit,
         seed=seed,
+        move=move,
+        eps_left=parse_budget(eps_left, "--eps-left"),
+        eps_right=parse_budget(eps_right, "--eps-right"),
         device=device.resolve(),
     )
-    run_all(request, runs, options.batch_size(batch_size), as_json_object=json)
+    records = run_all(request, runs, options.batch_size(batch_size), as_json_object=json)
+    if not json:
+        for sentence in gains(records):
+            console().print(sentence)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bench import certify, distance, listing, report, run, train
+from bench import audit, certify, distance, listing, report, run, train
 from bench.evaluate import UnsoundError
 from core.errors import UserError
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("certify")(certify.certify)
+app.command("audit")(audit.audit)
 app.command("distance")(distance.distance)
 app.command("report")(report.report)
 app.command("list")(listing.listing)

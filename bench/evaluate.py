@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Ensemble, Objective
-from attacks.objectives import EmbeddingShift, FlipPreference
+from attacks.ball import on_grid, unstack
+from attacks.base import Attack, Ensemble
+from attacks.literal import OwnOutput
 from attacks.runner import Outcome, run_attack
+from attacks.task import Aim, Task, make_task
 from bench.plan import Plan
 from certifiers.certify import certify
 from core.errors import UserError
 from core.noise import Noise
-from core.spec import Norm
-from metrics.base import EmbeddingMetric, LipschitzMetric
+from core.tensors import Images
+from metrics.base import Anchors, EmbeddingMetric
 from results.record import COLUMNS
 from triplets.base import Triplets
 
@@ -24,6 +27,8 @@ from triplets.base import Triplets
 class Clean:
     """A batch before any attack; vectors have one entry a triplet."""
 
+    anchors: Anchors
+    """Of left and right, embedded once for answers and attacks."""
     d0: Tensor
     d1: Tensor
     correct: Tensor
@@ -39,32 +44,30 @@ class UnsoundError(Exception):
         self.tensors = tensors
 
 
+@torch.no_grad()
 def clean_answers(plan: Plan, batch: Triplets) -> Clean:
     """Distances, answers and radii in the norm of the run."""
-    with torch.no_grad():
-        d0, d1 = plan.metric.prepare(batch.left, batch.right).distances(batch.reference)
-        if not bool(torch.isfinite(d0 + d1).all()):
-            raise UserError(f"{plan.spec.metric} gave a distance that is not finite on {batch.ids[0]} or its batch")
-        sign = 2 * batch.label - 1
-        correct = sign * (d0 - d1) > 0
-        nothing = torch.zeros_like(d0, dtype=torch.float64)
-        norm = torch.full_like(nothing, torch.nan)
-        if plan.certifier is not None and isinstance(plan.metric, LipschitzMetric):
-            proof = certify(plan.certifier, plan.metric, batch)
-            radius = torch.where(correct, proof.radius, nothing)
-            return Clean(d0, d1, correct, _in_norm(radius, plan.spec.norm, batch), proof.norm_ref)
-        if isinstance(plan.metric, EmbeddingMetric):
-            norm = plan.metric.embed(batch.reference).double().norm(dim=1)
-        return Clean(d0, d1, correct, nothing, norm)
-
-
-def _in_norm(radius: Tensor, norm: Norm, batch: Triplets) -> Tensor:
-    """|delta|_inf <= e implies |delta|_2 <= e sqrt(3 h w) (docs/certificates.md, section 7)."""
-    return radius if norm == "l2" else radius / batch.reference[0].numel() ** 0.5
+    anchors = plan.metric.prepare(batch.left, batch.right)
+    d0, d1 = anchors.distances(batch.reference)
+    if not bool(torch.isfinite(d0 + d1).all()):
+        raise UserError(f"{plan.spec.metric} gave a distance that is not finite on {batch.ids[0]} or its batch")
+    correct = (2 * batch.label - 1) * (d0 - d1) > 0
+    radius, norm = torch.zeros_like(d0, dtype=torch.float64), torch.full_like(d0, torch.nan, dtype=torch.float64)
+    if plan.certifier is not None:
+        noise = Noise.make(plan.spec.seed, batch.ids, "certificate")
+        proof = certify(plan.certifier, plan.metric, batch, plan.threat, noise)
+        # A smoothed vote is another classifier: its radius does not depend on the metric's own answer.
+        radius = torch.where(correct, proof.radius, radius) if plan.sound else proof.radius
+        norm = proof.norm_ref
+    elif isinstance(plan.metric, EmbeddingMetric):
+        norm = plan.metric.embed(batch.reference).double().norm(dim=1)
+    return Clean(anchors, d0, d1, correct, radius, norm)
 
 
 def evaluate(plan: Plan, batch: Triplets, groups: list[str]) -> pd.DataFrame:
     """Rows of samples.parquet for one batch, all eps."""
+    if plan.spec.quantize:
+        batch = batch.redrawn(on_grid)
     clean = clean_answers(plan, batch)
     common = {
         "id": list(batch.ids),
@@ -96,26 +99,18 @@ def _no_attack(plan: Plan, clean: Clean) -> Iterator[dict[str, object]]:
 
 
 def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean) -> Iterator[dict[str, object]]:
-    spec = plan.spec
-    budgets = torch.tensor(spec.eps, dtype=torch.float64, device=clean.radius.device)
-    objective: Objective
-    if attack.goal == "embedding":
-        objective = EmbeddingShift.make(plan.metric, batch.reference)
-        skip = torch.zeros(len(budgets), len(batch.ids), dtype=torch.bool, device=budgets.device)
-    else:
-        objective = FlipPreference.make(plan.metric, batch.left, batch.right, batch.label)
-        proved = clean.radius[None] > budgets[:, None]
-        skip = ~clean.correct[None] | (proved & (plan.sound is True) & spec.skip_certified)
-    noise = Noise.make(spec.seed, batch.ids)
-    anchors = plan.metric.prepare(batch.left, batch.right, batch.reference)
+    task = make_task(
+        plan.metric, batch, plan.threat, cast(Aim, plan.spec.goal), by_embedding=attack.goal == "embedding",
+        quantized=plan.spec.quantize is not None, anchors=clean.anchors,
+    )  # fmt: skip
+    judge = Judge(plan, batch, clean, task)
     lost = ~clean.correct
-    for outcome in run_attack(attack, plan.attack_name, objective, batch.reference, spec.eps, skip, noise):
-        with torch.no_grad():
-            d0, d1, d_self = anchors.distances(outcome.adversarial)
+    for outcome in _outcomes(plan, attack, batch, clean, task):
+        d0, d1, d_self = judge(outcome.adversarial)
         # Two judges, of batches of different size: a flip that either saw is a flip, here and at larger eps.
         flipped = ((2 * batch.label - 1) * (d0 - d1) <= 0) | outcome.broken
-        _refuse_unsound(plan, batch, clean, outcome, flipped)
-        lost = lost | flipped
+        _refuse_unsound(plan, batch, clean, task, outcome, flipped)
+        lost = flipped if plan.literal else lost | flipped
         yield {
             "eps": outcome.eps, "d0_adv": d0, "d1_adv": d1, "d_self": d_self,
             "robust": ~lost, "size": outcome.size,
@@ -124,23 +119,81 @@ def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean
         }  # fmt: skip
 
 
+def _outcomes(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean, task: Task) -> Iterator[Outcome]:
+    spec, noise = plan.spec, Noise.make(plan.spec.seed, batch.ids)
+    if plan.literal:
+        # Each eps by itself, and wrong answers too: what the attack returns is what counts.
+        goal = task.objective if spec.goal != "flip" else OwnOutput.make(clean.anchors, batch.reference)
+        for eps in spec.eps:
+            skip = torch.zeros_like(clean.correct)[None]
+            yield from run_attack(attack, plan.attack_name, goal, task.x, [eps], skip, noise, task.ball)
+        return
+    budgets = torch.tensor(spec.eps, dtype=torch.float64, device=clean.radius.device)
+    skip = torch.zeros(len(budgets), len(batch.ids), dtype=torch.bool, device=budgets.device)
+    if spec.goal == "flip":
+        proved = clean.radius[None] > budgets[:, None]
+        skip = ~clean.correct[None] | (proved & (plan.sound is True) & spec.skip_certified)
+    yield from run_attack(
+        attack, plan.attack_name, task.objective, task.x, spec.eps, skip, noise, task.ball, spec.restarts
+    )
+
+
+@dataclass
+class Judge:
+    """Distances after the attack; an image that did not change since the last budget is not judged again."""
+
+    plan: Plan
+    batch: Triplets
+    clean: Clean
+    task: Task
+
+    def __post_init__(self) -> None:
+        with torch.no_grad():
+            zero = torch.zeros_like(self.clean.d0)
+            self._last = self.task.x
+            self._answers = torch.stack((self.clean.d0, self.clean.d1, zero))
+            self._itself = self.plan.metric.prepare(self._moved(self.task.x))
+
+    def __call__(self, adversarial: Images) -> Tensor:
+        """d(reference, left), d(reference, right) and d(moved, its clean self): (3, n)."""
+        index = (adversarial != self._last).flatten(1).any(1).nonzero().flatten()
+        if len(index):
+            answers = self._answers.clone()
+            answers[:, index] = self._distances(adversarial[index], index)
+            self._last, self._answers = adversarial, answers
+        return self._answers
+
+    @torch.no_grad()
+    def _distances(self, changed: Images, index: Tensor) -> Tensor:
+        itself = self._itself.select(index).distances(self._moved(changed))
+        if self.task.threat.move == "reference":
+            return torch.cat((self.clean.anchors.select(index).distances(changed), itself))
+        part = self.batch.mapped(lambda tensor: tensor[index])
+        reference, left, right = self.task.images(part, changed)
+        metric = self.plan.metric
+        return torch.cat((metric(reference, left)[None], metric(reference, right)[None], itself))
+
+    def _moved(self, x: Images) -> Images:
+        """The image that d_self is about: the reference, if it moves."""
+        return unstack(x)[0] if self.task.threat.move == "all" else x
+
+
 def _broken_by(lost: Tensor, outcome: Outcome, name: str) -> list[str]:
     """The part that broke each lost triplet; the attack itself where only this judgement saw a flip."""
     return [part or name if gone else "" for gone, part in zip(lost.tolist(), outcome.broken_by, strict=True)]
 
 
-def _refuse_unsound(plan: Plan, batch: Triplets, clean: Clean, outcome: Outcome, flipped: Tensor) -> None:
+def _refuse_unsound(plan: Plan, batch: Triplets, clean: Clean, task: Task, outcome: Outcome, flipped: Tensor) -> None:
     """The invariant of docs/certificates.md, section 8."""
     inside = flipped & clean.correct & (outcome.size < clean.radius)
     if not plan.sound or not bool(inside.any()):
         return
     i = int(inside.nonzero()[0])
-    images = {
-        "reference": batch.reference,
-        "adversarial": outcome.adversarial,
-        "left": batch.left,
-        "right": batch.right,
-    }
+    images = {"reference": batch.reference, "left": batch.left, "right": batch.right}
+    changed = task.images(batch, outcome.adversarial)
+    for name, before, after in zip(list(images), list(images.values()), changed, strict=True):
+        if after is not before:
+            images["adversarial" if name == "reference" else f"adversarial_{name}"] = after
     raise UnsoundError(
         f"{plan.spec.metric}: triplet {batch.ids[i]!r} was flipped at {plan.spec.norm} {outcome.size[i]:.6g}, inside "
         f"its certified radius {clean.radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",

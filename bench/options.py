@@ -34,7 +34,12 @@ class Device(StrEnum):
 Metrics = Annotated[list[str], typer.Option("--metric", help="Metrics; repeat, or give a comma list.")]
 Attacks = Annotated[list[str], typer.Option("--attack", help="Attacks; repeat, or give a comma list.")]
 Eps = Annotated[list[str], typer.Option("--eps", help="Budgets: 2.0, 36/255, or 0.5,1,2,3.")]
-Data = Annotated[list[str], typer.Option("--data", help="photos, nights:PATH[@split], bapps:PATH, csv:PATH.")]
+Data = Annotated[
+    list[str], typer.Option("--data", help="photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR.")
+]
+Move = Annotated[str, typer.Option("--move", help="What may change: reference, left, right or all.")]
+EpsLeft = Annotated[str | None, typer.Option("--eps-left", help="With --move all: a budget of its own for left.")]
+EpsRight = Annotated[str | None, typer.Option("--eps-right", help="With --move all: a budget of its own for right.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only this many triplets (a fixed shuffle).")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
 BatchSize = Annotated[str, typer.Option("--batch-size", help="A number, or auto; it changes no result.")]

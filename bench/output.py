@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from results.record import SCHEMA
+from results.record import SCHEMA, Record
 from results.rows import Row
+from results.statistics import radius_gain
 
 _WIDTH = 118
 
@@ -26,7 +27,8 @@ def as_json(rows: Sequence[Row]) -> str:
 def print_tables(rows: Sequence[Row], out: Console) -> None:
     """One table a data set: a line for each metric, method and eps; scores with their intervals."""
     for data in dict.fromkeys(row.data for row in rows):
-        table = Table(title=f"{data}: 2AFC score, % [95 % interval]", caption=_CAPTION)
+        what = "2AFC score, %" if any(row.unit == "percent" for row in rows if row.data == data) else "mean distance"
+        table = Table(title=f"{data}: {what} [95 % interval]", caption=_CAPTION)
         for name in ("metric", "attack", "norm", "eps", "n", "natural", "attacked", "certified"):
             table.add_column(name, justify="left" if name in ("metric", "attack") else "right", overflow="fold")
         mine = [row for row in rows if row.data == data]
@@ -63,13 +65,16 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
 
 def _proof(row: Row, *, many: bool) -> str:
     name = f"{row.method}: " if many or row.method != "margin" else ""
-    return name + _score(row) + ("" if row.sound else " not sound")
+    return name + _score(row) + ("" if row.sound else " smoothed" if row.likely else " not sound")
 
 
 def _score(row: Row) -> str:
     if row.unit == "distance":
         return f"mean distance {row.score:.4f} [{row.low:.4f}, {row.high:.4f}]"
     return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
+
+
+_MOVED = {"--move left": "the left image", "--move right": "the right image", "--move all": "all three images"}
 
 
 def explain(rows: Sequence[Row]) -> list[str]:
@@ -82,12 +87,32 @@ def explain(rows: Sequence[Row]) -> list[str]:
         if natural is None or attacked is None:
             continue
         proved = next((r for r in mine if r.kind == "certificate" and r.sound and _same(r, attacked)), None)
+        moved = next((words for option, words in _MOVED.items() if option in attacked.threat), "the reference")
         promise = f", and it is proved that no such change pushes it below {proved.score:.0f} %" if proved else ""
         sentences.append(
             f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on "
-            f"{attacked.score:.0f} % once {attacked.method} may change the reference by {attacked.norm} "
+            f"{attacked.score:.0f} % once {attacked.method} may change {moved} by {attacked.norm} "
             f"{attacked.eps:.3g}{promise}."
         )
+    return sentences
+
+
+def gains(records: Sequence[Record]) -> list[str]:
+    """How much larger the radii of the first certifier are than those of each other, on the same triplets."""
+    sentences = []
+    for first in records:
+        for other in records:
+            same = all(first.spec[key] == other.spec[key] for key in ("metric", "data", "limit", "seed"))
+            if not same or first.spec["certifier"] != records[0].spec["certifier"] or first is other:
+                continue
+            found = radius_gain(first.samples, other.samples)
+            if found is None:
+                continue
+            median, n = found
+            sentences.append(
+                f"{first.spec['metric']} on {first.spec['data']}: radii of {first.spec['certifier']} are "
+                f"{median:.3g} times those of {other.spec['certifier']} (median, n = {n} triplets certified by both)."
+            )
     return sentences
 
 
@@ -95,8 +120,9 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
     """What the attacks were made of, and what must be said with any score on these data."""
     made_of = {row.method: row.parts for row in rows if row.parts}
     said = {row.data: row.note for row in rows if row.note}
-    return [f"{name} = {text}" for name, text in (*made_of.items(), *said.items())]
+    promised = {row.method: row.promise for row in rows if row.kind == "certificate" and not row.sound}
+    return [f"{name} = {text}" for name, text in (*made_of.items(), *promised.items(), *said.items())]
 
 
 def _same(one: Row, other: Row) -> bool:
-    return (one.norm, one.eps) == (other.norm, other.eps)
+    return (one.norm, one.eps, one.threat) == (other.norm, other.eps, other.threat)

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from attacks.base import Attack, Ensemble, attack
+from attacks.literal import literal
 from attacks.objectives import with_embedding
+from attacks.runner import parts_of
+from attacks.task import AIMS, Aim
 from bench.fingerprints import code_sha256, library_versions, weights_sha256
 from certifiers.base import Certifier, certifier
 from core.errors import UserError
 from core.spec import Norm, Ref, RunSpec, Scalar, split_list
+from core.threat import MOVES, Move, Threat
 from metrics.base import LipschitzMetric, Metric, metric
 from triplets.base import TripletSource, triplets
 
@@ -32,9 +37,23 @@ class Plan:
     @property
     def sound(self) -> bool | None:
         """Whether the certificates of this run are promises; None where there are none."""
-        if self.certifier is None or not isinstance(self.metric, LipschitzMetric):
-            return None
-        return self.certifier.sound(self.metric)
+        return None if self.certifier is None else self.certifier.sound(self.metric)
+
+    @property
+    def threat(self) -> Threat:
+        """Which images may move, and within what."""
+        spec = self.spec
+        return Threat(cast(Move, spec.move), spec.norm, spec.eps_left, spec.eps_right)
+
+    @property
+    def parts(self) -> Sequence[tuple[str, Attack, int]]:
+        """(name, attack, starts) of what runs; nothing without an attack."""
+        return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
+
+    @property
+    def literal(self) -> bool:
+        """Whether the image an attack returns is the result, for better or worse (`--protocol paper`)."""
+        return getattr(self.attack, "literal", False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +69,13 @@ class Request:
     seed: int = 0
     skip_certified: bool = True
     device: str = "cpu"
+    goal: str | None = None
+    move: str = "reference"
+    eps_left: float | None = None
+    eps_right: float | None = None
+    restarts: int = 1
+    quantize: str | None = None
+    protocol: str = "ours"
 
 
 def make_plans(request: Request) -> list[Plan]:
@@ -86,37 +112,45 @@ def _check(request: Request) -> None:
         certifier.resolve(ref)
     if request.attacks and len(_refs(request.certifiers)) > 1:
         raise UserError("bench run takes one --certifier; for several, use bench certify")
+    for option, value, known in (
+        ("--goal", request.goal, AIMS), ("--move", request.move, MOVES),
+        ("--quantize", request.quantize, ("8bit",)), ("--protocol", request.protocol, ("ours", "paper")),
+    ):  # fmt: skip
+        if value is not None and value not in known:
+            raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
+    if request.restarts < 1:
+        raise UserError(f"--restarts wants at least 1, got {request.restarts}")
+    Threat(cast(Move, request.move), "l2", request.eps_left, request.eps_right)
+    if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
+        raise UserError(
+            "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
+        )
 
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
     attacks, certifiers = _refs(request.attacks), _refs(request.certifiers)
-    provable = isinstance(built, LipschitzMetric)
-    if attacks:
-        rider = certifiers[0] if certifiers and provable else None
-        return [(ref, rider) for ref in attacks]
-    if not provable:
-        raise UserError(
-            f"{type(built).__name__} has no embedding with a known Lipschitz constant, so nothing can be proved of it; "
-            "try --metric lipsim, l2 or psnr"
-        )
-    return [(None, ref) for ref in certifiers]
+    if not attacks:
+        return [(None, ref) for ref in certifiers]
+    rider = certifiers[0] if certifiers else None
+    # The default rides along wherever a metric admits it; what was asked for by name is refused aloud.
+    if rider == Ref("margin") and not isinstance(built, LipschitzMetric):
+        rider = None
+    return [(ref, rider) for ref in attacks]
 
 
 def _plan(
     request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: TripletSource,
     attack_ref: Ref | None, certifier_ref: Ref | None,
 ) -> Plan:  # fmt: skip
-    made_attack = attack.build(attack_ref) if attack_ref else None
+    made_attack = _attack(request, attack_ref) if attack_ref else None
     made_certifier = certifier.build(certifier_ref) if certifier_ref else None
     norm: Norm = made_attack.norm if made_attack else "l2"
-    if made_attack and made_attack.goal == "embedding":
-        with_embedding(built)
+    source = source.limited(request.limit)
+    aim = _aim(request, made_attack, attack_ref, built, source)
+    if aim != "flip":
         # Nothing is flipped, so there is no answer to certify beside it.
         certifier_ref, made_certifier = None, None
-    source = source.limited(request.limit)
-    if made_attack and made_attack.goal == "embedding" and len(source) < 2:
-        raise UserError(f"{attack_ref} gives a mean distance, whose interval needs two triplets or more, got one")
-    if isinstance(built, LipschitzMetric) and made_certifier:
+    if made_certifier:
         made_certifier.sound(built)  # refuses a metric of a geometry it does not know
     components = [*built.code(), *(c for c in (made_attack, made_certifier) if c is not None)]
     spec = RunSpec(
@@ -129,6 +163,13 @@ def _plan(
         seed=request.seed,
         limit=request.limit,
         skip_certified=request.skip_certified,
+        goal=aim,
+        move=request.move,
+        eps_left=request.eps_left,
+        eps_right=request.eps_right,
+        restarts=request.restarts,
+        quantize=request.quantize,
+        protocol=request.protocol,
         arguments={
             "metric": _without_files(metric.resolve(metric_ref)),
             "data": _without_files(triplets.resolve(data_ref)),
@@ -143,6 +184,43 @@ def _plan(
         },
     )
     return Plan(spec, built, source, made_attack, made_certifier)
+
+
+def _attack(request: Request, ref: Ref) -> Attack | Ensemble:
+    """The attack of a name. Raises UserError where the protocol or the restarts do not go with it."""
+    if request.protocol == "paper":
+        if ref.args:
+            raise UserError(f"--protocol paper has the paper's own numbers; write {ref.name}, got {ref}")
+        return literal(ref.name)
+    made = attack.build(ref)
+    if request.restarts > 1 and isinstance(made, Ensemble):
+        raise UserError(f"{ref.name} has starts of its own: write {ref.name}(starts={request.restarts})")
+    return made
+
+
+def _aim(
+    request: Request, made: Attack | Ensemble | None, ref: Ref | None, built: Metric, source: TripletSource
+) -> Aim:
+    """What the attacker wants. Raises UserError where attack, data or moving images do not go with it."""
+    by_embedding = made is not None and made.goal == "embedding"
+    aim = cast(Aim, request.goal or ("push" if by_embedding else "flip"))
+    if by_embedding:
+        with_embedding(built)
+        if aim == "flip":
+            raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
+    if aim == "flip":
+        if not source.answers:
+            raise UserError(f"{source.name} has no triplets to answer; use --goal push or --goal pull")
+        return aim
+    if request.move != "reference":
+        raise UserError(f"--goal {aim} moves the reference, got --move {request.move}; leave --move out")
+    if made is None or isinstance(made, Ensemble) or made.minimal:
+        raise UserError(f"--goal {aim} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")
+    if getattr(made, "literal", False) and (aim == "pull" or not by_embedding):
+        raise UserError(f"--protocol paper has no {ref} for --goal {aim}; it has l2-mse for push")
+    if len(source) < 2:
+        raise UserError(f"--goal {aim} gives a mean distance, whose interval needs two images or more, got one")
+    return aim
 
 
 def _without_files(arguments: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -17,6 +17,17 @@ def run(
     certifier: Annotated[str, typer.Option("--certifier", help="margin, another one, or none.")] = "margin",
     limit: options.Limit = None,
     seed: options.Seed = 0,
+    goal: Annotated[
+        str | None, typer.Option("--goal", help="flip, push (identical images differ) or pull (different ones agree).")
+    ] = None,
+    move: options.Move = "reference",
+    eps_left: options.EpsLeft = None,
+    eps_right: options.EpsRight = None,
+    restarts: Annotated[int, typer.Option("--restarts", help="Starts of an attack that is no ensemble.")] = 1,
+    quantize: Annotated[str | None, typer.Option("--quantize", help="8bit: judge what a PNG would hold.")] = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="ours, or paper: its attacks as its code ran them.")
+    ] = "ours",
     skip_certified: Annotated[
         bool,
         typer.Option("--skip-certified/--no-skip-certified", help="Do not attack what is proved safe."),
@@ -29,7 +40,7 @@ def run(
     """Attack metrics on 2AFC data and certify those that admit a proof."""
     from bench.engines.local import run_all
     from bench.plan import Request
-    from core.spec import parse_eps
+    from core.spec import parse_budget, parse_eps
 
     request = Request(
         metrics=metric,
@@ -40,6 +51,13 @@ def run(
         limit=limit,
         seed=seed,
         skip_certified=skip_certified,
+        goal=goal,
+        move=move,
+        eps_left=parse_budget(eps_left, "--eps-left"),
+        eps_right=parse_budget(eps_right, "--eps-right"),
+        restarts=restarts,
+        quantize=quantize,
+        protocol=protocol,
         device=device.resolve(),
     )
     run_all(request, runs, options.batch_size(batch_size), as_json_object=json)

@@ -10,7 +10,6 @@ from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
 from attacks.base import Attack
-from attacks.runner import parts_of
 from bench.evaluate import UnsoundError, evaluate
 from bench.plan import Plan
 from bench.provenance import provenance
@@ -83,12 +82,13 @@ def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> dict[str, object]:
     last = samples[samples["eps"] == samples["eps"].max()]
-    attack = plan.attack
-    parts = parts_of(attack, plan.attack_name) if attack else ()
     return {
-        "unit": "distance" if attack and attack.goal == "embedding" else "percent",
-        "parts": [{"part": name, "starts": starts, **_fields(member)} for name, member, starts in parts],
+        "unit": "percent" if plan.spec.goal == "flip" else "distance",
+        "answers": plan.source.answers,
+        "parts": [{"part": name, "starts": starts, **_fields(member)} for name, member, starts in plan.parts],
+        "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
+        "promise": plan.certifier.promise(plan.metric) if plan.certifier else "",
         "n": len(plan.source),
         "ties": plan.source.ties,
         "note": plan.source.note,

@@ -1,56 +1,51 @@
-"""What a certifier answers: how far the reference may move, in pixel l2, before the answer can change."""
+"""What a certifier answers: how far images may move before the answer to a triplet can change."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from core.errors import UserError
+from core.noise import Noise
 from core.registry import Registry
-from core.tensors import Embeddings, PerImage
-from metrics.base import CosineLipschitzMetric, LipschitzMetric
+from core.tensors import Mask, PerImage
+from core.threat import Threat
+from metrics.base import Metric
 from triplets.base import Triplets
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """A batch of triplets through the metric's embedding."""
+class Proof:
+    """Radii (n,) in pixel l2, or in the norm of the threat once `certify` hands them out.
 
-    metric: LipschitzMetric
-    reference: Embeddings
-    left: Embeddings
-    right: Embeddings
-    sign: PerImage
-    """+1 where people preferred `right`, -1 where `left`."""
+    `radius` is safe to claim, 0 where nothing is; `error` is what float32 took off it; `norm_ref` is
+    |g(reference)|, NaN for a metric without embedding; `abstained` marks samples on which a
+    method that draws at random gave no answer.
+    """
 
-    @classmethod
-    def of(cls, metric: LipschitzMetric, batch: Triplets) -> "Embedded":
-        """Embed all three images of every triplet."""
-        left, right, reference = (metric.embed(x) for x in (batch.left, batch.right, batch.reference))
-        return cls(metric, reference, left, right, 2 * batch.label - 1)
-
-
-def cosine_only(metric: LipschitzMetric, name: str) -> CosineLipschitzMetric:
-    """The metric itself, if it compares by cosine. Raises UserError otherwise."""
-    if not isinstance(metric, CosineLipschitzMetric):
-        raise UserError(f"the certifier {name!r} is about cosine distances; use --certifier margin for this metric")
-    return metric
+    radius: PerImage
+    error: PerImage
+    norm_ref: PerImage
+    abstained: Mask
 
 
 @runtime_checkable
 class Certifier(Protocol):
-    """Proves a radius from embeddings alone. Fields of the dataclass are its arguments."""
+    """Bounds a radius from below. Fields of the dataclass are its arguments."""
 
-    def sound(self, metric: LipschitzMetric) -> bool:
-        """Whether the assumptions of the method hold for this metric.
+    def sound(self, metric: Metric) -> bool:
+        """Whether its radii bind the metric itself: no change within one flips the metric's answer.
 
-        Where they do not, the radius is a number to compare with and no promise.
+        Where they do not, `promise` says what they are. Raises UserError for a metric of which the
+        method knows nothing.
         """
         ...
 
-    def __call__(self, embedded: Embedded) -> PerImage:
-        """Radii in pixel l2 (n,), before the floating-point error is taken off.
+    def promise(self, metric: Metric) -> str:
+        """What a radius means for this metric, in one short phrase."""
+        ...
 
-        0 where nothing is proved: a wrong answer, a tie, equal anchors. Raises UserError for a
-        metric of a geometry the method does not know.
+    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
+        """Radii in pixel l2. `threat` is in pixel l2 too, but for `norm`, which says what is shared.
+
+        Raises UserError for a metric or a threat it cannot answer for, or without the noise it needs.
         """
         ...
 

@@ -1,53 +1,45 @@
-"""Radii that are safe to claim: computed in float64, less what float32 may get wrong."""
+"""The one entry to every certifier: radii in the norm of the threat."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from certifiers.base import Certifier, Embedded
-from core.tensors import PerImage
-from metrics.base import LipschitzMetric
+from certifiers.base import Certifier, Proof
+from core.noise import Noise
+from core.threat import Threat
+from metrics.base import Metric
 from triplets.base import Triplets
-
-_SAFETY = 8
-_FLOOR = 32 * torch.finfo(torch.float32).eps
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Claimed radii in pixel l2 (n,), the error already taken off them, and |g(reference)|."""
-
-    radius: PerImage
-    error: PerImage
-    norm_ref: PerImage
-
-
-def margins(embedded: Embedded) -> tuple[Tensor, Tensor]:
-    """d(reference, left) and d(reference, right), in the precision of the embeddings."""
-    metric = embedded.metric
-    return (
-        metric.compare(embedded.reference, embedded.left),
-        metric.compare(embedded.reference, embedded.right),
-    )
 
 
 @torch.no_grad()
-def certify(certifier: Certifier, metric: LipschitzMetric, batch: Triplets) -> Proof:
-    """Certify a batch.
+def certify(
+    certifier: Certifier,
+    metric: Metric,
+    batch: Triplets,
+    threat: Threat = Threat(),  # noqa: B008 - frozen
+    noise: Noise | None = None,
+) -> Proof:
+    """Certify a batch against a threat.
 
-    The radius is that of the network in float64. What answers, however, is float32: its margin is
-    off by e, measured per sample as eight times the difference at the clean images plus a floor of
-    32 units in the last place of the distances. A margin of e is worth e * (radius / margin) of
-    radius, and that is taken off (docs/certificates.md, section 2).
+    Certifiers work in pixel l2. |delta|_inf <= e implies |delta|_2 <= e sqrt(3 h w), so budgets and radii
+    in l-infinity are converted with that factor (docs/certificates.md, section 7). No two images in
+    [0, 1] are further apart than a black and a white one: a radius ends there.
+
+    Args:
+        threat: who moves; budgets and radius are in its norm.
+        noise: one source a sample, for certifiers that draw at random.
+
+    Raises UserError as the certifier does.
     """
-    exact = Embedded.of(metric.double(), batch.mapped(torch.Tensor.double))
-    claimed = certifier(exact)
-    to_left, to_right = margins(exact)
-    margin = exact.sign * (to_left - to_right)
-    single_left, single_right = margins(Embedded.of(metric, batch))
-    difference = (single_left.double() - to_left).abs() + (single_right.double() - to_right).abs()
-    error = _SAFETY * difference + _FLOOR * (to_left.abs() + to_right.abs())
-    worth = torch.where(margin > 0, claimed / margin.clamp_min(1e-300), 0.0)
-    radius = torch.where(margin > 0, claimed - error * worth, 0.0).clamp_min(0)
-    return Proof(radius, error * worth, exact.reference.norm(dim=1))
+    pixels = batch.reference[0].numel()
+    scale = pixels**0.5 if threat.norm == "linf" else 1.0
+    proof = certifier.prove(metric, batch, _scaled(threat, scale), noise)
+    together = 3 if threat.move == "all" and not threat.separate and threat.norm == "l2" else 1
+    widest = (together * pixels) ** 0.5 / scale
+    return replace(proof, radius=(proof.radius / scale).clamp(max=widest), error=proof.error / scale)
+
+
+def _scaled(threat: Threat, scale: float) -> Threat:
+    if threat.eps_left is None or threat.eps_right is None:
+        return threat
+    return replace(threat, eps_left=threat.eps_left * scale, eps_right=threat.eps_right * scale)

@@ -2,24 +2,34 @@
 
 from dataclasses import dataclass
 
-from certifiers.base import Embedded, certifier, cosine_only
+import torch
+
+from certifiers.base import certifier
+from certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
 from core.tensors import PerImage
-from metrics.base import LipschitzMetric
+from core.threat import Threat
+from metrics.base import Metric
 
 
 @certifier("paper", source="arXiv:2310.18274, theorem 1")
 @dataclass(frozen=True)
-class Paper:
+class Paper(EmbeddingCertifier):
     """Cosine margin over the distance of the normalised anchors.
 
     Assumes that the *normalised* embedding is 1-Lipschitz. Dividing by |g| breaks that wherever
     |g| < 1, so for a raw embedding the radius is not sound, and is marked so.
     """
 
-    def sound(self, metric: LipschitzMetric) -> bool:
+    def sound(self, metric: Metric) -> bool:
         return cosine_only(metric, "paper").normalised_is_lipschitz
 
-    def __call__(self, embedded: Embedded) -> PerImage:
+    def promise(self, metric: Metric) -> str:
+        return PROOF if self.sound(metric) else NOT_SOUND
+
+    def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
+        """The margin falls in proportion to the radius, so slack is worth slack * radius / margin."""
+        reference_only(threat, "paper")
         metric = cosine_only(embedded.metric, "paper")
-        signed = metric.paper_margin(embedded.reference, embedded.left, embedded.right)
-        return (embedded.sign * signed).clamp_min(0)
+        full = metric.paper_margin(embedded.reference, embedded.far, embedded.near).clamp_min(0)
+        near, far = embedded.distances()
+        return torch.where(far > near, full * (1 - slack / (far - near).clamp_min(1e-300)), 0.0)

@@ -2,25 +2,29 @@
 
 from dataclasses import dataclass
 
-from certifiers.base import Embedded, certifier, cosine_only
+from certifiers.base import certifier
+from certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
 from core.tensors import PerImage
-from metrics.base import LipschitzMetric
+from core.threat import Threat
+from metrics.base import Metric
 
 
 @certifier("tsuzuku", source="arXiv:1802.04034")
 @dataclass(frozen=True)
-class Tsuzuku:
+class Tsuzuku(EmbeddingCertifier):
     """Half the cosine margin: the pair of distances is sqrt(2)-Lipschitz (certificates, section 2).
 
     Same assumption as the paper's radius, and never larger than it.
     """
 
-    def sound(self, metric: LipschitzMetric) -> bool:
+    def sound(self, metric: Metric) -> bool:
         return cosine_only(metric, "tsuzuku").normalised_is_lipschitz
 
-    def __call__(self, embedded: Embedded) -> PerImage:
+    def promise(self, metric: Metric) -> str:
+        return PROOF if self.sound(metric) else NOT_SOUND
+
+    def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
+        reference_only(threat, "tsuzuku")
         metric = cosine_only(embedded.metric, "tsuzuku")
-        to_left = metric.compare(embedded.reference, embedded.left)
-        to_right = metric.compare(embedded.reference, embedded.right)
-        margin = embedded.sign * (to_left - to_right) / (2 * metric.lipschitz)
-        return margin.clamp_min(0)
+        near, far = embedded.distances()
+        return ((far - near - slack) / (2 * metric.lipschitz)).clamp_min(0)

@@ -50,6 +50,10 @@ class Noise:
         ids = tuple(self.ids[i] for i in keep)
         return Noise(self.seed, ids, tuple(self.generators[i] for i in keep), self.label)
 
+    def common(self) -> torch.Generator:
+        """One generator for all samples: what it draws depends on seed and stream, not on who is in the batch."""
+        return torch.Generator().manual_seed(_seed(self.seed, self.label))
+
     def normal(self, like: Tensor) -> Tensor:
         """Standard normal numbers, shaped and placed as `like` (n, ...)."""
         return self._draw(torch.randn, like)

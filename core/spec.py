@@ -91,6 +91,19 @@ def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:
     return tuple(sorted(values))
 
 
+def parse_budget(text: str | None, option: str) -> float | None:
+    """One budget, 0 allowed; None for None. Raises UserError for anything else."""
+    if text is None:
+        return None
+    try:
+        value = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise UserError(f"{option} wants a number like 2.0 or 36/255, got {text!r}") from None
+    if value < 0:
+        raise UserError(f"{option} wants a budget of at least 0, got {text!r}")
+    return value
+
+
 def canonical_json(value: object) -> str:
     """JSON that is the same text for the same value, whoever writes it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -103,6 +116,7 @@ class RunSpec:
     Args:
         metric, data, attack, certifier: as the user named them; tables show these.
         norm: of the budgets.
+        goal, move, eps_left, eps_right, restarts, quantize, protocol: as the options of `bench run`.
         eps: sorted, in pixel units of [0, 1].
         arguments: for each of the four, its arguments with every default filled in.
         fingerprints: SHA-256 of weights, data and code, so that a changed file is another run and a
@@ -118,6 +132,13 @@ class RunSpec:
     seed: int = 0
     limit: int | None = None
     skip_certified: bool = True
+    goal: str = "flip"
+    move: str = "reference"
+    eps_left: float | None = None
+    eps_right: float | None = None
+    restarts: int = 1
+    quantize: str | None = None
+    protocol: str = "ours"
     arguments: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,6 +154,13 @@ class RunSpec:
             "seed": self.seed,
             "limit": self.limit,
             "skip_certified": self.skip_certified,
+            "goal": self.goal,
+            "move": self.move,
+            "eps_left": self.eps_left,
+            "eps_right": self.eps_right,
+            "restarts": self.restarts,
+            "quantize": self.quantize,
+            "protocol": self.protocol,
             "arguments": {key: dict(value) for key, value in self.arguments.items()},
             "fingerprints": dict(self.fingerprints),
         }

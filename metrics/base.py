@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from core.registry import Registry
 from core.tensors import Embeddings, Images, PerImage
 from metrics import geometry
+from metrics.angular import Angular, Raw, Sphere
+from metrics.spaces import Answer, Space
 
 
 @runtime_checkable
@@ -89,6 +92,10 @@ class EmbeddingMetric(Metric):
         """The distance between embeddings: 1 - cos (LipSim, eq. 1)."""
         return geometry.cosine_distance(a, b)
 
+    def points(self, a: Embeddings) -> Embeddings:
+        """Embeddings as points whose Euclidean distances order as this metric does: u = g / |g|."""
+        return F.normalize(a, dim=1)
+
     def __call__(self, x: Images, y: Images) -> PerImage:
         return self.compare(self.embed(x), self.embed(y))
 
@@ -115,21 +122,45 @@ class EmbeddingAnchors:
 class LipschitzMetric(EmbeddingMetric):
     """A metric whose embedding has a proved Lipschitz constant: it can be certified.
 
-    `lipschitz` is that of the whole map from pixel l2 to embedding l2, preprocessing included.
+    `lipschitz` is that of the whole map from pixel l2 to embedding l2, preprocessing included;
+    `space` is where its embeddings live. Every radius is in pixel l2, and 0 for a wrong answer.
     """
 
     lipschitz: float = 1.0
+    space: Space
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where its distances are: the lowest, and what they stay below or reach at most."""
+        return self.space.bounds
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
         """Normal and offset of the plane of embeddings equally far from both anchors.
 
         <g, normal> > offset where `right` is nearer.
         """
-        raise NotImplementedError
+        return self.space.boundary(left, right)
 
     def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
         """Proved bounds of d(x + delta, y) for |delta| <= eps (certificates, section 3)."""
-        raise NotImplementedError
+        return self.space.interval(a, b, eps * self.lipschitz)
+
+    def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """How far the first image may move before `d <= tau` changes; infinite where it cannot."""
+        return self.space.decision_radius(a, b, tau) / self.lipschitz
+
+    def signed_radius(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
+        """How far the reference may move, positive where `right` is nearer (section 2)."""
+        return self.space.signed_radius(reference, left, right) / self.lipschitz
+
+    def separate_radius(self, answer: Answer, eps_near: PerImage, eps_far: PerImage, exact: bool = True) -> PerImage:
+        """How far the reference may move while the anchors move within budgets of their own (section 4)."""
+        budgets = eps_near * self.lipschitz, eps_far * self.lipschitz
+        return self.space.separate_radius(answer, *budgets, exact) / self.lipschitz
+
+    def shared_radius(self, answer: Answer, exact: bool = True) -> PerImage:
+        """How far all three images may move, their changes taken together as one vector (section 4)."""
+        return self.space.shared_radius(answer, exact) / self.lipschitz
 
     def double(self) -> "LipschitzMetric":
         """A copy that computes in float64: the measure of what float32 loses."""
@@ -137,20 +168,27 @@ class LipschitzMetric(EmbeddingMetric):
 
 
 class CosineLipschitzMetric(LipschitzMetric):
-    """Cosine distance of a Lipschitz embedding g that is *not* normalised inside."""
+    """Cosine distance of a Lipschitz embedding g that is *not* normalised inside.
 
-    #: The paper and Tsuzuku assume that g / |g| is Lipschitz; without a lift it is not.
-    normalised_is_lipschitz: bool = False
+    With `space = Lifted()`, `embed` gives (g, 1) (metrics/geometry.py, `lift`).
+    """
 
-    def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        return geometry.cosine_boundary(left, right)
+    space: Angular = Raw()
 
-    def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
-        return geometry.cosine_interval(a, b, eps * self.lipschitz)
+    @property
+    def normalised_is_lipschitz(self) -> bool:
+        """Whether g / |g| is as Lipschitz as g, as the paper and Tsuzuku assume: not for a raw g."""
+        return self.space.unit_is_lipschitz
 
     def paper_margin(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
         """The radius of the paper's Theorem 1, signed: positive where `right` is nearer."""
         return geometry.cosine_paper_radius(reference, left, right) / self.lipschitz
+
+
+class SphereLipschitzMetric(CosineLipschitzMetric):
+    """Cosine distance of an embedding that is a unit vector, and `lipschitz` as such."""
+
+    space: Angular = Sphere()
 
 
 metric: Registry[Metric] = Registry("metric", "metrics")

@@ -1,15 +1,18 @@
-"""Angles, boundaries and radii in embedding space: pure functions of embeddings (n, d).
+"""Distances, angles, boundaries and radii in embedding space: pure functions of embeddings (n, d).
 
 Formulas and their proofs: docs/certificates.md. g is L-Lipschitz, u = g / |g|.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from core.tensors import Embeddings, PerImage
+
+
+def lift(g: Embeddings) -> Tensor:
+    """(g, 1) of shape (n, d + 1): the last coordinate no attacker can move, so |(g, 1)| >= 1."""
+    return torch.cat([g, torch.ones_like(g[:, :1])], dim=1)
 
 
 def cosine_distance(a: Embeddings, b: Embeddings) -> PerImage:
@@ -32,6 +35,15 @@ def cosine_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, Pe
     return normal, normal.new_zeros(len(normal))
 
 
+def lifted_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+    """The same plane for lifted embeddings (n, d + 1), whose last coordinate stays 1.
+
+    That coordinate of w cannot be used by an attacker: it moves from the normal to the offset.
+    """
+    w, _ = cosine_boundary(left, right)
+    return torch.cat([w[:, :-1], torch.zeros_like(w[:, :1])], dim=1), -w[:, -1]
+
+
 def euclidean_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
     """The perpendicular bisector: normal right - left, offset (|right|^2 - |left|^2) / 2."""
     normal = right - left
@@ -39,13 +51,14 @@ def euclidean_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings,
 
 
 def signed_radius(g: Embeddings, normal: Embeddings, offset: PerImage, lipschitz: float) -> PerImage:
-    """Distance of g from the plane over L, positive on the side of `right` (case A, R_raw).
+    """Distance of g from the plane over L, positive on the side of `right` (case A).
 
-    Zero where the anchors coincide: then there is no side to be on.
+    Zero where the anchors coincide: then there is no side to be on. Infinite where the normal is
+    zero and the offset is not: then every embedding is on one side.
     """
     length = normal.norm(dim=1)
     signed = ((g * normal).sum(1) - offset) / (length * lipschitz)
-    return torch.where(length > 0, signed, torch.zeros_like(signed))
+    return torch.where(length > 0, signed, torch.where(offset == 0, 0.0, -offset.sign() * torch.inf))
 
 
 def cosine_paper_radius(g: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
@@ -59,18 +72,14 @@ def angle(a: Embeddings, b: Embeddings) -> PerImage:
     return 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
 
 
-def cosine_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
-    """Bounds of 1 - cos over all g within eps of a (case B, raw embedding).
+def angle_at(distance: Tensor) -> Tensor:
+    """The angle at which 1 - cos is `distance`; 0 below 0, pi above 2."""
+    return 2 * (distance / 2).clamp(0, 1).sqrt().asin()
 
-    The direction of a can turn by asin(eps / |a|), and anywhere once eps >= |a|. A zero vector is
-    1/2 away from every other one and 0 from itself.
-    """
-    norm = a.norm(dim=1)
-    turn = torch.where(norm > eps, torch.asin((eps / norm.clamp_min(1e-30)).clamp(max=1)), math.pi)
-    theta = angle(a, b)
-    low, high = 1 - (theta - turn).clamp_min(0).cos(), 1 - (theta + turn).clamp(max=math.pi).cos()
-    directed = b.norm(dim=1) > 0
-    return torch.where(directed, low, 0.0), torch.where(directed, high, 0.5)
+
+def distance_at(turned: Tensor) -> Tensor:
+    """1 - cos of an angle, accurate near 0."""
+    return 2 * (turned / 2).sin().square()
 
 
 def euclidean_interval(a: Embeddings, b: Embeddings, eps: float) -> tuple[Tensor, Tensor]:

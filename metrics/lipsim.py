@@ -8,28 +8,36 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from core.tensors import Embeddings, Images
+from metrics.angular import Lifted, Raw
 from metrics.base import CosineLipschitzMetric, metric
+from metrics.geometry import lift as lift_embedding
 from metrics.lipschitz.checkpoint import load_network
 from metrics.lipschitz.network import freeze
 from metrics.resize import resize
 
 
 class FrozenLipSim(CosineLipschitzMetric):
-    """Any frozen 1-Lipschitz network for square images of one side, as a metric."""
+    """Any frozen 1-Lipschitz network for square images of one side, as a metric.
 
-    def __init__(self, net: nn.Module, side: int) -> None:
+    Lifted, its embedding is (g, 1): another metric, whose answers can differ from the raw one's.
+    """
+
+    def __init__(self, net: nn.Module, side: int, lift: bool = False) -> None:
         self.net = net
         self.side = side
+        self.lift = lift
+        self.space = Lifted() if lift else Raw()
         self._double: FrozenLipSim | None = None
 
     def embed(self, x: Images) -> Embeddings:
-        """g(x). Images of another size are resized, and g divided by what that costs: L stays 1."""
+        """g(x), or (g(x), 1). Images of another size are resized, and g divided by what that costs: L stays 1."""
         resized, gain = resize(x, self.side)
-        return self.net(resized) / gain
+        g = self.net(resized) / gain
+        return lift_embedding(g) if self.lift else g
 
     def double(self) -> "FrozenLipSim":
         if self._double is None:
-            self._double = FrozenLipSim(copy.deepcopy(self.net).double(), self.side)
+            self._double = FrozenLipSim(copy.deepcopy(self.net).double(), self.side, self.lift)
         return self._double
 
     def to(self, device: str) -> "FrozenLipSim":
@@ -42,11 +50,16 @@ class FrozenLipSim(CosineLipschitzMetric):
 
 
 @metric("lipsim", source="arXiv:2310.18274; network and weights: this repository, docs/lipsim.md")
-def lipsim(file: str = "") -> FrozenLipSim:
-    """Provably robust: cosine of a 1-Lipschitz embedding. `lipsim:FILE` takes weights of your own."""
+def lipsim(file: str = "", lift: bool = False) -> FrozenLipSim:
+    """Provably robust: cosine of a 1-Lipschitz embedding. `lipsim:FILE` takes weights of your own.
+
+    Args:
+        file: weights written by `bench train lipsim`; ours without it.
+        lift: compare (g, 1) in place of g, so that the normalised embedding is 1-Lipschitz too.
+    """
     if file:
         net = load_network(Path(file))
     else:
         with resources.as_file(resources.files("metrics") / "weights" / "lipsim.safetensors") as path:
             net = load_network(path)
-    return FrozenLipSim(freeze(net), net.config.size)
+    return FrozenLipSim(freeze(net), net.config.size, lift)

@@ -95,7 +95,7 @@ def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @metric("lipsim-paper", source="arXiv:2310.18274; weights: github SaraGhazanfari/lipsim", licence="MIT (code)")
 def lipsim_paper(
-    file: str = "", coordinates: int = 1792, faithful: bool = True, untrained_seed: int = -1
+    file: str = "", coordinates: int = 1792, faithful: bool = True, untrained_seed: int = -1, lift: bool = False
 ) -> FrozenLipSim:
     """The paper's network; `lipsim-paper:FILE.pth` loads an authors' checkpoint.
 
@@ -104,6 +104,7 @@ def lipsim_paper(
         coordinates: 1792 (DreamSim ensemble), 768 (DINO) or 512 (CLIP, OpenCLIP) as teacher.
         faithful: scale convolutions as the authors' code does; otherwise as the formula says.
         untrained_seed: random weights from this seed in place of a file, for speed measurements.
+        lift: compare (g, 1) in place of g, as the authors' later code does.
     """
     if coordinates not in _COORDINATES:
         raise UserError(f"lipsim-paper(coordinates=...) wants one of {_COORDINATES}, got {coordinates}")
@@ -122,4 +123,4 @@ def lipsim_paper(
         if wrong:
             raise UserError(f"{file}: {wrong[0]} has shape {tuple(state[wrong[0]].shape)}, not {shapes[wrong[0]]}")
         net.load_state_dict(state)
-    return FrozenLipSim(freeze(net), SIDE)
+    return FrozenLipSim(freeze(net), SIDE, lift)

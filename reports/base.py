@@ -24,14 +24,17 @@ class Cell:
     @classmethod
     def of(cls, row: Row) -> "Cell":
         """The number of a row; a certificate that is no promise is marked."""
-        mark = UNSOUND if row.kind == "certificate" and not row.sound else ""
+        mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
         return cls(row.score, row.low, row.high, row.n, row.unit, mark)
 
 
 UNSOUND = "†"
-UNSOUND_NOTE = (
-    f"{UNSOUND} not sound: the assumptions of the certifier do not hold for this metric, so this is no promise."
-)
+SMOOTHED = "‡"
+MARKS = {
+    UNSOUND: "not sound: the assumptions of the certifier do not hold for this metric, so this is no promise.",
+    SMOOTHED: "holds for a smoothed form of the metric, with the probability stated among the details of its run.",
+}
+"""What the signs behind numbers mean."""
 
 Value: TypeAlias = str | int | float | Cell | None
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from results.record import Record
 from results.rows import Row, table_rows
 
+_OPTIONS = ("seed", "goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
+
 
 def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """Newest runs first, and those they replace.
@@ -20,7 +22,8 @@ def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         subject = (spec["metric"], spec["data"], spec.get("limit"))
         prints = spec.get("fingerprints", {})
         content = (prints.get("weights"), prints.get("data"))
-        question = (*subject, spec["attack"], spec["certifier"], spec["norm"], tuple(spec["eps"]), spec.get("seed"))
+        asked = (spec["attack"], spec["certifier"], spec["norm"], tuple(spec["eps"]))
+        question = (*subject, *asked, *(spec.get(key) for key in _OPTIONS))
         if made_of.setdefault(subject, content) == content and question not in kept:
             kept[question] = record
         else:

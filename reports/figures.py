@@ -68,6 +68,7 @@ def _draw_curve(axis: Axes, curve: Curve) -> None:
         linewidth=1.4,
         clip_on=False,
         **_marker(curve),
+        markevery=max(1, len(eps) // 12),
         zorder=3 if curve.proved else 2,
     )
 

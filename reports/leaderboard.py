@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reports.base import UNSOUND_NOTE, Cell, Table, report
+from reports.base import MARKS, Cell, Table, report
 from reports.current import current_rows
 from reports.wording import NORMS, eps_text, labels
 from results.record import Record
@@ -17,7 +17,8 @@ UNIT_NOTE = (
     "eps: norm of the change over all pixels and channels, images in [0, 1]. Brackets: 95 % interval over n triplets."
 )
 DISTANCE_NOTE = (
-    "Mean d(x, x + delta): how far an attacker moves an image from itself. "
+    "Mean d(x, x + delta): how far an attacker moves an image from itself; "
+    "with --goal pull mean d(x + delta, y): how near to another one. "
     "Each metric has its own scale, so compare along a line, not down a column; psnr is in -dB."
 )
 
@@ -35,9 +36,9 @@ class Leaderboard:
         tables = []
         for data, label in labels(row.data for row in rows).items():
             mine = [row for row in rows if row.data == data]
-            tables.append(
-                _table(f"2AFC score on {label}, percent", [r for r in mine if r.unit == "percent"], UNIT_NOTE)
-            )
+            answered = [row for row in mine if row.unit == "percent"]
+            if answered:
+                tables.append(_table(f"2AFC score on {label}, percent", answered, UNIT_NOTE))
             moved = [row for row in mine if row.unit == "distance"]
             if moved:
                 tables.append(_table(f"Distance under attack on {label}", moved, f"{DISTANCE_NOTE} {UNIT_NOTE}"))
@@ -53,9 +54,8 @@ def _table(title: str, rows: Sequence[Row], note: str) -> Table:
         dict.fromkeys((row.metric, row.n) for row in rows),
         key=lambda line: (-natural[line].score if line in natural else 0, line),
     )
-    notes = [note]
-    if any(cell.mark for cell in cells.values()):
-        notes.append(UNSOUND_NOTE)
+    marks = {cell.mark for cell in cells.values()}
+    notes = [note, *(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in marks)]
     return Table(
         title=title,
         columns=("metric", "n", *(["natural"] if natural else []), *(_heading(column) for column in columns)),

@@ -8,6 +8,8 @@ from reports.base import Block, Table, report
 from reports.wording import NORMS, eps_text, labels
 from results.record import Record
 
+_OPTIONS = ("goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
+
 
 @report("methods", source="arXiv:1902.06705, section 5: what an evaluation has to state")
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ def _table(record: Record) -> Table:
         "triplets": f"n = {record.samples['id'].nunique()}, {_ties(facts)}",
         "note on the data": facts.get("note"),
         "attack": _with_arguments(spec["attack"], arguments.get("attack")) if spec["attack"] else "none",
+        "options": ", ".join(f"{key} {spec[key]}" for key in _OPTIONS if spec.get(key) is not None),
         "parts of the attack": "; ".join(_part(part) for part in facts.get("parts", ())),
         "certifier": _certifier(spec, facts),
         "smallest embedding norm": facts.get("min_norm_ref"),
@@ -54,7 +57,7 @@ def _with_arguments(name: str, arguments: Mapping[str, Any] | None) -> str:
 def _certifier(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     if not spec["certifier"]:
         return "none"
-    sound = "sound for this metric" if facts.get("sound") is True else "NOT sound for this metric"
+    sound = "sound for this metric" if facts.get("sound") else facts.get("promise") or "NOT sound for this metric"
     return f"{_with_arguments(spec['certifier'], spec.get('arguments', {}).get('certifier'))}; {sound}"
 
 

@@ -9,7 +9,7 @@ from reports.current import current_rows
 from reports.sandwich import bounds
 from reports.wording import NORMS, eps_axis, file_stem, labels
 from results.record import Record
-from results.rows import Row
+from results.rows import Row, curve_rows
 
 
 @report("robustness-curve", source="arXiv:1902.06705 asks for accuracy over the whole range of eps")
@@ -21,13 +21,16 @@ class RobustnessCurve:
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set that was attacked or certified; norms are never mixed."""
-        rows = [row for row in current_rows(records) if row.unit == "percent"]
+        dense = [row for record in records for row in curve_rows(record)]
+        rows = [row for row in (*current_rows(records), *dense) if row.unit == "percent"]
         names = labels(sorted(row.metric for row in rows))
         stems: list[str] = []
         charts = []
         for data, label in labels(row.data for row in rows).items():
             mine = [row for row in rows if row.data == data]
-            panels = tuple(_panel(norm, label, mine, names) for norm in sorted({r.norm for r in mine if r.norm}))
+            drawn = (_panel(norm, label, mine, names) for norm in sorted({r.norm for r in mine if r.norm}))
+            # Certificates that promise nothing have no curve, and a data set may have nothing else.
+            panels = tuple(panel for panel in drawn if panel.curves)
             stem = file_stem(label)
             stems.append(stem)
             # Two data sets can differ in signs that no file name holds.
@@ -46,7 +49,7 @@ def _panel(norm: str, data: str, rows: Sequence[Row], names: dict[str, str]) -> 
         n = max(row.n for row in mine if row.norm)
         curves += _curves([row for row in mine if row.n == n], names[metric], style)
     counts = sorted({cell.n for curve in curves for _, cell in curve.points})
-    size = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    size = f"n = {' to '.join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))}"
     return Panel(f"{data}, {NORMS.get(norm, norm)} ({size})", eps_axis(norm), tuple(curves))
 
 
@@ -54,10 +57,15 @@ def _curves(rows: Sequence[Row], name: str, style: int) -> list[Curve]:
     """The curve under the strongest attack, and the proved one below it; both start unharmed."""
     start = [(0.0, Cell.of(row)) for row in rows if row.kind == "natural"][:1]
     found = sorted(bounds(rows).items(), key=lambda item: item[0][3])
-    attacked = [(eps, Cell.of(row)) for (_, _, _, eps), (_, row) in found if row is not None]
+    attacked = _falling([(eps, Cell.of(row)) for (_, _, _, eps), (_, row) in found if row is not None])
     proved = [(eps, Cell.of(row)) for (_, _, _, eps), (row, _) in found if row is not None]
     pairs = ((False, attacked), (True, proved))
     return [Curve(name, is_proved, (*start, *points), style) for is_proved, points in pairs if points]
+
+
+def _falling(points: list[tuple[float, Cell]]) -> list[tuple[float, Cell]]:
+    """What fell at a smaller eps has fallen at every larger one, whichever attack it was."""
+    return [(eps, min((cell for at, cell in points if at <= eps), key=lambda cell: cell.value)) for eps, _ in points]
 
 
 def _notes(rows: Sequence[Row]) -> tuple[str, ...]:

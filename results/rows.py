@@ -28,12 +28,21 @@ class Row:
     high: float
     unit: Literal["percent", "distance"] = "percent"
     sound: bool | None = None
+    promise: str = ""
+    """What a certificate means, in a phrase."""
     seconds: float | None = None
     run: str = ""
     parts: str = ""
     """What an attack was made of: parts with starts, steps and queries."""
     note: str = ""
     """What must be said with any score on this data."""
+    threat: str = ""
+    """Options that make it another question than a change of the reference: only equal ones compare."""
+
+    @property
+    def likely(self) -> bool:
+        """Whether a certificate holds with a stated probability, for a smoothed form of the metric."""
+        return "probability" in self.promise
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -46,17 +55,60 @@ def rows_of(record: Record) -> list[Row]:
     A certified score counts the triplets whose radius exceeds eps: a proof up to eps needs R > eps.
     """
     spec, samples = record.spec, record.samples
+    threat = _threat(spec)
     base = {"metric": spec["metric"], "data": spec["data"], "run": record.run}
     smallest = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
-    rows = [_row(base, "natural", None, None, None, proportion(natural_credit(smallest)), record)]
+    rows = [_row(base, "natural", None, None, None, _natural(record, smallest), record)]
+    base["threat"] = threat
     for eps in spec["eps"]:
         at = samples[samples["eps"] == eps]
         if spec["attack"]:
-            rows.append(_row(base, "attack", spec["attack"], spec["norm"], eps, _attacked(record, at), record))
+            method = _joined(spec["attack"], _chosen(spec), threat)
+            rows.append(_row(base, "attack", method, spec["norm"], eps, _attacked(record, at), record))
         if spec["certifier"]:
             score = proportion(credit(at, at["radius"] > eps))
-            rows.append(_row(base, "certificate", spec["certifier"], spec["norm"], eps, score, record))
+            method = _joined(spec["certifier"], threat)
+            rows.append(_row(base, "certificate", method, spec["norm"], eps, score, record))
     return rows
+
+
+def curve_rows(record: Record, most: int = 60) -> list[Row]:
+    """Attack rows at every size at which a triplet fell, for an attack that looks for the smallest flip.
+
+    One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
+    """
+    spec, samples = record.spec, record.samples
+    if not record.facts.get("minimal") or _threat(spec) or record.facts.get("unit") == "distance":
+        return []
+    last = samples[samples["eps"] == samples["eps"].max()]
+    fell = last["correct"] & ~last["robust"]
+    sizes = sorted(set(last.loc[fell, "size"]))
+    chosen = sizes[:: max(1, -(-len(sizes) // most))]
+    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run}
+    method = _joined(spec["attack"], _chosen(spec))
+    scores = ((eps, proportion(credit(last, last["correct"] & ~(fell & (last["size"] <= eps))))) for eps in chosen)
+    return [_row(base, "attack", method, spec["norm"], eps, score, record) for eps, score in scores]
+
+
+def _threat(spec: Mapping[str, Any]) -> str:
+    """The options, as typed, that change the question: who moves, and what the paper's protocol asks."""
+    words = [
+        f"--{key.replace('_', '-')} {spec[key]}"
+        for key, usual in (("move", "reference"), ("eps_left", None), ("eps_right", None), ("protocol", "ours"))
+        if spec.get(key, usual) != usual
+    ]
+    return " ".join(words)
+
+
+def _chosen(spec: Mapping[str, Any]) -> str:
+    """The options, as typed, that change how an attack goes about it, or what it wants."""
+    usual_goal = "push" if str(spec["attack"]).partition("(")[0].endswith("-mse") else "flip"
+    usual = (("goal", usual_goal), ("restarts", 1), ("quantize", None))
+    return " ".join(f"--{key} {spec[key]}" for key, value in usual if spec.get(key, value) != value)
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
 
 
 def table_rows(records: Sequence[Record]) -> list[Row]:
@@ -64,7 +116,7 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
     rows: dict[tuple[Any, ...], Row] = {}
     for record in records:
         for row in rows_of(record):
-            key = (row.metric, row.data, row.kind, row.method, row.norm, row.eps, row.n)
+            key = (row.metric, row.data, row.kind, row.method, row.norm, row.eps, row.n, row.unit)
             rows.setdefault(key, row)
     order = {"natural": 0, "attack": 1, "certificate": 2}
     metrics = list(dict.fromkeys((row.metric, row.data) for row in rows.values()))
@@ -74,10 +126,19 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
     )
 
 
+def _natural(record: Record, samples: pd.DataFrame) -> Estimate:
+    """The 2AFC score; where no one was asked, the mean distance of the different images."""
+    if record.facts.get("answers", True):
+        return proportion(natural_credit(samples))
+    return mean_estimate(samples["d0"].to_numpy())
+
+
 def _attacked(record: Record, samples: pd.DataFrame) -> Estimate:
-    if record.facts.get("unit") == "distance":
-        return mean_estimate(samples["d_self"].to_numpy())
-    return proportion(credit(samples, samples["robust"]))
+    if record.facts.get("unit") != "distance":
+        return proportion(credit(samples, samples["robust"]))
+    if record.spec.get("goal") == "pull":
+        return mean_estimate(samples["d0_adv"].where(samples["label"] == 1, samples["d1_adv"]).to_numpy())
+    return mean_estimate(samples["d_self"].to_numpy())
 
 
 def _row(
@@ -89,7 +150,7 @@ def _row(
     estimate: Estimate,
     record: Record,
 ) -> Row:
-    distance = kind == "attack" and record.facts.get("unit") == "distance"
+    distance = record.facts.get("unit") == "distance" and (kind == "attack" or not record.facts.get("answers", True))
     scale = 1 if distance else 100
     sound = {"natural": None, "attack": None, "certificate": record.facts.get("sound")}[kind]
     return Row(
@@ -104,6 +165,7 @@ def _row(
         high=scale * estimate.high,
         unit="distance" if distance else "percent",
         sound=sound,
+        promise=record.facts.get("promise", "") if kind == "certificate" else "",
         seconds=record.facts.get("seconds"),
         parts=_parts(record.facts.get("parts", ())) if kind == "attack" else "",
         note=record.facts.get("note", ""),

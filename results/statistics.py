@@ -63,3 +63,14 @@ def mean_estimate(values: np.ndarray) -> Estimate:
     mean, error = float(np.mean(values)), float(stats.sem(values))
     half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def radius_gain(samples: pd.DataFrame, others: pd.DataFrame) -> tuple[float, int] | None:
+    """The median ratio of certified radii over the triplets where both are positive, and how many those are.
+
+    None where there are none.
+    """
+    ours, theirs = (frame.drop_duplicates("id").set_index("id")["radius"] for frame in (samples, others))
+    both = pd.concat([ours, theirs], axis=1, keys=["ours", "theirs"], join="inner")
+    both = both[(both["ours"] > 0) & (both["theirs"] > 0)]
+    return (float((both["ours"] / both["theirs"]).median()), len(both)) if len(both) else None

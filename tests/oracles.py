@@ -8,9 +8,12 @@ from torch import Tensor
 from attacks.base import Attack, Ensemble, attack
 from attacks.objectives import FlipPreference
 from attacks.runner import Outcome, run_attack
+from certifiers.base import Certifier, certifier
 from core.noise import Noise
 from core.spec import Norm, Ref, Scalar
-from metrics.base import CosineLipschitzMetric, Metric
+from metrics.angular import Angular, Lifted
+from metrics.base import CosineLipschitzMetric, Metric, SphereLipschitzMetric
+from metrics.geometry import lift
 from metrics.lipschitz.network import LipSimConfig, freeze, untrained
 from metrics.lipsim import FrozenLipSim
 from triplets.base import Triplets
@@ -125,11 +128,13 @@ def tiny_lipsim(seed: int = 0) -> FrozenLipSim:
 
 
 def small_attack(name: str, **chosen: Scalar) -> Attack | Ensemble:
-    """A registered attack with few steps, where it has steps."""
-    small: dict[str, Scalar] = {"steps": 40, "queries": 300, "starts": 2, "fab_steps": 40}
-    known = attack.resolve(Ref(name))
+    """An attack as a user names it, with few steps where it has steps."""
+    ref = Ref.parse(name)
+    # DDN changes its norm by 5 % a step: with few steps it has to begin near the radii in use here.
+    small: dict[str, Scalar] = {"steps": 40, "queries": 300, "starts": 2, "fab_steps": 40, "init_norm": 0.3}
+    known = attack.resolve(ref)
     args = {key: value for key, value in {**small, **chosen}.items() if key in known}
-    return attack.build(Ref(name, args=tuple(args.items())))
+    return attack.build(replace(ref, args=tuple({**args, **dict(ref.args)}.items())))
 
 
 @dataclass(frozen=True)
@@ -166,3 +171,47 @@ def run_each(setting: Setting, budgets: Tensor, seed: int = 0) -> Rows:
         for i, eps in enumerate(budgets)
     ]
     return Rows([bool(o.broken[0]) for o in outcomes], [float(o.size[0]) for o in outcomes])
+
+
+class LiftedProjection(ProjectionCosine):
+    """The same, lifted: (g, 1)."""
+
+    space: Angular = Lifted()
+
+    def embed(self, x: Tensor) -> Tensor:
+        return lift(super().embed(x))
+
+    def exact(self, batch: Triplets) -> tuple[Tensor, Tensor]:
+        """For L = 1: to the same plane, which the last coordinate cannot approach."""
+        r, a, b = (lift((x.double().flatten(1) - 0.5) @ self.basis) for x in (batch.reference, batch.left, batch.right))
+        w = b / b.norm(dim=1, keepdim=True) - a / a.norm(dim=1, keepdim=True)
+        free = w[:, :-1]
+        along = (r * w).sum(1) / free.norm(dim=1)
+        direction = -along.sign()[:, None] * free / free.norm(dim=1, keepdim=True) @ self.basis.T
+        return along.abs(), direction.view_as(batch.reference)
+
+
+class Torus(SphereLipschitzMetric):
+    """A unit vector by construction: cosines and sines of k projections, over sqrt(k).
+
+    Every angle moves at speed sqrt(k) in an orthonormal direction, so L = 1.
+    """
+
+    def __init__(self, pixels: int, k: int = 4, seed: int = 0) -> None:
+        square = torch.randn(pixels, k, generator=generator(seed), dtype=torch.float64)
+        self.basis = torch.linalg.qr(square).Q
+
+    def embed(self, x: Tensor) -> Tensor:
+        k = self.basis.shape[1]
+        phases = (x.flatten(1) - 0.5) @ self.basis.to(x.dtype) * k**0.5
+        return torch.cat([phases.cos(), phases.sin()], dim=1) / k**0.5
+
+    def double(self) -> "Torus":
+        return self
+
+
+def small_certifier(name: str) -> Certifier:
+    """A registered certifier with few draws, where it draws."""
+    small: dict[str, Scalar] = {"n": 200, "n0": 20, "m": 200, "delta": 0.2}
+    known = certifier.resolve(Ref(name))
+    return certifier.build(Ref(name, args=tuple((key, value) for key, value in small.items() if key in known)))

@@ -33,6 +33,11 @@ class Triplets:
         """The same batch on a device."""
         return self.mapped(lambda tensor: tensor.to(device))
 
+    def redrawn(self, change: Callable[[Images], Images]) -> "Triplets":
+        """The same batch with every image changed, and nothing else."""
+        reference, left, right = (change(x) for x in (self.reference, self.left, self.right))
+        return replace(self, reference=reference, left=left, right=right)
+
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Triplets":
         """The same batch with every tensor changed."""
         return Triplets(
@@ -72,6 +77,8 @@ class TripletSource:
     ties: int
     sha256: str
     note: str = ""
+    answers: bool = True
+    """False for plain images: `left` is another image, `right` the same one, and no one was asked."""
 
     def __len__(self) -> int:
         return len(self.entries)

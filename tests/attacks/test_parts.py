@@ -8,9 +8,9 @@ from attacks import apgd
 from attacks.apgd import L2APGD, checkpoints
 from attacks.base import Objective, attack
 from attacks.fab import L2FAB, project_on_plane
-from attacks.norms import fit, project, random_start, size, steepest, unit
+from attacks.norms import climb, fit, project, random_start, size, unit
 from attacks.objectives import EmbeddingShift, FlipPreference
-from attacks.square import L2Square, LinfSquare, bump, inside, placed, share_of_pixels, windows
+from attacks.square import L2Square, LinfSquare, Search, bump, share_of_pixels, window
 from attacks.tracker import Tracker
 from core.errors import UserError
 from core.noise import Noise
@@ -37,12 +37,12 @@ def test_projection_is_into_ball_and_box_and_keeps_what_is_inside(norm: Norm, se
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_unit_steepest_and_random_start(norm: Norm) -> None:
+def test_unit_climb_and_random_start(norm: Norm) -> None:
     gradient = torch.randn(3, 3, 6, 6, generator=generator(1))
     gradient[2] = 0
     one = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
     torch.testing.assert_close(size(unit(gradient, norm), norm), one)
-    step = steepest(gradient, norm)
+    step = climb(torch.zeros_like(gradient), gradient, torch.ones(3), norm)
     torch.testing.assert_close(size(step, norm), one)
     rivals = unit(torch.randn(50, 3, 6, 6, generator=generator(2)), norm)
     assert ((gradient[0] * rivals).sum((1, 2, 3)) < (gradient[0] * step[0]).sum()).all()
@@ -107,7 +107,7 @@ def test_projection_on_a_plane_in_the_box_is_the_nearest_point(norm: Norm, scale
     z = project_on_plane(point, gradient, level, norm)
     assert z.min() >= 0
     assert z.max() <= 1
-    torch.testing.assert_close((gradient * (z - point)).sum((1, 2, 3)), level, rtol=2e-4, atol=0)
+    torch.testing.assert_close((gradient * (z - point)).sum((1, 2, 3)), level, rtol=2e-3, atol=0)
     # By bisection on the multiplier, one sample after the other.
     for i in range(3):
         way = gradient[i] if norm == "l2" else gradient[i].sign()
@@ -117,7 +117,7 @@ def test_projection_on_a_plane_in_the_box_is_the_nearest_point(norm: Norm, scale
             middle = (low + high) / 2
             reached = (gradient[i] * ((point[i] + middle * way).clamp(0, 1) - point[i])).sum() * level[i].sign()
             low, high = (low, middle) if reached >= level[i].abs() else (middle, high)
-        torch.testing.assert_close(z[i], (point[i] + high * way).clamp(0, 1), rtol=0, atol=1e-3)
+        torch.testing.assert_close(z[i], (point[i] + high * way).clamp(0, 1), rtol=0, atol=2e-3)
 
 
 def test_projection_out_of_reach_goes_as_far_as_the_box_allows() -> None:
@@ -175,13 +175,17 @@ def test_square_schedule_is_that_of_the_paper() -> None:
 
 
 def test_windows_lie_inside_and_reach_every_corner() -> None:
-    noise = Noise.make(0, [str(i) for i in range(400)])
-    top, left = windows(noise, torch.zeros(400), 3, 5, 7)
-    assert set(top.tolist()) == {0, 1, 2}
-    assert set(left.tolist()) == {0, 1, 2, 3, 4}
-    mask = inside(top, left, 3, 5, 7)
-    assert mask.shape == (400, 1, 5, 7)
-    assert (mask.sum((1, 2, 3)) == 9).all()
+    draw = generator(0)
+    found = [window(draw, 3, 5, 7) for _ in range(400)]
+    assert {w[2].start for w in found} == {0, 1, 2}
+    assert {w[3].start for w in found} == {0, 1, 2, 3, 4}
+    assert all(w[2].stop - w[2].start == w[3].stop - w[3].start == 3 for w in found)
+
+
+def test_l2_windows_are_odd_and_fit() -> None:
+    assert [L2Square().side(share, 224, 224) for share in (0.8, 0.4, 0.1, 0.0001)] == [201, 143, 71, 3]
+    assert [L2Square().side(0.8, *shape) for shape in ((8, 8), (5, 11), (2, 9))] == [7, 5, 2]
+    assert LinfSquare().side(0.8, 224, 224) == 200
 
 
 @pytest.mark.parametrize("side", [2, 3, 5, 8])
@@ -191,10 +195,10 @@ def test_bump_has_norm_one_and_two_signs(side: int) -> None:
     half = side // 2
     assert (shape[:half] > 0).all()
     assert (shape[half:] < 0).all()
-    at = placed(shape, torch.tensor([0, 2]), torch.tensor([1, 0]), side + 2, side + 1)
-    assert torch.equal(at[0, 0, :side, 1:], shape)
-    assert torch.equal(at[1, 0, 2:, :side], shape)
-    assert at[0].norm().item() == pytest.approx(1, abs=1e-6)
+
+
+def start_at(x: Images, current: Images) -> Search:
+    return Search(x, current.clone(), torch.zeros(len(x)), (current - x).square().sum((1, 2, 3)))
 
 
 def test_l2_square_turns_each_sample_by_its_own_coin() -> None:
@@ -202,13 +206,15 @@ def test_l2_square_turns_each_sample_by_its_own_coin() -> None:
     n, side = 24, 6
     noise = Noise.make(0, [str(i) for i in range(n)])
     x = torch.full((n, 3, 12, 12), 0.5)
-    moved = L2Square().proposal(x, x, 0.5, side, noise) - x
+    s = start_at(x, x)
+    L2Square().propose(s, 0.5, [window(generator(1), side, 12, 12)] * 2, noise)
+    moved = s.current - x
     across_rows, across_columns = 0, 0
     for delta in moved[:, 0]:
         rows, columns = delta.abs().sum(1).nonzero(), delta.abs().sum(0).nonzero()
-        window = delta[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        across_rows += bool((window[:3].sign() == -window[3:].sign()).all())
-        across_columns += bool((window[:, :3].sign() == -window[:, 3:].sign()).all())
+        shown = delta[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        across_rows += bool((shown[:3].sign() == -shown[3:].sign()).all())
+        across_columns += bool((shown[:, :3].sign() == -shown[:, 3:].sign()).all())
     assert across_rows + across_columns == n
     assert min(across_rows, across_columns) >= 4
 
@@ -222,15 +228,40 @@ def test_linf_square_starts_in_stripes_at_full_budget() -> None:
 
 
 @pytest.mark.parametrize("made", [L2Square(), LinfSquare()], ids=["l2", "linf"])
-def test_square_proposals_stay_within_the_budget(made: L2Square | LinfSquare) -> None:
+def test_square_proposals_stay_within_the_budget_and_in_their_windows(made: L2Square | LinfSquare) -> None:
     x = images(5, 12, seed=6)
-    noise, eps = Noise.make(0, "abcde"), 0.2
-    current = made.first(x, eps, noise)
-    for side in (9, 6, 3):
-        current = made.proposal(x, current, eps, side, noise)
-        assert (size(current - x, made.norm) <= eps * (1 + 1e-5)).all()
-        assert current.min() >= 0
-        assert current.max() <= 1
+    noise, eps, draw = Noise.make(0, "abcde"), 0.2, generator(3)
+    s = start_at(x, made.first(x, eps, noise))
+    for side in (9, 7, 6, 5, 3):
+        windows = [window(draw, side, 12, 12) for _ in range(2)]
+        before = s.current.clone()
+        written, s.energy = made.propose(s, eps, windows, noise)
+        assert (size(s.current - x, made.norm) <= eps * (1 + 1e-5)).all()
+        assert s.current.min() >= 0
+        assert s.current.max() <= 1
+        if made.norm == "l2":
+            torch.testing.assert_close(s.energy, (s.current - x).square().sum((1, 2, 3)), rtol=1e-4, atol=1e-6)
+        for w in written:
+            before[w] = s.current[w]
+        assert torch.equal(before, s.current)
+
+
+@pytest.mark.parametrize("made", [L2Square(queries=60), LinfSquare(queries=60)], ids=["l2", "linf"])
+def test_square_takes_back_what_did_not_help(made: L2Square | LinfSquare) -> None:
+    """Every look is at least as good as the last one kept, and the image returned is the best looked at."""
+    looks: list[torch.Tensor] = []
+
+    class Watched(Ridge):
+        def loss(self, x: Images) -> PerImage:
+            looks.append(super().loss(x))
+            return looks[-1]
+
+    x = images(3, 12, seed=8)
+    objective = Watched(images(3, 12, seed=9))
+    found = made(objective, x, 0.5 if made.norm == "l2" else 0.02, Noise.make(0, "abc"))
+    best = torch.stack(looks).max(0).values
+    assert torch.equal(Ridge(objective.top).loss(found), best)
+    assert (best > looks[0]).all()
 
 
 def test_tracker_keeps_the_best_and_drops_who_is_done() -> None:

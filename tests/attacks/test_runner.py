@@ -148,7 +148,7 @@ def test_passes_are_counted_as_the_metric_sees_them(name: str) -> None:
     assert first.forwards is not last.forwards
 
 
-def test_what_fell_at_a_smaller_eps_stays_fallen_and_is_left_alone() -> None:
+def test_what_fell_at_a_smaller_eps_has_fallen_at_larger_ones() -> None:
     """An attack that fails at large budgets takes nothing back."""
 
     def moody(objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
@@ -157,17 +157,62 @@ def test_what_fell_at_a_smaller_eps_stays_fallen_and_is_left_alone() -> None:
     batch, spy = triplets(RADII), Scripted(moody)
     outcomes = run(spy, batch, 0.15, 0.3, 0.9)
     assert [o.broken.tolist() for o in outcomes] == [[True, False, False, False]] + [[True, True, False, False]] * 2
-    assert [len(ids) for _, ids in spy.calls] == [4, 3, 2]
+    assert [(eps, len(ids)) for eps, ids in spy.calls] == [(0.15, 4), (0.3, 3), (0.9, 2)]
     assert torch.equal(outcomes[2].adversarial[0], outcomes[0].adversarial[0])
+
+
+def test_a_flip_of_a_later_part_is_tried_at_once_at_the_smaller_budgets() -> None:
+    """Along a straight line every budget beyond the radius falls to one flip: nothing is attacked twice."""
+    batch, idle, strong = triplets(RADII), Scripted(lambda o, x, e, n: x), Scripted(towards(1.0))
+    outcomes = run(Together([("idle", idle, 1), ("strong", strong, 1)]), batch, 0.15, 0.3, 0.9)
+    assert [(eps, len(ids)) for eps, ids in idle.calls] == [(0.15, 4), (0.3, 4), (0.9, 4)]
+    assert [o.broken.tolist() for o in outcomes] == [
+        [True, False, False, False], [True, True, False, False], [True, True, True, False]
+    ]  # fmt: skip
+    assert [(eps, ids) for eps, ids in strong.calls] == [
+        (0.9, batch.ids),
+        (0.3, batch.ids[2:3]),
+        (0.15, batch.ids[1:2]),
+    ]
+    assert outcomes[0].size[0] <= 0.15
+
+
+def test_what_stood_against_everything_at_a_larger_budget_is_left_alone_at_smaller_ones() -> None:
+    batch = triplets([0.1, 0.8])
+    first, second = Scripted(towards(0.01)), Scripted(lambda o, x, e, n: x)
+    run(Together([("first", first, 3), ("second", second, 2)]), batch, 0.01, 0.02, 0.05)
+    assert [eps for eps, _ in first.calls] == [0.01, 0.02, 0.05, 0.05, 0.05]
+    assert [eps for eps, _ in second.calls] == [0.05] * 2
+
+
+def test_a_goal_without_end_is_worked_in_full_at_every_budget() -> None:
+    class Far(Objective):
+        def loss(self, x: Images) -> Tensor:
+            return x.sum((1, 2, 3))
+
+        def reached(self, loss: Tensor) -> Tensor:
+            return torch.zeros_like(loss, dtype=torch.bool)
+
+        def select(self, index: Tensor) -> "Far":
+            return self
+
+        @property
+        def endless(self) -> bool:
+            return True
+
+    batch, spy = triplets([0.1, 0.8]), Scripted(towards(1.0))
+    skip = torch.zeros(2, 2, dtype=torch.bool)
+    run_attack(spy, "a", Far(), batch.reference, (0.1, 0.2), skip, Noise.make(0, batch.ids), restarts=2)
+    assert [eps for eps, _ in spy.calls] == [0.1, 0.2, 0.2, 0.1]
 
 
 def test_skip_is_respected_at_each_eps() -> None:
     batch, spy = triplets(RADII), Scripted(towards(1.0))
-    a, b, _, d = batch.ids
-    skip = torch.tensor([[True, False, True, True], [False, False, True, False], [True] * 4])
+    _, b, _, d = batch.ids
+    skip = torch.tensor([[True, False, True, True], [True, False, True, False], [True] * 4])
     outcomes = run(spy, batch, 0.15, 0.3, 0.9, skip=skip)
-    assert spy.calls == [(0.15, (b,)), (0.3, (a, b, d))]
-    assert [o.broken.tolist() for o in outcomes][1:] == [[True, True, False, False]] * 2
+    assert spy.calls == [(0.15, (b,)), (0.3, (b, d))]
+    assert [o.broken.tolist() for o in outcomes][1:] == [[False, True, False, False]] * 2
     assert torch.equal(outcomes[2].adversarial[2], batch.reference[2])
     assert outcomes[2].forwards[2] == 0
 
@@ -184,11 +229,13 @@ def test_parts_work_on_what_still_stands_and_are_named() -> None:
 
 def test_a_minimal_part_runs_once_for_all_budgets_with_others_beside_it() -> None:
     batch = triplets(RADII)
-    minimal = Scripted(towards(1.0), minimal=True)
+    minimal = Scripted(towards(0.9), minimal=True)
     filling = Scripted(lambda o, x, e, n: x)
     run(Together([("minimal", minimal, 2), ("filling", filling, 1)]), batch, 0.05, 0.3, 0.5)
-    assert [(eps, len(ids)) for eps, ids in minimal.calls] == [(0.05, 4), (0.05, 4)]
-    assert [eps for eps, _ in filling.calls] == [0.05, 0.3, 0.5]
+    assert [(eps, len(ids)) for eps, ids in minimal.calls] == [(0.05, 4), (0.5, 4)]
+    seen = [name for _, ids in minimal.calls for name in ids]
+    assert all(seen.count(name) == 2 for name in batch.ids)
+    assert [eps for eps, _ in filling.calls] == [0.5, 0.3, 0.05]
 
 
 def test_a_minimal_part_comes_to_what_was_skipped_before() -> None:
@@ -208,7 +255,8 @@ def test_starts_draw_different_numbers() -> None:
     batch = triplets(RADII)
     run(Together([("a", Scripted(draw), 2), ("b", Scripted(draw), 1)]), batch, 0.05, 0.3)
     flat = [value for row in drawn for value in row]
-    assert len(flat) == len(set(flat)) == 24
+    # Four samples: three starts at the larger budget, one at the smaller.
+    assert len(flat) == len(set(flat)) == 16
 
 
 def test_the_smallest_flip_is_kept() -> None:

@@ -16,26 +16,41 @@ from bench.cli import app
 from core.errors import UserError
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Eight triplets around mid-grey; the expected answer is that of pixel l2, one triplet excepted."""
-    folder = tmp_path_factory.mktemp("data")
+def make_data(folder: Path, n: int) -> str:
+    """Triplets around mid-grey; the expected answer is that of pixel l2, one triplet excepted."""
     rng = np.random.default_rng(0)
     rows = []
-    for i in range(8):
+    for i in range(n):
         base = rng.integers(96, 160, (16, 16, 3))
-        names = {}
-        for side, strength in (("ref", 0), ("left", 4 + 6 * i), ("right", 40 - 3 * i)):
+        names, near, far = {}, 4 + 6 * (i % 8), 40 - 3 * (i % 8)
+        for side, strength in (("ref", 0), ("left", near), ("right", far)):
             pixels = np.clip(base + rng.integers(-strength, strength + 1, base.shape), 0, 255).astype(np.uint8)
             names[side] = f"{i}_{side}.png"
             Image.fromarray(pixels).resize((224, 224), Image.Resampling.NEAREST).save(folder / names[side])
-        right = int(4 + 6 * i > 40 - 3 * i)
+        right = int(near > far)
         rows.append({"id": f"t{i}", **names, "right_preferred": 1 - right if i == 0 else right})
-    with (folder / "data.csv").open("w", newline="") as stream:
+    return write_table(folder / "data.csv", rows)
+
+
+def write_table(path: Path, rows: list[dict]) -> str:
+    """A csv data set from its rows."""
+    with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    return f"csv:{folder / 'data.csv'}"
+    return f"csv:{path}"
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Eight triplets."""
+    return make_data(tmp_path_factory.mktemp("data"), 8)
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """More triplets than the largest batch in use here."""
+    return make_data(tmp_path_factory.mktemp("many"), 34)
 
 
 class Bench:
@@ -70,6 +85,6 @@ class Bench:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bench() -> Bench:
     return Bench()

@@ -11,13 +11,15 @@ from bench.cli import app
 SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
-        "--no-skip-certified", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
+        "--protocol", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
-        "--metric", "--eps", "--certifier", "--data", "--limit", "--seed", "--batch-size", "--device", "--runs",
-        "--json", "--help",
+        "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
+        "--batch-size", "--device", "--runs", "--json", "--help",
     },
-    "distance": {"first", "second", "--metric", "--eps", "--json", "--help"},
+    "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
+    "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
     "list": {"kind", "--help"},
     "train lipsim": {
@@ -61,6 +63,21 @@ RUN = ("run", "--attack", "l2-apgd-ce", "--eps", "1")
         (("--metric", "l2", "--limit", "0"), "--limit wants at least 1"),
         (("--metric", "l2", "--batch-size", "0"), "--batch-size wants a positive number or auto"),
         (("--metric", "ssim", "--attack", "l2-mse"), "compares images without one"),
+        (("--metric", "l2", "--goal", "flop"), "--goal wants one of flip, push, pull"),
+        (("--metric", "l2", "--move", "both"), "--move wants one of reference, left, right, all"),
+        (("--metric", "l2", "--eps-left", "1", "--eps-right", "1"), "want --move all"),
+        (("--metric", "l2", "--move", "all", "--eps-left", "1"), "give both --eps-left and --eps-right"),
+        (("--metric", "l2", "--move", "all", "--eps-left", "-1", "--eps-right", "1"), "a budget of at least 0"),
+        (("--metric", "l2", "--restarts", "0"), "--restarts wants at least 1"),
+        (("--metric", "l2", "--attack", "l2-aa", "--restarts", "2"), "write l2-aa(starts=2)"),
+        (("--metric", "l2", "--quantize", "4bit"), "--quantize wants one of 8bit"),
+        (("--metric", "l2", "--protocol", "theirs"), "--protocol wants one of ours, paper"),
+        (("--metric", "l2", "--protocol", "paper", "--attack", "l2-fab"), "--protocol paper has no attack"),
+        (("--metric", "l2", "--protocol", "paper", "--restarts", "2"), "leave the others out"),
+        (("--metric", "l2", "--attack", "l2-mse", "--goal", "flip"), "moves embeddings and flips no answer"),
+        (("--metric", "l2", "--attack", "l2-fab", "--goal", "push"), "has no boundary to look for"),
+        (("--metric", "l2", "--attack", "l2-aa", "--goal", "pull"), "has no boundary to look for"),
+        (("--metric", "l2", "--goal", "push", "--move", "left"), "--goal push moves the reference"),
         (("--metric", "lipsim-paper"), "needs the authors' checkpoint"),
         (("--metric", "lipsim:missing.safetensors"), "found no file"),
         (("--metric", "py:missing.py:Mine"), "expected py:FILE.py:CLASS"),
@@ -185,7 +202,7 @@ def test_the_code_that_judges_enters_the_identity():
 
 def test_certify_knows_what_cannot_be_certified(bench, data, tmp_path):
     refused = bench.refusal("certify", "--metric", "ssim", "--eps", "1", "--data", data, "--runs", tmp_path / "runs")
-    assert "nothing can be proved" in refused
+    assert "wants an embedding with a known Lipschitz constant" in refused
     rows = bench.json("certify", "--metric", "l2,psnr", "--eps", "1", "--data", data, "--runs", tmp_path / "runs")
     assert {(row["metric"], row["kind"]) for row in rows} == {
         (m, k) for m in ("l2", "psnr") for k in ("natural", "certificate")

@@ -9,6 +9,8 @@ from oracles import generator
 from scipy.optimize import minimize
 
 from metrics import geometry
+from metrics.angular import Raw
+from metrics.spaces import Euclid
 
 
 def vectors(n: int, d: int = 4, seed: int = 0) -> torch.Tensor:
@@ -83,7 +85,7 @@ def test_paper_radius_is_the_raw_one_over_the_norm() -> None:
 @pytest.mark.parametrize("kind", ["cosine", "euclidean"])
 def test_interval_is_what_a_ball_of_embeddings_reaches_and_no_more(kind: str, eps: float) -> None:
     a, b = vectors(4, seed=6), vectors(4, seed=7)
-    low, high = getattr(geometry, f"{kind}_interval")(a, b, eps)
+    low, high = (Raw() if kind == "cosine" else Euclid()).interval(a, b, eps)
     for i in range(4):
         ai, bi = a[i].numpy(), b[i].numpy()
 
@@ -113,6 +115,25 @@ def test_interval_is_what_a_ball_of_embeddings_reaches_and_no_more(kind: str, ep
 
 def test_a_ball_that_holds_the_origin_reaches_every_direction() -> None:
     a, b = vectors(3, seed=1), vectors(3, seed=2)
-    low, high = geometry.cosine_interval(a, b, float(a.norm(dim=1).max()))
+    low, high = Raw().interval(a, b, float(a.norm(dim=1).max()))
     assert low.tolist() == [0.0] * 3
     assert high.tolist() == [2.0] * 3
+
+
+def test_angle_and_distance_are_each_others_inverse() -> None:
+    turned = torch.tensor([0.0, 1e-9, 1e-3, 1.0, math.pi / 2, 3.0, math.pi], dtype=torch.float64)
+    torch.testing.assert_close(geometry.angle_at(geometry.distance_at(turned)), turned, rtol=1e-9, atol=1e-15)
+    torch.testing.assert_close(geometry.distance_at(turned), 1 - turned.cos(), rtol=1e-9, atol=1e-15)
+    assert geometry.angle_at(torch.tensor([-0.1, 2.1])).tolist() == pytest.approx([0, math.pi])
+
+
+def test_the_lifted_plane_is_that_of_the_lifted_cosine() -> None:
+    """<(g, 1), normal> = offset exactly where both lifted cosines agree; the last coordinate is not used."""
+    g, a, b = (geometry.lift(vectors(6, seed=s)) for s in (3, 4, 5))
+    normal, offset = geometry.lifted_boundary(a, b)
+    assert (normal[:, -1] == 0).all()
+    side = (g * normal).sum(1) - offset
+    torch.testing.assert_close(side, ((g * (geometry.cosine_boundary(a, b)[0])).sum(1)))
+    on_it = g - (side / normal.square().sum(1))[:, None] * normal
+    assert (on_it[:, -1] == 1).all()
+    torch.testing.assert_close(geometry.cosine_distance(on_it, a), geometry.cosine_distance(on_it, b))

@@ -1,0 +1,60 @@
+"""Decoupled Direction and Norm (Rony et al., CVPR 2019, arXiv:1811.09600).
+
+The direction follows the gradient; the norm follows the answer alone: smaller after a flip, larger
+after none. The margin takes the place of the cross-entropy: its normalised gradient is the same.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from attacks.base import Goal, Objective, attack
+from attacks.norms import length, per_image
+from attacks.smallest import Smallest, annealed
+from core.noise import Noise
+from core.spec import Norm
+from core.tensors import Images
+
+_FIRST_STEP, _LAST_STEP = 1.0, 0.01
+
+
+@attack("l2-ddn", source="arXiv:1811.09600")
+@dataclass(frozen=True)
+class DDN:
+    """Decoupled direction and norm in l2: looks for the smallest flip.
+
+    Algorithm 1 of the paper, whose pixels are not rounded here. Steps of the direction shrink from 1
+    to 0.01 along a cosine. No norm below init_norm (1 - gamma)^steps is ever tried: 0.006 by default.
+
+    Args:
+        init_norm: the first norm, in pixel units.
+        gamma: the norm is multiplied by 1 - gamma after a flip, else by 1 + gamma.
+    """
+
+    norm: ClassVar[Norm] = "l2"
+    goal: ClassVar[Goal] = "flip"
+    minimal: ClassVar[bool] = True
+    steps: int = 100
+    init_norm: float = 1.0
+    gamma: float = 0.05
+
+    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        smallest = Smallest.none_yet(x)
+        # Two images a sample beside the best, updated in place: the metric's passes stay the cost.
+        current, delta = x.clone(), torch.zeros_like(x)
+        radius = torch.full_like(smallest.size, self.init_norm)
+        for i in range(self.steps):
+            loss, gradient = objective.gradient(current)
+            flipped = objective.reached(loss)
+            smallest.update(current, length(delta, "l2"), flipped)
+            if smallest.settled:
+                return smallest.best
+            radius *= torch.where(flipped, 1 - self.gamma, 1 + self.gamma)
+            step = annealed(_FIRST_STEP, _LAST_STEP, i, self.steps)
+            delta.addcmul_(gradient, per_image(step / length(gradient, "l2").clamp_min(1e-12)))
+            delta *= per_image(radius / length(delta, "l2").clamp_min(1e-12))
+            torch.add(x, delta, out=current).clamp_(0, 1)
+            torch.sub(current, x, out=delta)
+        smallest.update(current, length(delta, "l2"), objective.reached(objective.value(current)))
+        return smallest.best

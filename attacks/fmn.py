@@ -1,0 +1,92 @@
+"""Fast Minimum-Norm (Pintor et al., NeurIPS 2021, arXiv:2102.12827).
+
+Steps along the gradient, projected into a ball whose radius is searched at the same time: until the
+first flip it is where the linearised loss crosses zero, then it shrinks after a flip and grows after
+none, by less and less.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from attacks.base import Goal, Objective, attack
+from attacks.norms import length, per_image
+from attacks.smallest import Smallest, annealed
+from core.noise import Noise
+from core.spec import Norm
+from core.tensors import Images, PerImage
+
+_ALPHA_SHARE, _LAST_GAMMA = 0.01, 0.001
+
+
+@dataclass(frozen=True)
+class FMN:
+    """Algorithm 1 of the paper, on the loss it uses: the margin; but images are clipped before the projection.
+
+    Args:
+        alpha: the l2 length of the first step, in pixel units; a hundredth of it at the end.
+        gamma: the first share by which the radius changes; 0.001 at the end.
+    """
+
+    norm: ClassVar[Norm]
+    goal: ClassVar[Goal] = "flip"
+    minimal: ClassVar[bool] = True
+    steps: int = 100
+    alpha: float = 1.0
+    gamma: float = 0.05
+
+    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        smallest = Smallest.none_yet(x)
+        current, delta = x.clone(), torch.zeros_like(x)
+        farthest = length(torch.maximum(x, 1 - x), self.norm)
+        radius = torch.full_like(farthest, torch.inf)
+        for i in range(self.steps):
+            loss, gradient = objective.gradient(current)
+            flipped = objective.reached(loss)
+            here = length(delta, self.norm)
+            smallest.update(current, here, flipped)
+            if smallest.settled:
+                return smallest.best
+            gamma = annealed(self.gamma, min(self.gamma, _LAST_GAMMA), i, self.steps)
+            shrunk = torch.minimum(radius * (1 - gamma), smallest.size)
+            grown = torch.where(smallest.found, radius * (1 + gamma), here + self._gap(loss, gradient))
+            radius = torch.minimum(torch.where(flipped, shrunk, grown), farthest)
+            step = annealed(self.alpha, _ALPHA_SHARE * self.alpha, i, self.steps)
+            delta.addcmul_(gradient, per_image(step / length(gradient, "l2").clamp_min(1e-12)))
+            # Into [0, 1] first: what clipping cuts off after the projection would be missing from the length.
+            torch.add(x, delta, out=current).clamp_(0, 1)
+            torch.sub(current, x, out=delta)
+            self._into_ball(delta, radius)
+            torch.add(x, delta, out=current).clamp_(0, 1)
+        smallest.update(current, length(delta, self.norm), objective.reached(objective.value(current)))
+        return smallest.best
+
+    def _gap(self, loss: PerImage, gradient: Images) -> PerImage:
+        """How far the linearised loss is from zero: |loss| over the dual norm of its gradient."""
+        # One image at a time, as in `length`.
+        dual = torch.stack([torch.linalg.vector_norm(image, 2 if self.norm == "l2" else 1) for image in gradient])
+        return loss.abs() / dual.clamp_min(1e-12)
+
+    def _into_ball(self, delta: Images, radius: PerImage) -> None:
+        """Project in place."""
+        if self.norm == "l2":
+            delta *= per_image((radius / length(delta, "l2").clamp_min(1e-12)).clamp(max=1))
+        else:
+            torch.clamp(delta, -per_image(radius), per_image(radius), out=delta)
+
+
+@attack("l2-fmn", source="arXiv:2102.12827")
+@dataclass(frozen=True)
+class L2FMN(FMN):
+    """Fast minimum-norm in l2: looks for the smallest flip."""
+
+    norm: ClassVar[Norm] = "l2"
+
+
+@attack("linf-fmn", source="arXiv:2102.12827")
+@dataclass(frozen=True)
+class LinfFMN(FMN):
+    """Fast minimum-norm in l-infinity: looks for the smallest flip."""
+
+    norm: ClassVar[Norm] = "linf"

@@ -1,0 +1,46 @@
+"""The smallest flip of each image so far, for attacks that look for the nearest one."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from attacks.norms import per_image
+from core.tensors import Images, Mask, PerImage
+
+
+@dataclass
+class Smallest:
+    """Keeps the best iterate, not the last: a walk around a boundary ends on either side of it.
+
+    `best` is the clean image and `size` infinite where nothing has flipped yet.
+    """
+
+    best: Images
+    size: PerImage
+
+    @classmethod
+    def none_yet(cls, x: Images) -> "Smallest":
+        """Nothing found around these images."""
+        return cls(x.clone(), torch.full_like(x[:, 0, 0, 0], torch.inf))
+
+    @property
+    def found(self) -> Mask:
+        """Who has been flipped."""
+        return self.size.isfinite()
+
+    @property
+    def settled(self) -> bool:
+        """Whether every image was lost before it was touched: nothing is smaller."""
+        return bool((self.size == 0).all())
+
+    def update(self, candidate: Images, size: PerImage, flipped: Mask) -> None:
+        """Take the candidates that flip with a perturbation of less than the smallest size so far."""
+        better = flipped & (size < self.size)
+        torch.where(per_image(better), candidate, self.best, out=self.best)
+        self.size = torch.where(better, size, self.size)
+
+
+def annealed(first: float, last: float, step: int, steps: int) -> float:
+    """From `first` at step 0 towards `last` at `steps`, along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2

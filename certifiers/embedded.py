@@ -1,0 +1,107 @@
+"""Certifiers that prove a radius from embeddings alone, and what float32 costs them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from certifiers.base import Proof
+from core.errors import UserError
+from core.noise import Noise
+from core.tensors import Embeddings, PerImage
+from core.threat import Threat
+from metrics.base import CosineLipschitzMetric, LipschitzMetric, Metric
+from metrics.spaces import Answer
+from triplets.base import Triplets
+
+NOT_SOUND = "not sound: the method assumes a Lipschitz g / |g|, and this embedding is not lifted"
+PROOF = "proof: no smaller change flips the answer"
+
+_SAFETY = 8
+_FLOOR = 32 * torch.finfo(torch.float32).eps
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A batch of triplets through the metric's embedding; `near` is the image people preferred."""
+
+    metric: LipschitzMetric
+    reference: Embeddings
+    near: Embeddings
+    far: Embeddings
+    right_is_near: Tensor
+
+    @classmethod
+    def of(cls, metric: LipschitzMetric, batch: Triplets) -> "Embedded":
+        """Embed all three images of every triplet."""
+        left, right, reference = (metric.embed(x) for x in (batch.left, batch.right, batch.reference))
+        right_is_near = batch.label > 0.5
+        swap = right_is_near[:, None]
+        return cls(metric, reference, torch.where(swap, right, left), torch.where(swap, left, right), right_is_near)
+
+    def distances(self) -> tuple[PerImage, PerImage]:
+        """To the preferred image and to the other one, in the precision of the embeddings."""
+        return self.metric.compare(self.reference, self.near), self.metric.compare(self.reference, self.far)
+
+    def answer(self, slack: PerImage) -> Answer:
+        """The answers of people, to be defended with a margin."""
+        return Answer(self.reference, self.near, self.far, slack)
+
+
+def lipschitz_only(metric: Metric, name: str) -> LipschitzMetric:
+    """The metric itself, if it has a Lipschitz constant. Raises UserError otherwise."""
+    if not isinstance(metric, LipschitzMetric):
+        raise UserError(
+            f"the certifier {name!r} wants an embedding with a known Lipschitz constant, which {type(metric).__name__} "
+            "has not; use --certifier smoothing, or --metric lipsim, l2 or psnr"
+        )
+    return metric
+
+
+def cosine_only(metric: Metric, name: str) -> CosineLipschitzMetric:
+    """The metric itself, if it compares Lipschitz embeddings by cosine. Raises UserError otherwise."""
+    made = lipschitz_only(metric, name)
+    if not isinstance(made, CosineLipschitzMetric):
+        raise UserError(f"the certifier {name!r} is about cosine distances; use --certifier margin for this metric")
+    return made
+
+
+def reference_only(threat: Threat, name: str) -> None:
+    """Raises UserError for a threat that moves more than the reference."""
+    if threat.move != "reference":
+        raise UserError(
+            f"the certifier {name!r} knows of a moving reference only, got --move {threat.move}; use --certifier margin"
+        )
+
+
+class EmbeddingCertifier:
+    """Subclasses give the radius for a margin that must be left over; this finds that margin."""
+
+    def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
+        """How far images may move, in pixel l2, with a margin of distances above `slack` (n,) left everywhere.
+
+        0 where nothing is proved: a wrong answer, a tie, equal anchors.
+        """
+        raise NotImplementedError
+
+    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
+        """The radius of the network in float64, less what float32 may get wrong.
+
+        What answers is float32. Its margin is off by e, measured per sample as eight times the
+        difference at the clean images plus a floor of 32 units in the last place of the distances.
+        So the radius asked for is the one inside which the exact margin stays above e, whoever moves
+        (docs/certificates.md, section 2). `error` is what that costs.
+        """
+        built = lipschitz_only(metric, type(self).__name__.lower())
+        exact = Embedded.of(built.double(), batch.mapped(torch.Tensor.double))
+        near, far = exact.distances()
+        near32, far32 = Embedded.of(built, batch).distances()
+        off = _SAFETY * ((near32 - near).abs() + (far32 - far).abs()) + _FLOOR * (near.abs() + far.abs())
+        ideal = self.radius(exact, threat, torch.zeros_like(off))
+        claimed = self.radius(exact, threat, off).clamp_min(0)
+        claimed = torch.where(far - near > off, claimed, 0.0)
+        # An unbounded radius loses nothing that counts.
+        error = torch.where(ideal.isfinite(), (ideal - claimed).clamp_min(0), 0.0)
+        error = torch.where(far > near, error, 0.0)
+        nobody = torch.zeros_like(claimed, dtype=torch.bool)
+        return Proof(claimed, error, exact.reference.norm(dim=1), nobody)

@@ -1,0 +1,41 @@
+"""Who may move, and how far: the threat model that attacks and certificates share. No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from core.errors import UserError
+from core.spec import Norm
+
+Move: TypeAlias = Literal["reference", "left", "right", "all"]
+MOVES: tuple[Move, ...] = ("reference", "left", "right", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """Which images of a triplet an attacker may change.
+
+    One image within eps; or all three, and then either *shared*: eps is the norm of the three changes
+    taken together as one vector (in l-infinity: each within eps), or *separate*: eps is for the
+    reference alone, `eps_left` and `eps_right` are the budgets of the others at every eps.
+
+    Raises UserError for budgets that do not fit the images that move.
+    """
+
+    move: Move = "reference"
+    norm: Norm = "l2"
+    eps_left: float | None = None
+    eps_right: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [eps for eps in (self.eps_left, self.eps_right) if eps is not None]
+        if given and self.move != "all":
+            raise UserError(f"--eps-left and --eps-right want --move all, got --move {self.move}")
+        if len(given) == 1:
+            raise UserError(
+                "give both --eps-left and --eps-right, or neither for one budget shared by all three images"
+            )
+
+    @property
+    def separate(self) -> bool:
+        """Whether each of the three images has a budget of its own."""
+        return self.eps_left is not None

@@ -1,0 +1,172 @@
+"""Who moves, towards what, and within which set: against closed forms of pixel l2."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from oracles import images, l2_radius, random_triplets, small_attack, triplets
+
+from attacks.ball import Ball, Balls, on_grid, stack, unstack
+from attacks.norms import size
+from attacks.runner import Outcome, run_attack
+from attacks.task import Aim, Task, make_task, other_image
+from core.errors import UserError
+from core.noise import Noise
+from core.tensors import Images, PerImage
+from core.threat import Move, Threat
+from metrics.base import Metric
+from metrics.pixel import PixelL2
+from triplets.base import Triplets
+
+RADII = [0.1, 0.2, 0.4, 0.8]
+
+
+def attacked(task: Task, batch: Triplets, *budgets: float, name: str = "l2-apgd-ce") -> list[Outcome]:
+    skip = torch.zeros(len(budgets), len(batch.ids), dtype=torch.bool)
+    noise = Noise.make(0, batch.ids)
+    return list(run_attack(small_attack(name), name, task.objective, task.x, budgets, skip, noise, task.ball))
+
+
+def gap(batch: Triplets) -> torch.Tensor:
+    """d(reference, farther) - d(reference, nearer): how far a side image must move under pixel l2."""
+    to_left, to_right = ((batch.reference - side).flatten(1).norm(dim=1) for side in (batch.left, batch.right))
+    return (to_left - to_right).abs().double()
+
+
+@pytest.mark.parametrize("move", ["left", "right"])
+def test_a_side_image_flips_beyond_the_gap_of_distances_and_not_within(move: Move) -> None:
+    batch = triplets(RADII, seed=3)
+    exact = gap(batch)
+    for i in range(len(RADII)):
+        one = replace(batch.mapped(lambda t, i=i: t[i : i + 1]), ids=batch.ids[i : i + 1])
+        task = make_task(PixelL2(), one, Threat(move))
+        inside, outside = (attacked(task, one, factor * float(exact[i]))[0] for factor in (0.999, 1.05))
+        assert not inside.broken.any()
+        assert outside.broken.all()
+        reference, left, right = task.images(one, outside.adversarial)
+        assert reference is one.reference
+        assert (left is one.left) == (move == "right")
+        assert (right is one.right) == (move == "left")
+        d0, d1 = ((reference - side).flatten(1).norm(dim=1) for side in (left, right))
+        assert ((2 * one.label - 1) * (d0 - d1) <= 1e-6).all()
+
+
+def test_a_side_image_of_an_asymmetric_metric_is_its_second_argument() -> None:
+    class OneSided(Metric):
+        symmetric = False
+
+        def __call__(self, x: Images, y: Images) -> PerImage:
+            return (x - 2 * y).square().sum((1, 2, 3))
+
+    metric = OneSided()
+    batch = random_triplets(4, 8, 1, PixelL2())
+    for move in ("left", "right"):
+        task = make_task(metric, batch, Threat(move))  # type: ignore[arg-type]
+        moved = images(4, 8, seed=9)
+        reference, left, right = task.images(batch, moved)
+        expected = (2 * batch.label - 1) * (metric(reference, right) - metric(reference, left))
+        torch.testing.assert_close(task.objective.value(moved), expected)
+
+
+def test_all_three_share_one_budget() -> None:
+    """Together they need less than the reference alone, and their changes as one vector stay within eps."""
+    batch = triplets(RADII, seed=4)
+    alone = l2_radius(batch)
+    task = make_task(PixelL2(), batch, Threat("all"))
+    outcome = attacked(task, batch, 0.9 * float(alone[2]))[0]
+    assert outcome.broken.tolist() == [True, True, True, False]
+    changes = torch.stack(
+        [size(a - b, "l2") for a, b in zip(unstack(outcome.adversarial), unstack(task.x), strict=True)]
+    )
+    torch.testing.assert_close(changes.square().sum(0).sqrt(), outcome.size)
+    assert (outcome.size <= outcome.eps).all()
+    assert (changes[:, 0] > 0).all()
+
+
+def test_each_image_keeps_its_own_budget() -> None:
+    batch = triplets(RADII, seed=5)
+    threat = Threat("all", "l2", 0.05, 0.1)
+    task = make_task(PixelL2(), batch, threat)
+    for outcome in attacked(task, batch, 0.1, 0.36):
+        reference, left, right = (
+            size(a - b, "l2") for a, b in zip(unstack(outcome.adversarial), unstack(task.x), strict=True)
+        )
+        assert (left <= 0.05).all()
+        assert (right <= 0.1).all()
+        torch.testing.assert_close(reference, outcome.size)
+        assert (outcome.size <= outcome.eps).all()
+    # |d1 - d0| falls by at most 2 * 0.36 + 0.05 + 0.1, and by nearly that much where anchors lie opposite.
+    assert outcome.broken.tolist() == [True, True, True, False]
+
+
+def test_side_images_without_budget_stay_where_they_are() -> None:
+    batch = triplets(RADII, seed=6)
+    exact = l2_radius(batch)
+    task = make_task(PixelL2(), batch, Threat("all", "l2", 0.0, 0.0))
+    outcome = attacked(task, batch, 1.2 * float(exact[1]))[0]
+    assert outcome.broken.tolist() == [True, True, False, False]
+    assert torch.equal(unstack(outcome.adversarial)[1], batch.left)
+    assert torch.equal(unstack(outcome.adversarial)[2], batch.right)
+
+
+def test_a_change_beyond_a_side_budget_measures_infinite() -> None:
+    ball = Balls("l2", left=0.1, right=0.2)
+    one = torch.zeros(1, 3, 4, 4)
+    one[0, 0, 0, 0] = 0.15
+    nothing = torch.zeros_like(one)
+    assert ball.measure(stack(one, nothing, nothing)).tolist() == pytest.approx([0.15])
+    assert ball.measure(stack(nothing, one, nothing)).tolist() == [torch.inf]
+    assert ball.measure(stack(nothing, nothing, one)).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", ["l2-apgd-ce", "linf-pgd", "l2-square", "l2-fab", "linf-fab", "l2-aa"])
+def test_quantized_images_are_of_eight_bits_and_inside(name: str) -> None:
+    batch = triplets([0.1, 0.2, 0.4], height=32, seed=7).redrawn(on_grid)
+    norm = "linf" if name.startswith("linf") else "l2"
+    task = make_task(PixelL2(), batch, Threat("reference", norm), quantized=True)  # type: ignore[arg-type]
+    eps = 0.6 if norm == "l2" else 0.035
+    outcome = attacked(task, batch, eps, name=name)[0]
+    image = outcome.adversarial
+    torch.testing.assert_close((image * 255).round() / 255, image, rtol=0, atol=1e-7)
+    assert (outcome.size <= eps).all()
+    if "square" not in name:
+        assert outcome.broken.all()
+    margins = [(image - side).flatten(1).norm(dim=1) for side in (batch.left, batch.right)]
+    lost = (2 * batch.label - 1) * (margins[0] - margins[1]) <= 0
+    assert torch.equal(lost, outcome.broken)
+
+
+def test_rounding_never_leaves_the_ball() -> None:
+    x = on_grid(images(5, 16, seed=1))
+    for eps in (0.01, 0.1, 0.5):
+        candidate = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+        fitted = Ball("l2", quantized=True).fit(candidate, x, eps)
+        assert (size(fitted - x, "l2") <= eps).all()
+        torch.testing.assert_close(on_grid(fitted), fitted, rtol=0, atol=1e-7)
+    assert (size(fitted - x, "l2") > 0.8 * eps).all()
+
+
+@pytest.mark.parametrize(("aim", "by_embedding"), [("push", False), ("push", True), ("pull", False), ("pull", True)])
+def test_push_and_pull_move_by_the_whole_budget(aim: Aim, by_embedding: bool) -> None:
+    """Under pixel l2 an image gets eps away from itself, and eps nearer to another one."""
+    x = 0.4 + 0.2 * images(3, 8, seed=11)
+    far = 0.4 + 0.2 * images(3, 8, seed=12)
+    label = torch.tensor([1.0, 0.0, 1.0])
+    side = label[:, None, None, None] == 1
+    batch = Triplets(x, torch.where(side, far, x), torch.where(side, x, far), label, label, ("a", "b", "c"))
+    assert torch.equal(other_image(batch), far)
+    task = make_task(PixelL2(), batch, Threat(), aim, by_embedding=by_embedding)
+    before = (x - far).flatten(1).norm(dim=1)
+    for outcome in attacked(task, batch, 0.1, 0.3, name="l2-pgd"):
+        assert not outcome.broken.any()
+        target = x if aim == "push" else far
+        after = (outcome.adversarial - target).flatten(1).norm(dim=1)
+        expected = torch.full((3,), outcome.eps) if aim == "push" else before - outcome.eps
+        torch.testing.assert_close(after, expected, rtol=2e-2, atol=1e-3)
+
+
+def test_moving_images_and_budgets_must_fit() -> None:
+    with pytest.raises(UserError, match="want --move all"):
+        Threat("left", "l2", 0.1, 0.1)
+    with pytest.raises(UserError, match="give both"):
+        Threat("all", "l2", 0.1)

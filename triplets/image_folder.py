@@ -1,0 +1,46 @@
+"""Photographs without answers: for attacks that push an image away from itself or pull it towards another."""
+
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from core.errors import UserError
+from triplets.base import Entry, TripletSource, checked_source, triplets
+from triplets.images import read_image
+from triplets.inventory import check_images, fingerprint
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@triplets("images", source="a folder of your own", licence="yours")
+def images(folder: str) -> TripletSource:
+    """Your own images, images:DIR, for --goal push and pull; subfolders are read too.
+
+    Each image is paired with the next in the order of their SHA-256, which is arbitrary and fixed: that
+    is the image it is pulled towards. The pair stands where a triplet has its reference and `left`.
+
+    Raises UserError for a folder with fewer than two different images, or an image that is broken.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise UserError(f"expected a folder of images at {root}, found none; check the path")
+    paths = sorted(p.resolve() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    stray = next((path for path in paths if not path.is_relative_to(root.resolve())), None)
+    if stray is not None:
+        raise UserError(f"expected images inside {root}, got a link to {stray}; put the file into the folder")
+    files = check_images(root, [(path, "images") for path in paths])
+    # Equal files would be pulled towards themselves.
+    order = {digest: name for name, digest in sorted(files.items(), reverse=True)}
+    names = [order[digest] for digest in sorted(order)]
+    if len(names) < 2:
+        raise UserError(f"expected two different images or more in {root}, found {len(names)}")
+    pairs = zip(names, names[1:] + names[:1], strict=True)
+    entries = [Entry(name, 1.0, partial(_pair, root / name, root / other)) for name, other in pairs]
+    source = checked_source("images", entries, fingerprint("images", files=files), "images in pairs, no answers")
+    return TripletSource(source.name, source.entries, source.ties, source.sha256, source.note, answers=False)
+
+
+def _pair(path: Path, other: Path) -> tuple[Tensor, Tensor, Tensor]:
+    image, far = read_image(path, "images"), read_image(other, "images")
+    return image, far, far
