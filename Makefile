@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench strength clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,13 @@ check: $(VENV)/.tested ## format, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.tested ## speed and memory beside what others do, in less than 30 minutes; run it on an idle machine
+	$(BIN)/python -m benchmarks
+
+strength: $(VENV)/.tested ## who broke what: l2-aa beside upstream's attacks, from the runs in runs/
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m benchmarks.strength
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) $(DEMO)
