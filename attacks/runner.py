@@ -39,6 +39,10 @@ class Counted(Objective):
     tally: Tally
     index: Tensor
 
+    @property
+    def endless(self) -> bool:
+        return self.inner.endless
+
     def loss(self, x: Images) -> PerImage:
         self.tally.forwards[self.index] += 1
         loss = self.inner.loss(x)

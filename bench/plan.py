@@ -31,8 +31,9 @@ class Plan:
 
     @property
     def attack_name(self) -> str:
-        """The registered name of the attack, '' without one."""
-        return self.spec.attack.name if self.spec.attack else ""
+        """The attack without its arguments, '' where there is none."""
+        ref = self.spec.attack
+        return "" if ref is None else f"{ref.name}:{ref.target}" if ref.target else ref.name
 
     @property
     def sound(self) -> bool | None:

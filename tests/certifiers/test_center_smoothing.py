@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import ProjectionCosine, moved_across, random_triplets, triplets
+from oracles import LiftedProjection, ProjectionCosine, moved_across, random_triplets, triplets
 from scipy.stats import chi2, norm
 
 from certifiers.center_smoothing import CenterSmoothing, smallest_ball
@@ -12,7 +12,8 @@ from certifiers.certify import certify
 from core.errors import UserError
 from core.noise import Noise
 from core.tensors import Embeddings, Images
-from metrics.pixel import PixelL2
+from metrics.base import EmbeddingMetric
+from metrics.pixel import PSNR, PixelL2
 from metrics.ssim import SSIM
 from triplets.base import Triplets
 
@@ -125,3 +126,14 @@ def test_it_is_no_proof_of_the_metric_and_says_so() -> None:
         CenterSmoothing(n=20)
     with pytest.raises(UserError, match="draws at random"):
         certify(FAST, PixelL2(), triplets([0.1]))
+
+
+@pytest.mark.parametrize(
+    "metric", [ProjectionCosine(192), LiftedProjection(192), PixelL2(), PSNR()], ids=lambda m: type(m).__name__
+)
+def test_points_are_ordered_by_distance_as_the_metric_orders(metric: EmbeddingMetric) -> None:
+    """Lengths differ a lot, which a cosine must not see."""
+    draw = torch.Generator().manual_seed(0)
+    a, b, c = (torch.randn(60, 17, generator=draw) * 10 ** torch.randn(60, 1, generator=draw) for _ in range(3))
+    p, q, r = (metric.points(v) for v in (a, b, c))
+    assert torch.equal((p - q).norm(dim=1) < (p - r).norm(dim=1), metric.compare(a, b) < metric.compare(a, c))

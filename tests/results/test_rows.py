@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.rows import rows_of, table_rows
+from results.rows import curve_rows, rows_of, table_rows
+from results.statistics import radius_gain
 
 
 def _scores(record):
@@ -84,3 +85,49 @@ def test_scores_never_rise_with_eps_nor_above_the_natural_one(triplets) -> None:
         steps = [scores["natural", None], *(scores[kind, eps] for eps in (0.5, 1.0, 2.0))]
         assert all(after <= before + 1e-9 for before, after in itertools.pairwise(steps))
     assert all(scores["certificate", eps] <= scores["attack", eps] + 1e-9 for eps in (0.5, 1.0, 2.0))
+
+
+def test_options_are_part_of_the_name_and_another_threat_is_said(tiny) -> None:
+    moved = tiny(spec={"move": "all", "eps_left": 0.5, "eps_right": 1.0, "restarts": 3, "quantize": "8bit"})
+    rows = {(row.kind, row.method, row.threat) for row in rows_of(moved) if row.kind != "natural"}
+    threat = "--move all --eps-left 0.5 --eps-right 1.0"
+    assert rows == {
+        ("attack", f"l2-aa --restarts 3 --quantize 8bit {threat}", threat),
+        ("certificate", f"margin {threat}", threat),
+    }
+    assert len(table_rows([tiny(), moved])) == 1 + 4 + 4
+
+
+def test_images_pulled_show_the_distance_to_the_other_one(tiny) -> None:
+    pulled = tiny(
+        spec={"goal": "pull", "attack": "l2-pgd", "certifier": None}, facts={"unit": "distance", "answers": False},
+        d0_adv=[0.1, 0.2, 0.3, 9] * 2, d1_adv=[9, 9, 9, 0.4] * 2,
+    )  # fmt: skip
+    natural, first, _ = rows_of(pulled)
+    assert (natural.unit, natural.score) == ("distance", pytest.approx((0.5 + 0.5 + 0.5 + 0.1) / 4))
+    assert (first.unit, first.score, first.method) == ("distance", pytest.approx(0.25), "l2-pgd --goal pull")
+
+
+def test_an_attack_for_the_smallest_flip_answers_at_every_size(tiny) -> None:
+    record = tiny(facts={"minimal": True}, size=[0, 0.7, 0, 1.5] * 2)
+    found = [(row.eps, row.score) for row in curve_rows(record)]
+    # a stands, b falls at 0.7, c is wrong from the start, d, which 0.8 of the people saw so, falls at 1.5.
+    assert found == [(0.7, pytest.approx(100 * 1.8 / 4)), (1.5, pytest.approx(100 * 1.2 / 4))]
+    assert curve_rows(tiny()) == []
+    assert curve_rows(tiny(spec={"move": "left"}, facts={"minimal": True})) == []
+    assert len(curve_rows(record, most=1)) == 1
+
+
+def test_a_smoothed_certificate_is_likely_and_a_proof_is_not(tiny) -> None:
+    promise = "holds with probability 0.999 for the smoothed vote"
+    rows = rows_of(tiny(facts={"sound": False, "promise": promise}))
+    assert {(row.likely, row.promise) for row in rows if row.kind == "certificate"} == {(True, promise)}
+    assert not any(row.likely for row in rows if row.kind != "certificate")
+    assert not any(row.likely for row in rows_of(tiny()))
+
+
+def test_the_gain_is_the_median_over_what_both_certify(tiny) -> None:
+    ours, theirs = tiny().samples, tiny(radius=[0.5, 0.1, 1.0, 0.5] * 2).samples
+    # ratios 4, 10 and 3; c has no radius of ours.
+    assert radius_gain(ours, theirs) == (pytest.approx(4), 3)
+    assert radius_gain(ours, tiny(radius=0.0).samples) is None
