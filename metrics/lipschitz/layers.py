@@ -8,6 +8,8 @@ ReLU is positively homogeneous, so 2t can be split evenly over both sides: with 
 the layer is x - A relu(A^T x + sqrt(2t) b). That is the frozen form: plain weights, no scales.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -80,20 +82,23 @@ class SLL(nn.Module):
             weight, bias = self.scaled()
         finally:
             self.to(dtype)
-        return Frozen(weight.to(dtype), bias.to(dtype), self)
+        return self.plain(weight.to(dtype), bias.to(dtype))
+
+    def plain(self, weight: Tensor, bias: Tensor) -> "Frozen":
+        """The frozen form of these weights."""
+        raise NotImplementedError
 
 
 class Frozen(nn.Module):
     """x - A relu(A^T x + b) with plain weights: what evaluation and attacks run."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, layer: SLL) -> None:
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
-        self._residual = type(layer).residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._residual(self, x, self.weight, self.bias)  # type: ignore[arg-type]
 
 
 class SLLLinear(SLL):
@@ -107,6 +112,16 @@ class SLLLinear(SLL):
 
     def residual(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return x - F.relu(F.linear(x, a, b)) @ a
+
+    def plain(self, weight: Tensor, bias: Tensor) -> Frozen:
+        return FrozenLinear(weight, bias)
+
+
+class FrozenLinear(Frozen):
+    """Dense."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addmm(x, F.linear(x, self.weight, self.bias).relu_(), self.weight, alpha=-1)
 
 
 class SLLConv(SLL):
@@ -127,3 +142,45 @@ class SLLConv(SLL):
         hidden = F.relu(F.conv2d(x, a, b, padding=pad))
         # The transposed convolution as a plain one: faster on CPUs, same numbers.
         return x - F.conv2d(hidden, a.transpose(0, 1).flip(2, 3), padding=pad)
+
+    def plain(self, weight: Tensor, bias: Tensor) -> Frozen:
+        return FrozenConv(weight, bias)
+
+
+class FrozenConv(Frozen):
+    """Convolutional. Weights lie channels last, which saves CPUs the copies their convolutions would make."""
+
+    back: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__(_last(weight), bias)
+        # -A as a plain convolution: faster than the transposed one, same numbers. Derived, so not stored.
+        self.register_buffer("back", _last(-weight.transpose(0, 1).flip(2, 3)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Residual.apply(x, self.weight, self.bias, self.back)  # type: ignore[no-any-return]
+
+
+class _Residual(torch.autograd.Function):
+    """x - A relu(A^T x + b), whose Jacobian I - A D A^T is symmetric: backward is a forward with D for relu.
+
+    So both directions cost two plain convolutions, and only the signs of the hidden units are kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, back: Tensor) -> Tensor:
+        pad = weight.shape[-1] // 2
+        hidden = F.conv2d(_last(x), weight, bias, padding=pad).relu_()
+        ctx.save_for_backward(hidden > 0, weight, back)
+        return F.conv2d(hidden, back, padding=pad).add_(x)
+
+    @staticmethod
+    def backward(ctx: Any, *upper: Tensor) -> tuple[Tensor, None, None, None]:
+        active, weight, back = ctx.saved_tensors
+        pad = weight.shape[-1] // 2
+        hidden = F.conv2d(_last(upper[0]), weight, padding=pad) * active
+        return F.conv2d(hidden, back, padding=pad) + upper[0], None, None, None
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
