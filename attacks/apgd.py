@@ -6,13 +6,14 @@ APGD on the margin, and that is what runs here.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from attacks.base import Goal, Objective, attack
-from attacks.norms import climb, per_image, project, random_start
+from attacks.norms import climb, each, per_image, project_, random_start
 from attacks.tracker import Tracker
 from core.noise import Noise
 from core.spec import Norm
@@ -52,6 +53,11 @@ class _State:
     best_loss_then: PerImage
     halved_then: Tensor
 
+    @property
+    def moving(self) -> tuple[Tensor, ...]:
+        """What the next candidate is made of."""
+        return self.x, self.current, self.previous, self.gradient, self.step
+
     def select(self, index: Tensor) -> "_State":
         return _State(**{name: value[index] for name, value in vars(self).items()})
 
@@ -81,20 +87,22 @@ class APGD:
             if i - 1 in reconsider:
                 _reconsider(state, i - 1 - last)
                 last = i - 1
-            candidate = self._candidate(state, eps, first=i == 1)
+            candidate = each(partial(self._candidate, eps, i == 1), *state.moving)
             _advance(state, candidate, *objective.gradient(candidate))
         tracker.settle(state.best)
         return tracker.best
 
-    def _candidate(self, s: _State, eps: float, *, first: bool) -> Images:
+    def _candidate(
+        self, eps: float, first: bool, x: Images, current: Images, previous: Images, gradient: Images, step: PerImage
+    ) -> Images:
         """A projected ascent step, then three quarters of it plus a quarter of the last move."""
-        ascent = project(climb(s.current, s.gradient, s.step, self.norm), s.x, eps, self.norm)
+        ascent = project_(climb(current, gradient, step, self.norm), x, eps, self.norm)
         if first:
             return ascent
         # current + 3/4 (ascent - current) + 1/4 (current - previous), in place.
-        ascent.lerp_(s.current, 1 - _MOMENTUM)
-        ascent.add_(s.current, alpha=1 - _MOMENTUM).sub_(s.previous, alpha=1 - _MOMENTUM)
-        return project(ascent, s.x, eps, self.norm)
+        ascent.lerp_(current, 1 - _MOMENTUM)
+        ascent.add_(current, alpha=1 - _MOMENTUM).sub_(previous, alpha=1 - _MOMENTUM)
+        return project_(ascent, x, eps, self.norm)
 
 
 def _start(x: Images, start: Images, loss: PerImage, gradient: Images, eps: float) -> _State:

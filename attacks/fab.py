@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 
 from attacks.base import Goal, Objective, attack
-from attacks.norms import dot, length, per_image, random_start
+from attacks.norms import dot, each, length, per_image, random_start
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images, PerImage
@@ -22,8 +22,8 @@ _CLOSE_ENOUGH = 1e-3
 """Of the way to the plane: the step overshoots by 5 % in any case."""
 
 
-def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Norm) -> Images:
-    """The nearest z in [0, 1] with <gradient, z - point> = level (or as far as the box allows).
+def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Norm) -> tuple[Images, Images]:
+    """The nearest z in [0, 1] with <gradient, z - point> = level (or as far as the box allows), and z - point.
 
     In both norms z = clip(point + t v) with v the gradient (l2) or its sign (linf). What is gained
     grows with t along a concave curve through zero, so t <- t * level / gained rises towards the
@@ -33,15 +33,16 @@ def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Nor
     direction = gradient if norm == "l2" else gradient.sign()
     # Signed: where the plane lies behind, t is negative.
     t = level / dot(gradient, direction).clamp_min(1e-30)
+    z, way = torch.empty_like(point), torch.empty_like(point)
     for _ in range(_MOST_PASSES):
-        z = torch.addcmul(point, direction, per_image(t)).clamp_(0, 1)
+        torch.addcmul(point, direction, per_image(t), out=z).clamp_(0, 1)
         # The difference first: the inner products themselves are hundreds of times larger.
-        gained = dot(gradient, z - point)
+        gained = dot(gradient, torch.sub(z, point, out=way))
         factor = torch.where(gained * level > 0, level / gained, 1.0)
         if bool((factor <= 1 + _CLOSE_ENOUGH).all()):
             break
         t = t * factor.clamp(1, 10)
-    return z
+    return z, way
 
 
 @dataclass(frozen=True)
@@ -63,29 +64,29 @@ class FAB:
         for _ in range(self.steps):
             loss, gradient = objective.gradient(current)
             crossed = objective.reached(loss)
+            offset = current - x
+            ahead = dot(gradient, offset)
             if bool(crossed.any()):
-                distance = length(current - x, self.norm)
+                distance = length(offset, self.norm)
                 better = crossed & (distance < best_size)
                 best[better], best_size[better] = current[better], distance[better]
-                # Once across, go back towards the original; the linearisation found here still serves.
-                back = torch.lerp(x, current, per_image(torch.where(crossed, self.beta, 1.0)))
-                loss = loss + dot(gradient, back - current)
-                current = back
-            current = self._step(x, current, loss, gradient)
+            # Once across, go back towards the original; the linearisation found here still serves.
+            kept = torch.where(crossed, self.beta, 1.0)
+            current = torch.addcmul(x, offset, per_image(kept), out=offset)
+            current = each(self._step, x, current, gradient, loss - (1 - kept) * ahead, loss - ahead)
         better = objective.reached(objective.value(current)) & (length(current - x, self.norm) < best_size)
         return self._bisect(objective, x, torch.where(per_image(better), current, best))
 
-    def _step(self, x: Images, current: Images, loss: PerImage, gradient: Images) -> Images:
-        """From `current`, where the linearised loss is `loss`, to just across the plane."""
-        at_x = loss + dot(gradient, x - current)
-        from_current = project_on_plane(current, gradient, -loss, self.norm)
-        from_x = project_on_plane(x, gradient, -at_x, self.norm)
-        near, far = length(from_current - current, self.norm), length(from_x - x, self.norm)
+    def _step(self, x: Images, current: Images, gradient: Images, at_current: PerImage, at_x: PerImage) -> Images:
+        """To just across the plane, given the linearised loss at both points; overwrites `current`."""
+        from_current, way = project_on_plane(current, gradient, -at_current, self.norm)
+        near = length(way, self.norm)
+        from_x, way = project_on_plane(x, gradient, -at_x, self.norm)
+        far = length(way, self.norm)
         share = (near / (near + far).clamp_min(1e-12)).clamp(max=self.alpha_max)
         # Both beyond the plane by the overshoot, then mixed, in place.
         beyond_x = torch.lerp(x, from_x, self.eta, out=from_x)
-        beyond = torch.lerp(current, from_current, self.eta, out=from_current)
-        return beyond.lerp_(beyond_x, per_image(share)).clamp_(0, 1)
+        return current.lerp_(from_current, self.eta).lerp_(beyond_x, per_image(share)).clamp_(0, 1)
 
     def _bisect(self, objective: Objective, x: Images, found: Images) -> Images:
         """Shorten the way from the original to the flip found: three halvings."""

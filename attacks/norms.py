@@ -1,5 +1,7 @@
 """l2 and l-infinity over all pixels and channels of an image: size, steepest step, projection."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,16 @@ from core.spec import Norm
 from core.tensors import Images, Mask, PerImage
 
 _SHRINK = 1 - 1e-6
+
+
+def each(function: Callable[..., Images], *batches: Tensor) -> Images:
+    """A function of batches that treats images alike and apart, one image at a time on a CPU.
+
+    There one image stays in the cache through all passes over it, and a batch does not.
+    """
+    if batches[0].device.type != "cpu":
+        return function(*batches)
+    return torch.cat([function(*images) for images in zip(*(b.split(1) for b in batches), strict=True)])
 
 
 def per_image(values: PerImage | Mask) -> Tensor:
@@ -49,8 +61,12 @@ def climb(x: Images, gradient: Images, step: PerImage, norm: Norm) -> Images:
 
 def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
     """Into the ball of radius eps around x, then into [0, 1] (which only brings it nearer to x)."""
-    delta = candidate - x
-    # In place from here on: at these sizes a pass over memory costs more than its arithmetic.
+    return project_(candidate.clone(), x, eps, norm)
+
+
+def project_(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
+    """The same in place: at these sizes fresh memory costs more than the arithmetic."""
+    delta = candidate.sub_(x)
     if norm == "l2":
         shrink = (eps / length(delta, "l2").clamp_min(1e-12)).clamp(max=1)
         torch.addcmul(x, delta, per_image(shrink), out=delta)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from attacks.base import Goal, Objective, attack
-from attacks.norms import climb, project, random_start
+from attacks.norms import climb, project_, random_start
 from attacks.tracker import Tracker
 from core.noise import Noise
 from core.spec import Norm
@@ -29,7 +29,7 @@ class PGD:
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         tracker = Tracker(x)
-        current = project(random_start(x, eps, self.norm, noise), x, eps, self.norm)
+        current = project_(random_start(x, eps, self.norm, noise), x, eps, self.norm)
         for _ in range(self.steps):
             loss, gradient = objective.gradient(current)
             going = tracker.update(objective, current, loss)
@@ -38,7 +38,7 @@ class PGD:
             if len(going) < len(current):
                 objective, x, current, gradient = objective.select(going), x[going], current[going], gradient[going]
             step = torch.full_like(gradient[:, 0, 0, 0], self.relative_step * eps)
-            current = project(climb(current, gradient, step, self.norm), x, eps, self.norm)
+            current = project_(climb(current, gradient, step, self.norm), x, eps, self.norm)
         tracker.update(objective, current, objective.value(current))
         return tracker.best
 

@@ -14,6 +14,7 @@ from bench.evaluate import UnsoundError, evaluate
 from bench.plan import Plan
 from bench.provenance import provenance
 from core.files import write_atomically
+from core.memory import release_free_memory
 from results.record import Record
 from results.store import RunStore
 from triplets.base import Entry
@@ -51,6 +52,7 @@ def run(
                 raise
             writer.add(frame)
             frames.append(frame)
+            release_free_memory()
             progress.advance(task, len(entries))
         samples = _in_order(pd.concat(frames, ignore_index=True), plan)
         record = Record(

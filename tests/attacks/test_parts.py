@@ -104,7 +104,8 @@ def test_projection_on_a_plane_in_the_box_is_the_nearest_point(norm: Norm, scale
     point = torch.rand(3, 3, 4, 4, generator=draw, dtype=torch.float64)
     gradient = torch.randn(3, 3, 4, 4, generator=draw, dtype=torch.float64)
     level = scale * gradient.flatten(1).abs().sum(1)
-    z = project_on_plane(point, gradient, level, norm)
+    z, way = project_on_plane(point, gradient, level, norm)
+    assert torch.equal(way, z - point)
     assert z.min() >= 0
     assert z.max() <= 1
     torch.testing.assert_close((gradient * (z - point)).sum((1, 2, 3)), level, rtol=2e-3, atol=0)
@@ -122,7 +123,7 @@ def test_projection_on_a_plane_in_the_box_is_the_nearest_point(norm: Norm, scale
 
 def test_projection_out_of_reach_goes_as_far_as_the_box_allows() -> None:
     point, gradient = images(1, 4, seed=1), torch.randn(1, 3, 4, 4, generator=generator(5))
-    z = project_on_plane(point, gradient, torch.tensor([1e6]), "l2")
+    z, _ = project_on_plane(point, gradient, torch.tensor([1e6]), "l2")
     assert torch.equal(z, (gradient > 0).float())
 
 
