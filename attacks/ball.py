@@ -14,6 +14,7 @@ from core.tensors import Images, PerImage
 
 LEVELS = 255
 _HALVINGS = 12
+_STRETCH = 4.0
 
 
 def on_grid(x: Images) -> Images:
@@ -30,7 +31,15 @@ class Ball:
 
     def measure(self, delta: Images) -> PerImage:
         """The smallest eps whose ball holds each change, in float64."""
-        return size(delta, self.norm)
+        return size(self._levels(delta), self.norm)
+
+    def serves_all(self, attack: Attack) -> bool:
+        """Whether one call of this attack answers for every eps."""
+        return attack.minimal
+
+    def _levels(self, delta: Tensor) -> Tensor:
+        """A change between 8-bit images is a whole number of levels, whatever float32 made of it."""
+        return (delta.double() * LEVELS).round() / LEVELS if self.quantized else delta
 
     def fit(self, candidate: Images, x: Images, eps: float) -> Images:
         """The candidates, moved towards x as far as they must be to lie inside."""
@@ -48,21 +57,25 @@ class Ball:
 
     def _judged(self, objective: Objective, x: Images, eps: float, attack: Attack) -> Objective:
         """The goal as the images it will be judged by reach it."""
-        return _AsPNG(objective, self, x, None if attack.minimal else eps) if self.quantized else objective
+        return _AsPNG(objective, self, x, None if self.serves_all(attack) else eps) if self.quantized else objective
 
     def _fit(self, candidate: Images, x: Images, eps: float) -> Images:
         return fit(candidate, x, eps, self.norm)
 
     def _on_grid_within(self, candidate: Images, x: Images, eps: float) -> Images:
-        """Rounding moves an image by up to half a level a pixel: shrink the change until the rounded one fits."""
-        low, high = torch.zeros(len(x), device=x.device), torch.ones(len(x), device=x.device)
-        best, scale = x, high
+        """The largest multiple of the change whose rounded form fits, by bisection.
+
+        Rounding lengthens a long change and swallows a short one: in l2 up to fourfold is tried.
+        """
+        low = torch.zeros_like(x[:, 0, 0, 0])
+        high = torch.full_like(low, _STRETCH if self.norm == "l2" else 1.0)
+        top, best, scale = high, x, torch.ones_like(low)
         for _ in range(_HALVINGS):
-            rounded = on_grid(torch.lerp(x, candidate, per_image(scale)))
+            rounded = on_grid(torch.lerp(x, candidate, per_image(scale)).clamp_(0, 1))
             inside = self.measure(rounded - x) <= eps
             best = torch.where(per_image(inside), rounded, best)
             low, high = torch.where(inside, scale, low), torch.where(inside, high, scale)
-            if bool((low == 1).all()):
+            if bool((low == top).all()):
                 break
             scale = (low + high) / 2
         return best
@@ -80,9 +93,13 @@ class Balls(Ball):
     rounds: ClassVar[int] = 2
 
     def measure(self, delta: Images) -> PerImage:
-        reference, left, right = (size(part, self.norm) for part in unstack(delta))
+        reference, left, right = (size(part, self.norm) for part in unstack(self._levels(delta)))
         within = (left <= self.left) & (right <= self.right)
         return torch.where(within, reference, torch.inf)
+
+    def serves_all(self, attack: Attack) -> bool:
+        """Never: each image is cut to its budget."""
+        return False
 
     def search(self, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         """Block by block, the other two images held where they were found best; any attack serves."""
@@ -90,7 +107,7 @@ class Balls(Ball):
         best, best_loss = x, objective.value(x)
         for turn in range(self.rounds):
             for which, budget in enumerate((eps, self.left, self.right)):
-                if budget == 0:
+                if budget == 0 or bool(objective.reached(best_loss).all()):
                     continue
                 clean = unstack(x)[which]
                 found = attack(_OneOfThree(objective, best, which), clean, budget, noise.stream(f"{turn}/{which}"))

@@ -12,6 +12,7 @@ import torch
 from attacks.base import Goal, Objective, attack
 from attacks.norms import length, per_image
 from attacks.smallest import Smallest, annealed
+from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images
@@ -35,9 +36,14 @@ class DDN:
     norm: ClassVar[Norm] = "l2"
     goal: ClassVar[Goal] = "flip"
     minimal: ClassVar[bool] = True
+    random: ClassVar[bool] = False
     steps: int = 100
     init_norm: float = 1.0
     gamma: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not (0 < self.gamma < 1 and self.init_norm > 0):
+            raise UserError(f"l2-ddn wants gamma between 0 and 1 and init_norm above 0, got {self}")
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         smallest = Smallest.none_yet(x)

@@ -13,6 +13,7 @@ import torch
 
 from attacks.base import Goal, Objective, attack
 from attacks.norms import dot, each, length, per_image, random_start
+from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images, PerImage
@@ -41,7 +42,8 @@ def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Nor
         factor = torch.where(gained * level > 0, level / gained, 1.0)
         if bool((factor <= 1 + _CLOSE_ENOUGH).all()):
             break
-        t = t * factor.clamp(1, 10)
+        # Rows that are there stay as they are, whoever else is in the batch.
+        t = t * torch.where(factor > 1 + _CLOSE_ENOUGH, factor.clamp(1, 10), 1.0)
     return z, way
 
 
@@ -56,6 +58,10 @@ class FAB:
     alpha_max: float = 0.1
     eta: float = 1.05
     beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not (self.eta >= 1 and 0 < self.beta < 1 and self.alpha_max <= 1):
+            raise UserError(f"fab wants eta of at least 1, beta between 0 and 1, alpha_max of at most 1, got {self}")
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         best, best_size = x.clone(), torch.full_like(x[:, 0, 0, 0], torch.inf)

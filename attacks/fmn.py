@@ -13,6 +13,7 @@ import torch
 from attacks.base import Goal, Objective, attack
 from attacks.norms import length, per_image
 from attacks.smallest import Smallest, annealed
+from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images, PerImage
@@ -32,9 +33,14 @@ class FMN:
     norm: ClassVar[Norm]
     goal: ClassVar[Goal] = "flip"
     minimal: ClassVar[bool] = True
+    random: ClassVar[bool] = False
     steps: int = 100
     alpha: float = 1.0
     gamma: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not (0 < self.gamma < 1 and self.alpha > 0):
+            raise UserError(f"fmn wants gamma between 0 and 1 and alpha above 0, got {self}")
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         smallest = Smallest.none_yet(x)

@@ -10,6 +10,7 @@ from core.spec import Norm
 from core.tensors import Images, Mask, PerImage
 
 _SHRINK = 1 - 1e-6
+_TINY = torch.finfo(torch.float32).tiny
 
 
 def each(function: Callable[..., Images], *batches: Tensor) -> Images:
@@ -48,13 +49,14 @@ def dot(a: Images, b: Images) -> PerImage:
 
 def unit(delta: Images, norm: Norm) -> Images:
     """Scaled to norm 1; zero stays zero."""
-    return delta / per_image(length(delta, norm).clamp_min(torch.finfo(torch.float32).tiny))
+    return delta / per_image(length(delta, norm).clamp_min(_TINY))
 
 
 def climb(x: Images, gradient: Images, step: PerImage, norm: Norm) -> Images:
     """x moved by a step of this norm along which a linear function with this gradient grows most."""
     if norm == "l2":
-        scale = step / length(gradient, "l2").clamp_min(torch.finfo(torch.float32).tiny)
+        # Clamped: a long step over no gradient would be infinite, and infinity times zero no number.
+        scale = (step / length(gradient, "l2").clamp_min(_TINY)).clamp(max=1 / _TINY)
         return torch.addcmul(x, gradient, per_image(scale))
     return torch.addcmul(x, gradient.sign(), per_image(step))
 
@@ -85,7 +87,9 @@ def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
         # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.
         target = max(eps * _SHRINK - 2.0**-24 * 4**attempt, 0.0)
         factor = torch.where(measured > eps, target / measured, 1.0).to(x)
-        candidate = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
+        # Only the rows that need it: a row's last bits must not depend on the others.
+        shrunk = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
+        candidate = torch.where(per_image(measured > eps), shrunk, candidate)
     return candidate
 
 

@@ -1,7 +1,7 @@
 """Runs an attack over all budgets and believes nothing it says.
 
-It counts passes, clips to the budget, measures norms, judges success again, and lets an ensemble's
-parts work only on what still stands.
+It counts passes (counted.py), fits candidates into the ball, measures and judges them again
+(found.py), and lets an ensemble's parts work only on what still stands.
 """
 
 from collections.abc import Sequence
@@ -12,127 +12,11 @@ from torch import Tensor
 
 from attacks.ball import Ball
 from attacks.base import Attack, Ensemble, Objective
+from attacks.counted import Counted, Tally
+from attacks.found import Found, Outcome
 from attacks.norms import per_image
-from core.errors import UserError
 from core.noise import Noise
-from core.tensors import Images, Mask, PerImage
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Passes of each sample, so that a cost can be stated beside a score."""
-
-    forwards: PerImage
-    backwards: PerImage
-
-    @classmethod
-    def zeros(cls, n: int) -> "Tally":
-        """Nothing counted yet."""
-        return cls(torch.zeros(n), torch.zeros(n))
-
-
-@dataclass(frozen=True)
-class Counted(Objective):
-    """An objective that counts who was evaluated."""
-
-    inner: Objective
-    tally: Tally
-    index: Tensor
-
-    @property
-    def endless(self) -> bool:
-        return self.inner.endless
-
-    def loss(self, x: Images) -> PerImage:
-        self.tally.forwards[self.index] += 1
-        loss = self.inner.loss(x)
-        return _finite(loss, "distance")
-
-    def gradient(self, x: Images) -> tuple[PerImage, Images]:
-        self.tally.backwards[self.index] += 1
-        loss, gradient = super().gradient(x)
-        return loss, _finite(gradient, "gradient")
-
-    def reached(self, loss: PerImage) -> Mask:
-        return self.inner.reached(loss)
-
-    def select(self, index: Tensor) -> "Counted":
-        return Counted(self.inner.select(index), self.tally, self.index[index.cpu()])
-
-
-def _finite(values: Tensor, what: str) -> Tensor:
-    """Refuse NaN and infinity: an attack would take them for robustness."""
-    # The sum first: one pass, and finite only where every term is.
-    if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
-        raise UserError(
-            f"the metric gave a {what} that is not finite at a perturbed image; mend it before it is judged"
-        )
-    return values
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an attack achieved at one eps, judged by the runner.
-
-    `adversarial` is the smallest flip found where there is one within eps, else the strongest
-    image; `size` its measured norm; `broken_by` the part that found the flip, else ''.
-    """
-
-    eps: float
-    adversarial: Images
-    broken: Mask
-    size: PerImage
-    broken_by: tuple[str, ...]
-    forwards: PerImage
-    backwards: PerImage
-
-
-@dataclass
-class _Found:
-    """The smallest flip of each sample so far and, for every budget, the strongest image that is no flip."""
-
-    x: Images
-    ball: Ball
-    budgets: Tensor
-    flip: Images
-    flip_size: PerImage
-    flip_by: list[str]
-    strongest: list[Images]
-    strongest_loss: list[PerImage]
-
-    @classmethod
-    def nothing(cls, x: Images, ball: Ball, budgets: Sequence[float]) -> "_Found":
-        infinite = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
-        levels = torch.tensor(budgets, dtype=torch.float64, device=x.device)
-        return cls(
-            x, ball, levels, x.clone(), infinite, [""] * len(x),
-            [x.clone() for _ in budgets], [torch.full_like(infinite, -torch.inf) for _ in budgets],
-        )  # fmt: skip
-
-    def note(self, objective: Objective, candidate: Images, index: Tensor, part: str) -> None:
-        """Judge the candidates of some samples."""
-        loss = objective.value(candidate)
-        measured = self.ball.measure(candidate - self.x[index])
-        flipped = objective.reached(loss) & (measured < self.flip_size[index])
-        rows = index[flipped]
-        self.flip[rows], self.flip_size[rows] = candidate[flipped], measured[flipped]
-        for row in rows.tolist():
-            self.flip_by[row] = part
-        for eps, image, best in zip(self.budgets, self.strongest, self.strongest_loss, strict=True):
-            stronger = (measured <= eps) & (loss > best[index])
-            image[index[stronger]], best[index[stronger]] = candidate[stronger], loss[stronger].double()
-
-    def outcome(self, at: int, spent: Sequence[Tally]) -> Outcome:
-        """What is known at one budget; a flip at a smaller one counts."""
-        eps = float(self.budgets[at])
-        broken = self.flip_size <= eps
-        adversarial = torch.where(per_image(broken), self.flip, self.strongest[at])
-        by = tuple(part if b else "" for part, b in zip(self.flip_by, broken.tolist(), strict=True))
-        forwards, backwards = (
-            torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
-            for kind in ("forwards", "backwards")
-        )
-        return Outcome(eps, adversarial, broken, self.ball.measure(adversarial - self.x), by, forwards, backwards)
+from core.tensors import Images, Mask
 
 
 def parts_of(attack: Attack | Ensemble, name: str, restarts: int = 1) -> Sequence[tuple[str, Attack, int]]:
@@ -168,7 +52,7 @@ def run_attack(
     """
     search = _Sweep(
         objective, x, budgets, skip.to(x.device), noise,
-        _Found.nothing(x, ball or Ball(attack.norm), budgets), [Tally.zeros(len(x)) for _ in budgets],
+        Found.nothing(x, ball or Ball(attack.norm), budgets), [Tally.zeros(len(x)) for _ in budgets],
         torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
     )  # fmt: skip
     starts = [(part, member, start) for part, member, n in parts_of(attack, name, restarts) for start in range(n)]
@@ -189,7 +73,7 @@ class _Sweep:
     budgets: Sequence[float]
     skip: Tensor
     noise: Noise
-    found: _Found
+    found: Found
     spent: list[Tally]
     stood: Mask
     searched: dict[str, Tensor]
@@ -199,7 +83,7 @@ class _Sweep:
         for part, member, start in starts:
             label = f"{part}/{start}"
             left = self._standing(at) & ~self.stood
-            if member.minimal:
+            if self.found.ball.serves_all(member):
                 # A minimal attack has already given its best for every eps.
                 left &= ~self.searched.get(label, torch.zeros_like(left))
                 self.searched[label] = self.searched.get(label, torch.zeros_like(left)) | left
@@ -221,7 +105,7 @@ class _Sweep:
         candidate = ball.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
         # What is no number is no image: the clean one stands in, and the attack has won nothing.
         candidate = torch.where(candidate.isfinite(), candidate, x)
-        candidate = ball.image(candidate) if member.minimal else ball.fit(candidate, x, eps)
+        candidate = ball.image(candidate) if ball.serves_all(member) else ball.fit(candidate, x, eps)
         self.found.note(goal, candidate, index, part)
         self._shrink(part, at, index)
 

@@ -42,27 +42,26 @@ def window(generator: torch.Generator, side: int, height: int, width: int) -> Wi
 
 @lru_cache(maxsize=64)
 def bump(side: int) -> Tensor:
-    """The paper's eta (section 3.3, figure 3): two rectangular pyramids of opposite sign, norm 1.
+    """The paper's eta (section 3.3, figure 3): two pyramids of opposite sign and equal norm, norm 1 together.
 
     Returns (side, side); the sign changes across the middle row.
     """
     half = side // 2
     shape = torch.zeros(side, side)
     for rows, sign in ((slice(0, half), 1.0), (slice(half, side), -1.0)):
-        height = rows.stop - rows.start
-        shape[rows] = sign * _pyramid(height, side)
-    return shape / shape.norm().clamp_min(1e-12)
+        half_shape = _pyramid(rows.stop - rows.start, side)
+        shape[rows] = sign * half_shape / half_shape.norm()
+    return shape / shape.norm()
 
 
 def _pyramid(height: int, width: int) -> Tensor:
-    """Nested rectangles around the centre, level k adding 1 / k^2."""
-    rows, columns = torch.arange(height), torch.arange(width)
-    depth_rows = torch.minimum(rows, height - 1 - rows)
-    depth_columns = torch.minimum(columns, width - 1 - columns)
-    levels = min(int(depth_rows.max()) + 1, int(depth_columns.max()) + 1)
-    depth = torch.minimum(depth_rows[:, None], depth_columns[None, :]).clamp(max=levels - 1)
-    gains = torch.tensor([1.0 / (levels - k) ** 2 for k in range(levels)]).cumsum(0)
-    return gains[depth]
+    """Nested squares around the centre: one that reaches k pixels from it adds 1 / (k + 1)^2."""
+    rows = (torch.arange(height) - height // 2).abs()
+    columns = (torch.arange(width) - width // 2).abs()
+    distance = torch.maximum(rows[:, None], columns[None, :])
+    levels = max(height // 2, width // 2) + 1
+    gains = (1.0 / torch.arange(1, levels + 1) ** 2).flip(0).cumsum(0).flip(0)
+    return gains[distance]
 
 
 @dataclass
@@ -171,8 +170,9 @@ class L2Square(Square):
         height, width = x.shape[-2:]
         side = max(min(height, width) // 5, 2)
         delta = torch.zeros_like(x)
-        for row in range(0, height - side + 1, side):
-            for column in range(0, width - side + 1, side):
+        top, left = (height % side) // 2, (width % side) // 2
+        for row in range(top, height - side + 1, side):
+            for column in range(left, width - side + 1, side):
                 delta[:, :, row : row + side, column : column + side] += bump(side).to(x) * _signs(noise, x, (1, 1))
         return (x + eps * unit(delta, "l2")).clamp_(0, 1)
 

@@ -32,6 +32,7 @@ class UpstreamAutoAttack:
     """
 
     goal: ClassVar[Goal] = "flip"
+    flips_only: ClassVar[bool] = True
     minimal: ClassVar[bool] = False
     part: str
     norm: Norm

@@ -46,6 +46,7 @@ class TorchAttack:
     """
 
     goal: ClassVar[Goal] = "flip"
+    flips_only: ClassVar[bool] = True
     kind: str
     norm: Norm
     steps: int

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from attacks.ball import on_grid, unstack
 from attacks.base import Attack, Ensemble
+from attacks.found import Outcome
 from attacks.literal import OwnOutput
-from attacks.runner import Outcome, run_attack
+from attacks.runner import run_attack
 from attacks.task import Aim, Task, make_task
 from bench.plan import Plan
 from certifiers.certify import certify

@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
@@ -22,13 +22,15 @@ ALWAYS = (
 )
 """Modules that decide every number, whatever the components are."""
 
-LIBRARIES = ("torch", "timm", "numpy", "pillow")
+LIBRARIES = ("torch", "timm", "numpy", "scipy", "pillow")
 """Packages whose version can change a number."""
 
 
-def library_versions() -> str:
-    """Their versions, for the identity of a run."""
-    return " ".join(f"{name} {version(name)}" for name in LIBRARIES)
+def library_versions(*modules: str) -> str:
+    """Their versions, and those of the packages behind some modules, for the identity of a run."""
+    owners = packages_distributions()
+    named = dict.fromkeys((*LIBRARIES, *(owners.get(module, [module])[0] for module in modules)))
+    return " ".join(f"{name} {version(name)}" for name in named)
 
 
 def weights_sha256(metric: Metric) -> str:

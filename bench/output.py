@@ -74,7 +74,12 @@ def _score(row: Row) -> str:
     return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
 
 
-_MOVED = {"--move left": "the left image", "--move right": "the right image", "--move all": "all three images"}
+_MOVED = {
+    "--eps-left": "the reference, and the other two images within budgets of their own,",
+    "--move left": "the left image",
+    "--move right": "the right image",
+    "--move all": "all three images",
+}
 
 
 def explain(rows: Sequence[Row]) -> list[str]:

@@ -1,7 +1,7 @@
 """From words to runs: check everything a user typed before anything is computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import cast
 
@@ -150,9 +150,13 @@ def _plan(
     aim = _aim(request, made_attack, attack_ref, built, source)
     if aim != "flip":
         # Nothing is flipped, so there is no answer to certify beside it.
+        if certifier_ref not in (None, Ref("margin")):
+            raise UserError(f"--goal {aim} flips no answer, so {certifier_ref} has nothing to certify; leave it out")
         certifier_ref, made_certifier = None, None
     if made_certifier:
-        made_certifier.sound(built)  # refuses a metric of a geometry it does not know
+        # Both refuse what the method cannot answer for.
+        made_certifier.sound(built)
+        made_certifier.admit(Threat(cast(Move, request.move), norm, request.eps_left, request.eps_right))
     components = [*built.code(), *(c for c in (made_attack, made_certifier) if c is not None)]
     spec = RunSpec(
         metric=metric_ref,
@@ -174,14 +178,14 @@ def _plan(
         arguments={
             "metric": _without_files(metric.resolve(metric_ref)),
             "data": _without_files(triplets.resolve(data_ref)),
-            "attack": attack.resolve(attack_ref) if attack_ref else {},
+            "attack": _arguments(request, attack_ref, made_attack),
             "certifier": certifier.resolve(certifier_ref) if certifier_ref else {},
         },
         fingerprints={
             "weights": weights_sha256(built),
             "data": source.sha256,
             "code": code_sha256(*components),
-            "libraries": library_versions(),
+            "libraries": library_versions(*(attack.card(attack_ref.name).needs if attack_ref else ())),
         },
     )
     return Plan(spec, built, source, made_attack, made_certifier)
@@ -196,7 +200,21 @@ def _attack(request: Request, ref: Ref) -> Attack | Ensemble:
     made = attack.build(ref)
     if request.restarts > 1 and isinstance(made, Ensemble):
         raise UserError(f"{ref.name} has starts of its own: write {ref.name}(starts={request.restarts})")
+    if request.restarts > 1 and not getattr(made, "random", True):
+        raise UserError(f"{ref.name} draws nothing at random, so all starts are one; leave --restarts out")
     return made
+
+
+def arguments_of(made: object) -> dict[str, Scalar]:
+    """The arguments of a component: the fields of its dataclass."""
+    return {f.name: getattr(made, f.name) for f in fields(made)} if is_dataclass(made) else {}
+
+
+def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
+    """What runs, every default filled in: under the paper's protocol not what is registered by that name."""
+    if ref is None or made is None:
+        return {}
+    return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
 
 
 def _aim(
@@ -211,11 +229,11 @@ def _aim(
             raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
     if aim == "flip":
         if not source.answers:
-            raise UserError(f"{source.name} has no triplets to answer; use --goal push or --goal pull")
+            raise UserError(f"{source.name} has no triplets to answer; use bench run --goal push or --goal pull")
         return aim
     if request.move != "reference":
         raise UserError(f"--goal {aim} moves the reference, got --move {request.move}; leave --move out")
-    if made is None or isinstance(made, Ensemble) or made.minimal:
+    if made is None or isinstance(made, Ensemble) or made.minimal or getattr(made, "flips_only", False):
         raise UserError(f"--goal {aim} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")
     if getattr(made, "literal", False) and (aim == "pull" or not by_embedding):
         raise UserError(f"--protocol paper has no {ref} for --goal {aim}; it has l2-mse for push")

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
-from attacks.base import Attack
 from bench.evaluate import UnsoundError, evaluate
-from bench.plan import Plan
+from bench.plan import Plan, arguments_of
 from bench.provenance import provenance
 from core.files import write_atomically
 from core.memory import release_free_memory
@@ -87,9 +85,10 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
     return {
         "unit": "percent" if plan.spec.goal == "flip" else "distance",
         "answers": plan.source.answers,
-        "parts": [{"part": name, "starts": starts, **_fields(member)} for name, member, starts in plan.parts],
+        "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
+        "confidence": plan.certifier.confidence if plan.certifier else None,
         "promise": plan.certifier.promise(plan.metric) if plan.certifier else "",
         "n": len(plan.source),
         "ties": plan.source.ties,
@@ -100,11 +99,6 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
         "backwards": float(last["backwards"].sum()),
         "min_norm_ref": float(last["norm_ref"].min()) if last["norm_ref"].notna().any() else None,
     }
-
-
-def _fields(attack: Attack) -> dict[str, object]:
-    """The arguments of an attack: the fields of its dataclass."""
-    return {f.name: getattr(attack, f.name) for f in fields(attack)} if is_dataclass(attack) else {}
 
 
 def _keep_counterexample(folder: Path, error: UnsoundError) -> None:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from attacks.base import Objective, attack
-from attacks.runner import Outcome, run_attack
+from attacks.found import Outcome
+from attacks.runner import run_attack
 from benchmarks.session import clock
 from benchmarks.work import Work
 from core.spec import Ref

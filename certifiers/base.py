@@ -38,6 +38,15 @@ class Certifier(Protocol):
         """
         ...
 
+    def admit(self, threat: Threat) -> None:
+        """Raises UserError for a threat it cannot answer for."""
+        ...
+
+    @property
+    def confidence(self) -> float:
+        """1 for a proof, 1 - alpha for a method that draws at random."""
+        ...
+
     def promise(self, metric: Metric) -> str:
         """What a radius means for this metric, in one short phrase."""
         ...
@@ -45,7 +54,7 @@ class Certifier(Protocol):
     def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
         """Radii in pixel l2. `threat` is in pixel l2 too, but for `norm`, which says what is shared.
 
-        Raises UserError for a metric or a threat it cannot answer for, or without the noise it needs.
+        Raises UserError for a metric it cannot answer for, or without the noise it needs.
         """
         ...
 

@@ -70,6 +70,17 @@ class CenterSmoothing:
         _embedding(metric)
         return False
 
+    def admit(self, threat: Threat) -> None:
+        if threat.move != "reference":
+            raise UserError(
+                "the certifier 'center-smoothing' knows of a moving reference only, "
+                f"got --move {threat.move}; use --certifier margin or smoothing"
+            )
+
+    @property
+    def confidence(self) -> float:
+        return 1 - self.alpha
+
     def promise(self, metric: Metric) -> str:
         return (
             f"holds with probability {1 - self.alpha:g} for the centre of the smoothed embedding, "
@@ -77,11 +88,6 @@ class CenterSmoothing:
         )
 
     def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
-        if threat.move != "reference":
-            raise UserError(
-                "the certifier 'center-smoothing' knows of a moving reference only, "
-                f"got --move {threat.move}; use --certifier margin or smoothing"
-            )
         built, noise = _embedding(metric), needed(noise, "center-smoothing")
         return collected([self._one(built, batch, i, noise) for i in range(len(batch.ids))], metric, batch)
 

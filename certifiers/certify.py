@@ -31,6 +31,7 @@ def certify(
 
     Raises UserError as the certifier does.
     """
+    certifier.admit(threat)
     pixels = batch.reference[0].numel()
     scale = pixels**0.5 if threat.norm == "linf" else 1.0
     proof = certifier.prove(metric, batch, _scaled(threat, scale), noise)

@@ -1,6 +1,7 @@
 """Certifiers that prove a radius from embeddings alone, and what float32 costs them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -76,6 +77,11 @@ def reference_only(threat: Threat, name: str) -> None:
 
 class EmbeddingCertifier:
     """Subclasses give the radius for a margin that must be left over; this finds that margin."""
+
+    confidence: ClassVar[float] = 1.0
+
+    def admit(self, threat: Threat) -> None:
+        """Every threat, unless a subclass says otherwise."""
 
     def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
         """How far images may move, in pixel l2, with a margin of distances above `slack` (n,) left everywhere.

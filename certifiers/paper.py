@@ -23,12 +23,14 @@ class Paper(EmbeddingCertifier):
     def sound(self, metric: Metric) -> bool:
         return cosine_only(metric, "paper").normalised_is_lipschitz
 
+    def admit(self, threat: Threat) -> None:
+        reference_only(threat, "paper")
+
     def promise(self, metric: Metric) -> str:
         return PROOF if self.sound(metric) else NOT_SOUND
 
     def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
         """The margin falls in proportion to the radius, so slack is worth slack * radius / margin."""
-        reference_only(threat, "paper")
         metric = cosine_only(embedded.metric, "paper")
         full = metric.paper_margin(embedded.reference, embedded.far, embedded.near).clamp_min(0)
         near, far = embedded.distances()

@@ -40,14 +40,20 @@ class Smoothing:
     def sound(self, metric: Metric) -> bool:
         return False
 
-    def promise(self, metric: Metric) -> str:
-        return f"holds with probability {1 - self.alpha:g} for the smoothed vote, another classifier than the metric"
-
-    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
+    def admit(self, threat: Threat) -> None:
         if threat.separate:
             raise UserError(
                 "smoothing certifies one budget: leave --eps-left and --eps-right out, or use --certifier margin"
             )
+
+    @property
+    def confidence(self) -> float:
+        return 1 - self.alpha
+
+    def promise(self, metric: Metric) -> str:
+        return f"holds with probability {1 - self.alpha:g} for the smoothed vote, another classifier than the metric"
+
+    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
         noise = needed(noise, "smoothing")
         rows = [self._one(metric, batch, i, threat, noise) for i in range(len(batch.ids))]
         if threat.move == "all" and threat.norm == "linf":

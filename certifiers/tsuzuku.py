@@ -20,11 +20,13 @@ class Tsuzuku(EmbeddingCertifier):
     def sound(self, metric: Metric) -> bool:
         return cosine_only(metric, "tsuzuku").normalised_is_lipschitz
 
+    def admit(self, threat: Threat) -> None:
+        reference_only(threat, "tsuzuku")
+
     def promise(self, metric: Metric) -> str:
         return PROOF if self.sound(metric) else NOT_SOUND
 
     def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
-        reference_only(threat, "tsuzuku")
         metric = cosine_only(embedded.metric, "tsuzuku")
         near, far = embedded.distances()
         return ((far - near - slack) / (2 * metric.lipschitz)).clamp_min(0)

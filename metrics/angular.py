@@ -88,7 +88,8 @@ def _size(a: Embeddings) -> Tensor:
 
 
 class Raw(Angular):
-    """g itself: |g| may be anything. Every radius is exact but those of `exact=False`."""
+    """g itself: |g| may be anything. Every radius is exact but the shared one, a bound by cells, and those of
+    `exact=False`."""
 
     unit_is_lipschitz = False
 

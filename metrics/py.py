@@ -54,12 +54,18 @@ class _Yours:
             got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
             raise UserError(f"your metric {name}: expected a tensor {wanted}, got {got}")
         if torch.is_grad_enabled() and any(x.requires_grad for x in images) and not given.requires_grad:
-            raise UserError(f"your metric {name} is not differentiable in its first image; attack it with l2-square")
+            raise UserError(
+                f"your metric {name} is not differentiable in an image that moves; attack it with l2-square"
+            )
         return given.to(images[0].dtype)
 
 
 class CallableMetric(_Yours, Metric):
-    """Wraps an object with `__call__(x, y)`."""
+    """Wraps an object with `__call__(x, y)`; symmetric only if it says so (`symmetric = True`)."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.symmetric = bool(getattr(inner, "symmetric", False))
 
     def __call__(self, x: Images, y: Images) -> PerImage:
         return self.call(self.inner, x, y, rank=1)

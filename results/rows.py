@@ -30,6 +30,8 @@ class Row:
     sound: bool | None = None
     promise: str = ""
     """What a certificate means, in a phrase."""
+    confidence: float | None = None
+    """1 for a proof, less where a certificate may fail by chance; None for what is no certificate."""
     seconds: float | None = None
     run: str = ""
     parts: str = ""
@@ -42,7 +44,7 @@ class Row:
     @property
     def likely(self) -> bool:
         """Whether a certificate holds with a stated probability, for a smoothed form of the metric."""
-        return "probability" in self.promise
+        return self.confidence is not None and self.confidence < 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -91,10 +93,16 @@ def curve_rows(record: Record, most: int = 60) -> list[Row]:
 
 
 def _threat(spec: Mapping[str, Any]) -> str:
-    """The options, as typed, that change the question: who moves, and what the paper's protocol asks."""
+    """The options, as typed, that change the question: who moves, which images count, what the paper asks."""
     words = [
         f"--{key.replace('_', '-')} {spec[key]}"
-        for key, usual in (("move", "reference"), ("eps_left", None), ("eps_right", None), ("protocol", "ours"))
+        for key, usual in (
+            ("move", "reference"),
+            ("eps_left", None),
+            ("eps_right", None),
+            ("quantize", None),
+            ("protocol", "ours"),
+        )
         if spec.get(key, usual) != usual
     ]
     return " ".join(words)
@@ -103,7 +111,7 @@ def _threat(spec: Mapping[str, Any]) -> str:
 def _chosen(spec: Mapping[str, Any]) -> str:
     """The options, as typed, that change how an attack goes about it, or what it wants."""
     usual_goal = "push" if str(spec["attack"]).partition("(")[0].endswith("-mse") else "flip"
-    usual = (("goal", usual_goal), ("restarts", 1), ("quantize", None))
+    usual = (("goal", usual_goal), ("restarts", 1))
     return " ".join(f"--{key} {spec[key]}" for key, value in usual if spec.get(key, value) != value)
 
 
@@ -115,8 +123,11 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
     """The rows of several runs, each natural and certificate row once."""
     rows: dict[tuple[Any, ...], Row] = {}
     for record in records:
+        # Rounded clean images are other images, and another seed is another draw.
+        setting = record.spec.get("quantize"), record.spec.get("seed")
         for row in rows_of(record):
             key = (row.metric, row.data, row.kind, row.method, row.norm, row.eps, row.n, row.unit)
+            key += setting[:1] if row.kind == "natural" else setting
             rows.setdefault(key, row)
     order = {"natural": 0, "attack": 1, "certificate": 2}
     metrics = list(dict.fromkeys((row.metric, row.data) for row in rows.values()))
@@ -165,6 +176,7 @@ def _row(
         high=scale * estimate.high,
         unit="distance" if distance else "percent",
         sound=sound,
+        confidence=record.facts.get("confidence") if kind == "certificate" else None,
         promise=record.facts.get("promise", "") if kind == "certificate" else "",
         seconds=record.facts.get("seconds"),
         parts=_parts(record.facts.get("parts", ())) if kind == "attack" else "",

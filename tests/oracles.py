@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Ensemble, attack
+from attacks.found import Outcome
 from attacks.objectives import FlipPreference
-from attacks.runner import Outcome, run_attack
+from attacks.runner import run_attack
 from certifiers.base import Certifier, certifier
 from core.noise import Noise
 from core.spec import Norm, Ref, Scalar

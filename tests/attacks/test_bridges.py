@@ -14,9 +14,9 @@ from torch.nn.functional import cross_entropy
 
 from attacks import upstream_torchattacks
 from attacks.base import Objective, attack
+from attacks.counted import Counted, Tally
 from attacks.norms import size
 from attacks.objectives import EmbeddingShift, FlipPreference
-from attacks.runner import Counted, Tally
 from attacks.upstream import TwoLogits
 from core.errors import UserError
 from core.noise import Noise

@@ -196,6 +196,35 @@ def test_bump_has_norm_one_and_two_signs(side: int) -> None:
     half = side // 2
     assert (shape[:half] > 0).all()
     assert (shape[half:] < 0).all()
+    assert shape[:half].norm().item() == pytest.approx(shape[half:].norm().item(), rel=1e-6)
+
+
+def test_bump_is_a_sum_of_squares_around_the_centre() -> None:
+    """The upper half for side 7, by hand: 3 x 7, squares reaching 0, 1, 2, 3 from (1, 3) add 1, 1/4, 1/9, 1/16."""
+    rings = [1 + 1 / 4 + 1 / 9 + 1 / 16, 1 / 4 + 1 / 9 + 1 / 16, 1 / 9 + 1 / 16, 1 / 16]
+    expected = torch.tensor([[rings[max(abs(r - 1), abs(c - 3))] for c in range(7)] for r in range(3)])
+    shape = bump(7)[:3]
+    torch.testing.assert_close(shape / shape[1, 3], expected / expected[1, 3])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_long_step_over_no_gradient_stays_where_it_is(norm: Norm) -> None:
+    x = images(2, 6, seed=3)
+    step = torch.tensor([4.0, 100.0])
+    assert torch.equal(climb(x, torch.zeros_like(x), step, norm), x)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_projected_row_does_not_notice_its_batch(norm: Norm) -> None:
+    """One row that the box stops again and again must not refine the others."""
+    point = images(3, 6, seed=1)
+    point[2] = point[2].round()
+    gradient = torch.randn(point.shape, generator=generator(2))
+    level = torch.tensor([0.3, -0.4, 9.0])
+    together, _ = project_on_plane(point, gradient, level, norm)
+    for i in range(3):
+        alone, _ = project_on_plane(point[i : i + 1], gradient[i : i + 1], level[i : i + 1], norm)
+        assert torch.equal(alone[0], together[i])
 
 
 def start_at(x: Images, current: Images) -> Search:

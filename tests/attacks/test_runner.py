@@ -9,8 +9,9 @@ from oracles import ProjectionCosine, Setting, images, l2_radius, linf_radius, r
 from torch import Tensor
 
 from attacks.base import Attack, Goal, Objective, attack
+from attacks.found import Outcome
 from attacks.norms import fit, size
-from attacks.runner import Outcome, run_attack
+from attacks.runner import run_attack
 from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm, Ref

@@ -7,8 +7,9 @@ import torch
 from oracles import images, l2_radius, random_triplets, small_attack, triplets
 
 from attacks.ball import Ball, Balls, on_grid, stack, unstack
+from attacks.found import Outcome
 from attacks.norms import size
-from attacks.runner import Outcome, run_attack
+from attacks.runner import run_attack
 from attacks.task import Aim, Task, make_task, other_image
 from core.errors import UserError
 from core.noise import Noise
@@ -170,3 +171,31 @@ def test_moving_images_and_budgets_must_fit() -> None:
         Threat("left", "l2", 0.1, 0.1)
     with pytest.raises(UserError, match="give both"):
         Threat("all", "l2", 0.1)
+
+
+def test_a_minimal_attack_cut_to_its_budgets_is_run_at_each() -> None:
+    """DDN by blocks cannot serve every eps: what it could not do at .1 it can at 2."""
+    batch = triplets([0.3, 0.4, 0.5], seed=8)
+    task = make_task(PixelL2(), batch, Threat("all", "l2", 0.05, 0.05))
+    first, last = attacked(task, batch, 0.1, 2.0, name="l2-ddn")
+    assert not first.broken.any()
+    assert last.broken.all()
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4, 8])
+def test_a_budget_of_whole_levels_is_used_in_full(levels: int) -> None:
+    x = on_grid(images(2, 24, seed=4))
+    up = torch.where(images(2, 24, seed=5) < 0.5, -1.0, 1.0)
+    eps = levels / 255
+    fitted = Ball("linf", quantized=True).fit(x + eps * up, x, eps)
+    assert ((fitted - x) * 255).abs().round().amax() == levels
+    assert (Ball("linf", quantized=True).measure(fitted - x) <= eps).all()
+
+
+def test_a_short_dense_change_is_not_swallowed_by_rounding() -> None:
+    x = on_grid(0.25 + 0.5 * images(2, 64, seed=6))
+    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    eps = 0.07
+    fitted = Ball("l2", quantized=True).fit(x + direction, x, eps)
+    assert (size(fitted - x, "l2") <= eps).all()
+    assert (size(fitted - x, "l2") > 0.8 * eps).all()

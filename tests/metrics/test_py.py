@@ -48,6 +48,8 @@ def test_both_kinds(file: Path) -> None:
     for made in (mean, colour):
         assert isinstance(made, Metric)
         torch.testing.assert_close(made.prepare(y).distances(x)[0], made(x, y))
+    # Nobody said that a call is symmetric; a cosine of embeddings is.
+    assert (mean.symmetric, colour.symmetric) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -90,12 +90,13 @@ def test_scores_never_rise_with_eps_nor_above_the_natural_one(triplets) -> None:
 def test_options_are_part_of_the_name_and_another_threat_is_said(tiny) -> None:
     moved = tiny(spec={"move": "all", "eps_left": 0.5, "eps_right": 1.0, "restarts": 3, "quantize": "8bit"})
     rows = {(row.kind, row.method, row.threat) for row in rows_of(moved) if row.kind != "natural"}
-    threat = "--move all --eps-left 0.5 --eps-right 1.0"
+    threat = "--move all --eps-left 0.5 --eps-right 1.0 --quantize 8bit"
     assert rows == {
-        ("attack", f"l2-aa --restarts 3 --quantize 8bit {threat}", threat),
+        ("attack", f"l2-aa --restarts 3 {threat}", threat),
         ("certificate", f"margin {threat}", threat),
     }
-    assert len(table_rows([tiny(), moved])) == 1 + 4 + 4
+    assert len(table_rows([tiny(), moved])) == 2 + 4 + 4, "rounded clean images have a natural row of their own"
+    assert len(table_rows([tiny(), tiny(spec={"seed": 1})])) == 1 + 4 + 4
 
 
 def test_images_pulled_show_the_distance_to_the_other_one(tiny) -> None:
@@ -120,7 +121,7 @@ def test_an_attack_for_the_smallest_flip_answers_at_every_size(tiny) -> None:
 
 def test_a_smoothed_certificate_is_likely_and_a_proof_is_not(tiny) -> None:
     promise = "holds with probability 0.999 for the smoothed vote"
-    rows = rows_of(tiny(facts={"sound": False, "promise": promise}))
+    rows = rows_of(tiny(facts={"sound": False, "promise": promise, "confidence": 0.999}))
     assert {(row.likely, row.promise) for row in rows if row.kind == "certificate"} == {(True, promise)}
     assert not any(row.likely for row in rows if row.kind != "certificate")
     assert not any(row.likely for row in rows_of(tiny()))
