@@ -1,9 +1,9 @@
 """Structural similarity (Wang et al., IEEE TIP 13(4), 2004)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import UserError
@@ -20,10 +20,25 @@ def gaussian_window(sigma: float = 1.5, side: int = _SIDE) -> Tensor:
     return weights / weights.sum()
 
 
-def local_mean(z: Tensor, window: Tensor) -> Tensor:
-    """Weighted means over every window that fits whole: (n, 3, h, w) to (n, 3, h - s + 1, w - s + 1)."""
-    kernel = window.to(z)[None, None, :, None].expand(3, 1, -1, 1)
-    return F.conv2d(F.conv2d(z, kernel, groups=3), kernel.transpose(2, 3), groups=3)
+@lru_cache(maxsize=8)
+def _band(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The window at every place of a line where it fits whole: (size - side + 1, size)."""
+    window = gaussian_window()
+    places = size - len(window) + 1
+    matrix = torch.zeros(places, size, dtype=torch.float64)
+    for i, weight in enumerate(window.tolist()):
+        matrix += weight * torch.eye(places, size, dtype=torch.float64).roll(i, 1)
+    return matrix.to(dtype=dtype, device=device)
+
+
+def local_mean(z: Tensor) -> Tensor:
+    """Weighted means over every window that fits whole: (n, 3, h, w) to (n, 3, h - s + 1, w - s + 1).
+
+    As two products with a banded matrix: many more multiplications than a convolution channel by channel,
+    and less than half its time on CPUs.
+    """
+    rows, columns = (_band(size, z.dtype, z.device) for size in z.shape[-2:])
+    return rows @ (z @ columns.T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +50,20 @@ class Moments:
     variance: Tensor
 
     @classmethod
-    def of(cls, image: Images, window: Tensor) -> "Moments":
+    def of(cls, image: Images) -> "Moments":
         """Local moments of images (n, 3, h, w)."""
-        mean = local_mean(image, window)
-        return cls(image, mean, local_mean(image * image, window) - mean**2)
+        mean = local_mean(image)
+        return cls(image, mean, local_mean(image * image) - mean**2)
 
     def select(self, index: Tensor) -> "Moments":
         """Those of some images."""
         return Moments(self.image[index], self.mean[index], self.variance[index])
 
 
-def ssim(x: Moments, y: Moments, window: Tensor, k1: float = 0.01, k2: float = 0.03) -> PerImage:
+def ssim(x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03) -> PerImage:
     """Mean SSIM index of images in [0, 1] (dynamic range 1), over channels and positions (eq. 13, 17)."""
     c1, c2 = k1**2, k2**2
-    covariance = local_mean(x.image * y.image, window) - x.mean * y.mean
+    covariance = local_mean(x.image * y.image) - x.mean * y.mean
     luminance = (2 * x.mean * y.mean + c1) / (x.mean**2 + y.mean**2 + c1)
     structure = (2 * covariance + c2) / (x.variance + y.variance + c2)
     return (luminance * structure).mean((1, 2, 3))
@@ -59,30 +74,26 @@ class SSIMAnchors:
     """Fixed images with their moments; those of the moving image are taken once for all of them."""
 
     fixed: tuple[Moments, ...]
-    window: Tensor
 
     def distances(self, x: Images) -> Tensor:
-        moving = Moments.of(x, self.window)
-        return torch.stack([1 - ssim(moving, y, self.window) for y in self.fixed])
+        moving = Moments.of(x)
+        return torch.stack([1 - ssim(moving, y) for y in self.fixed])
 
     def select(self, index: Tensor) -> "SSIMAnchors":
-        return SSIMAnchors(tuple(y.select(index) for y in self.fixed), self.window)
+        return SSIMAnchors(tuple(y.select(index) for y in self.fixed))
 
 
 @metric("ssim", source="IEEE TIP 13(4):600-612, 2004")
 class SSIM(Metric):
     """1 - SSIM with the published 11 x 11 Gaussian window, per channel of RGB; range [0, 2]."""
 
-    def __init__(self) -> None:
-        self.window = gaussian_window()
-
     def __call__(self, x: Images, y: Images) -> PerImage:
-        return SSIMAnchors((self._moments(y),), self.window).distances(x)[0]
+        return SSIMAnchors((self._moments(y),)).distances(x)[0]
 
     def prepare(self, *fixed: Images) -> Anchors:
-        return SSIMAnchors(tuple(self._moments(y) for y in fixed), self.window)
+        return SSIMAnchors(tuple(self._moments(y) for y in fixed))
 
     def _moments(self, y: Images) -> Moments:
         if min(y.shape[-2:]) < _SIDE:
             raise UserError(f"ssim needs images of at least {_SIDE} x {_SIDE} pixels, got {tuple(y.shape[-2:])}")
-        return Moments.of(y, self.window)
+        return Moments.of(y)
