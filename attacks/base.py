@@ -47,7 +47,8 @@ class Objective:
         with torch.enable_grad():
             loss = self.loss(x)
             (gradient,) = torch.autograd.grad(loss.sum(), x)
-        return loss.detach(), gradient
+        # Networks that work channels last give their gradients so: mixed layouts cost every later pass.
+        return loss.detach(), gradient.contiguous()
 
     @torch.no_grad()
     def value(self, x: Images) -> PerImage:

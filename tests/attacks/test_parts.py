@@ -319,6 +319,17 @@ def test_flip_preference_grows_towards_the_other_image_and_a_tie_is_lost() -> No
     assert (objective.value(batch.reference + 0.01 * unit(gradient, "l2")) > loss).all()
 
 
+def test_gradients_lie_as_images_do_whatever_the_network_does_inside() -> None:
+    """Upstream attacks look at them through `view`, and ours would pay for a mixed layout at every pass."""
+
+    class ChannelsLast(Objective):
+        def loss(self, x: Images) -> PerImage:
+            return x.to(memory_format=torch.channels_last).square().sum((1, 2, 3))
+
+    _, gradient = ChannelsLast().gradient(images(2, 6))
+    assert gradient.is_contiguous()
+
+
 def test_embedding_shift_needs_an_embedding() -> None:
     x = images(2, 12)
     with pytest.raises(UserError, match="SSIM compares images without one"):
