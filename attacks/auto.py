@@ -12,6 +12,7 @@ from typing import ClassVar
 from attacks.apgd import APGD, L2APGD, LinfAPGD
 from attacks.base import Attack, Goal, attack
 from attacks.fab import FAB, L2FAB, LinfFAB
+from attacks.fmn import FMN, L2FMN, LinfFMN
 from attacks.square import L2Square, LinfSquare, Square
 from core.errors import UserError
 from core.spec import Norm
@@ -19,17 +20,19 @@ from core.spec import Norm
 
 @dataclass(frozen=True)
 class AutoAttack:
-    """APGD with restarts, FAB, Square. `full` takes upstream's numbers: 5 starts, FAB 3 x 100, Square 5000.
+    """APGD with restarts, FMN, FAB, Square. FMN is not among upstream's: it finds small flips that they leave.
 
-    Other numbers may be given: starts and steps of APGD, starts and steps of FAB, queries of Square.
+    `full` takes upstream's numbers: 5 starts, FAB 3 x 100, Square 5000. Others may be given: starts and
+    steps of APGD, steps of FMN (0 for none), starts and steps of FAB, queries of Square.
     """
 
     norm: ClassVar[Norm]
     goal: ClassVar[Goal] = "flip"
-    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]]
+    members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]]
     full: bool = False
     starts: int = 3
     steps: int = 100
+    fmn_steps: int = 100
     fab_starts: int = 1
     fab_steps: int = 100
     queries: int = 500
@@ -38,15 +41,18 @@ class AutoAttack:
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "full"}
         if self.full and any(given[f.name] != f.default for f in fields(self) if f.name != "full"):
             raise UserError("aa(full) has upstream's numbers; give either full or numbers of your own")
-        if not min(given["steps"], given["fab_steps"]) or not (self.starts or self.fab_starts or self.queries):
+        if not min(given["steps"], given["fab_steps"]) or not (
+            self.starts or self.fmn_steps or self.fab_starts or self.queries
+        ):
             raise UserError(f"aa needs steps, and a part that runs, got {given}")
 
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, starts), in the order in which they run."""
-        apgd, fab, square = self.members
+        apgd, fmn, fab, square = self.members
         starts, fab_starts, queries = (5, 3, 5000) if self.full else (self.starts, self.fab_starts, self.queries)
         return (
             ("apgd-ce", apgd(steps=self.steps), starts),
+            ("fmn", fmn(steps=self.fmn_steps), 1 if self.fmn_steps else 0),
             ("fab", fab(steps=self.fab_steps), fab_starts),
             ("square", square(queries=queries), 1),
         )
@@ -55,16 +61,16 @@ class AutoAttack:
 @attack("l2-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
 @dataclass(frozen=True)
 class L2AutoAttack(AutoAttack):
-    """APGD (3 x 100), FAB (100) and Square (500) in l2, each on what still stands."""
+    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l2, each on what still stands."""
 
     norm: ClassVar[Norm] = "l2"
-    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]] = (L2APGD, L2FAB, L2Square)
+    members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]] = (L2APGD, L2FMN, L2FAB, L2Square)
 
 
 @attack("linf-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
 @dataclass(frozen=True)
 class LinfAutoAttack(AutoAttack):
-    """APGD (3 x 100), FAB (100) and Square (500) in l-infinity, each on what still stands."""
+    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l-infinity, each on what still stands."""
 
     norm: ClassVar[Norm] = "linf"
-    members: ClassVar[tuple[type[APGD], type[FAB], type[Square]]] = (LinfAPGD, LinfFAB, LinfSquare)
+    members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]] = (LinfAPGD, LinfFMN, LinfFAB, LinfSquare)

@@ -66,7 +66,7 @@ def _run(n: int) -> None:
     from bench.engines.local import run_all
     from bench.plan import Request
 
-    attack = "l2-aa(starts=1,steps=1,fab_steps=1,queries=2)"
+    attack = "l2-aa(starts=1,steps=1,fmn_steps=1,fab_steps=1,queries=2)"
     request = Request(
         metrics=["l2"], data=[f"generated(n={n})"], attacks=[attack], certifiers=["margin"], eps=(1.0, 2.0)
     )

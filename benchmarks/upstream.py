@@ -34,9 +34,9 @@ class Numbers:
 
     @property
     def ref(self) -> Ref:
-        """Our attack with these numbers."""
+        """Our attack with these numbers, and without the part that upstream has not."""
         words = ",".join(f"{name}={value}" for name, value in vars(self).items())
-        return Ref.parse(f"l2-aa({words})")
+        return Ref.parse(f"l2-aa({words},fmn_steps=0)")
 
     @property
     def words(self) -> str:

@@ -132,7 +132,14 @@ def small_attack(name: str, **chosen: Scalar) -> Attack | Ensemble:
     """An attack as a user names it, with few steps where it has steps."""
     ref = Ref.parse(name)
     # DDN changes its norm by 5 % a step: with few steps it has to begin near the radii in use here.
-    small: dict[str, Scalar] = {"steps": 40, "queries": 300, "starts": 2, "fab_steps": 40, "init_norm": 0.3}
+    small: dict[str, Scalar] = {
+        "steps": 40,
+        "queries": 300,
+        "starts": 2,
+        "fab_steps": 40,
+        "fmn_steps": 40,
+        "init_norm": 0.3,
+    }
     known = attack.resolve(ref)
     args = {key: value for key, value in {**small, **chosen}.items() if key in known}
     return attack.build(replace(ref, args=tuple({**args, **dict(ref.args)}.items())))

@@ -341,13 +341,18 @@ def test_embedding_shift_needs_an_embedding() -> None:
 
 def test_full_ensemble_takes_upstreams_numbers() -> None:
     made = attack.build(Ref.parse("l2-aa(full)"))
-    assert [(name, starts) for name, _, starts in made.parts()] == [("apgd-ce", 5), ("fab", 3), ("square", 1)]  # type: ignore[union-attr]
-    assert made.parts()[2][1].queries == 5000  # type: ignore[union-attr]
+    assert [(name, starts) for name, _, starts in made.parts()] == [
+        ("apgd-ce", 5),
+        ("fmn", 1),
+        ("fab", 3),
+        ("square", 1),
+    ]  # type: ignore[union-attr]
+    assert made.parts()[3][1].queries == 5000  # type: ignore[union-attr]
 
 
 def test_an_ensemble_that_would_do_nothing_is_refused() -> None:
     with pytest.raises(UserError, match="a part that runs"):
-        attack.build(Ref.parse("l2-aa(starts=0,fab_starts=0,queries=0)"))
+        attack.build(Ref.parse("l2-aa(starts=0,fmn_steps=0,fab_starts=0,queries=0)"))
     with pytest.raises(UserError, match="either full or numbers"):
         attack.build(Ref.parse("linf-aa(full,starts=9)"))
 

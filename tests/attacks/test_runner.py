@@ -134,7 +134,7 @@ def test_passes_are_counted_as_the_metric_sees_them(name: str) -> None:
             return Watched(self.inner.select(index), self.index[index])
 
     batch = triplets(RADII)
-    made = small_attack(name, steps=8, queries=9, fab_steps=7)
+    made = small_attack(name, steps=8, queries=9, fab_steps=7, fmn_steps=6)
     setting = Setting(made, name, PixelL2(), batch)
     budgets = (0.15, 0.3) if made.norm == "l2" else (0.015, 0.03)
     watched = Watched(setting.objective(), torch.arange(4))

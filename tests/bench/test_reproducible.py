@@ -8,7 +8,7 @@ import pytest
 
 from bench import runner
 
-ATTACK = "l2-aa(starts=2,steps=3,fab_steps=6,queries=8)"
+ATTACK = "l2-aa(starts=2,steps=3,fmn_steps=5,fab_steps=6,queries=8)"
 VERDICT = ["correct", "robust", "radius", "d0", "d1"]
 SMALL = """
 import torch

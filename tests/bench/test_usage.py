@@ -124,7 +124,15 @@ def test_a_metric_from_a_file_of_twenty_lines(bench, data, tmp_path):
         "    def __call__(self, x, y):\n"
         "        return (x - y).norm()\n"
     )
-    words = ("run", "--attack", "l2-aa(steps=10,starts=1,fab_steps=5,queries=5)", "--eps", "2", "--data", data)
+    words = (
+        "run",
+        "--attack",
+        "l2-aa(steps=10,starts=1,fmn_steps=5,fab_steps=5,queries=5)",
+        "--eps",
+        "2",
+        "--data",
+        data,
+    )
     for name in ("Mine", "Embeds"):
         rows = bench.json(*words, "--metric", f"py:{file}:{name}", "--runs", tmp_path / "runs")
         assert [row["kind"] for row in rows] == ["natural", "attack"]

@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_images_and_another_seed_others(name: str) 
 @pytest.mark.parametrize("name", FLIPPERS)
 def test_a_sample_does_not_notice_its_batch(name: str) -> None:
     batch = triplets(RADII, seed=6)
-    made = small_attack(name, steps=15, queries=40, fab_steps=15, starts=1)
+    made = small_attack(name, steps=15, queries=40, fab_steps=15, fmn_steps=15, starts=1)
     whole = Setting(made, name, PixelL2(), batch)
     budgets = [_between(batch, whole.attack.norm, i) for i in (2, 5)]
     together = dict(zip(batch.ids, _by_sample(whole, budgets), strict=True))
@@ -227,7 +227,9 @@ def test_a_metric_without_gradient_breaks_nothing_and_no_attack(name: str) -> No
     batch = triplets([0.2, 0.2], seed=10)
     side = (batch.right.sum((1, 2, 3)) < batch.left.sum((1, 2, 3))).float()
     batch = Triplets(batch.reference, batch.left, batch.right, side, side, batch.ids)
-    outcome = Setting(small_attack(name, steps=5, queries=10, fab_steps=5), name, Blind(), batch).run(0.5)[0]
+    outcome = Setting(small_attack(name, steps=5, queries=10, fab_steps=5, fmn_steps=5), name, Blind(), batch).run(0.5)[
+        0
+    ]
     assert not outcome.broken.any()
     assert outcome.adversarial.isfinite().all()
 
