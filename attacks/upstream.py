@@ -104,6 +104,7 @@ def _quiet_and_private(seed: int) -> Iterator[None]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
+        # Upstream draws from the global generators; these are copies, put back on leaving.
         torch.manual_seed(seed)
         yield
 

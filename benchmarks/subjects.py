@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+from typing import cast
 
 from torch import nn
 
@@ -39,8 +40,7 @@ def subject(name: str, device: str) -> Subject:
     if name == "vit-s":
         return Subject(name, RandomViT(SEED).to(device), cache(lambda: SmallViT(SEED).to(device)), trained=False)
     ref = f"lipsim-paper(untrained_seed={SEED})" if name == "lipsim-paper" else name
-    made = metric.build(Ref.parse(ref)).to(device)
-    assert isinstance(made, EmbeddingMetric)
+    made = cast(EmbeddingMetric, metric.build(Ref.parse(ref)).to(device))
     unfrozen = _paper if name == "lipsim-paper" else _lipsim
     literal = cache(lambda: unfrozen().eval().requires_grad_(False).to(device))
     return Subject(name, made, literal, trained=name == "lipsim")
