@@ -20,7 +20,10 @@ def each(function: Callable[..., Images], *batches: Tensor) -> Images:
     """
     if batches[0].device.type != "cpu":
         return function(*batches)
-    return torch.cat([function(*images) for images in zip(*(b.split(1) for b in batches), strict=True)])
+    out = torch.empty_like(batches[0])
+    for row, *images in zip(out.split(1), *(b.split(1) for b in batches), strict=True):
+        row.copy_(function(*images))
+    return out
 
 
 def per_image(values: PerImage | Mask) -> Tensor:

@@ -10,6 +10,7 @@ BAR = 0.93
 # A tenth of l2-aa's numbers, in its proportions.
 PARTS = (
     ("apgd-ce", "l2-apgd-ce(steps={})", 30),
+    ("fmn", "l2-fmn(steps={})", 10),
     ("fab", "l2-fab(steps={})", 10),
     ("square", "l2-square(queries={})", 50),
 )

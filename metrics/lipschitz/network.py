@@ -71,6 +71,14 @@ def sum_pool(x: Tensor, window: int) -> Tensor:
     return F.avg_pool2d(x, window) * window
 
 
+def unshuffle(x: Tensor, side: int) -> Tensor:
+    """`pixel_unshuffle`, the same numbers lying channels last: one copy where two were made, and
+    gradients come back in the layout of images."""
+    n, channels, height, width = x.shape
+    blocks = x.reshape(n, channels, height // side, side, width // side, side).permute(0, 2, 4, 1, 3, 5)
+    return blocks.reshape(n, height // side, width // side, channels * side**2).permute(0, 3, 1, 2)
+
+
 class LipSimNet(nn.Module):
     """Images (n, 3, size, size) in [0, 1] to embeddings (n, features); 1-Lipschitz in l2."""
 
@@ -85,7 +93,7 @@ class LipSimNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # Mid-grey at zero, so that cosines compare contrast and not brightness.
-        x = F.pixel_unshuffle(x - 0.5, self.config.stem)
+        x = unshuffle(x - 0.5, self.config.stem)
         for stage in self.stages:
             x = sum_pool(stage(x), 2)
         return self.head(x.flatten(1))

@@ -13,7 +13,7 @@ from torch.autograd.functional import jvp, vjp
 from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network, save_network
 from metrics.lipschitz.layers import SLACK, SLL, SLLConv, SLLLinear, gram_rows_conv, gram_rows_linear, sll_scale
-from metrics.lipschitz.network import LipSimConfig, LipSimNet, freeze, sum_pool, untrained
+from metrics.lipschitz.network import LipSimConfig, LipSimNet, freeze, sum_pool, unshuffle, untrained
 from metrics.lipsim import lipsim
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=7)
@@ -175,6 +175,15 @@ def test_pooling_and_unshuffling_keep_norms() -> None:
         torch.testing.assert_close(sum_pool(flat, window).flatten(1).norm(dim=1), flat.flatten(1).norm(dim=1))
         block = x[0, 0, :window, :window].sum() / window
         torch.testing.assert_close(pooled[0, 0, 0, 0], block)
+
+
+def test_unshuffling_is_that_of_torch_and_gradients_lie_as_images_do() -> None:
+    x = images(2, 8).requires_grad_()
+    ours = unshuffle(x, 4)
+    assert torch.equal(ours, F.pixel_unshuffle(x, 4)) and ours.is_contiguous(memory_format=torch.channels_last)
+    upper = torch.rand(ours.shape, generator=generator(1)).contiguous(memory_format=torch.channels_last)
+    (gradient,) = torch.autograd.grad(ours, x, upper)
+    assert torch.equal(gradient, F.pixel_shuffle(upper, 4)) and gradient.is_contiguous()
 
 
 @pytest.mark.parametrize("kind", KINDS)
