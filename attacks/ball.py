@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Objective
-from attacks.norms import fit, per_image, size
+from attacks.norms import change, fit, per_image, size
 from core.noise import Noise
 from core.spec import Norm
 from core.tensors import Images, PerImage
@@ -29,7 +29,7 @@ class Ball:
     norm: Norm
     quantized: bool = False
 
-    def measure(self, delta: Images) -> PerImage:
+    def measure(self, delta: Tensor) -> PerImage:
         """The smallest eps whose ball holds each change, in float64."""
         return size(self._levels(delta), self.norm)
 
@@ -72,7 +72,7 @@ class Ball:
         top, best, scale = high, x, torch.ones_like(low)
         for _ in range(_HALVINGS):
             rounded = on_grid(torch.lerp(x, candidate, per_image(scale)).clamp_(0, 1))
-            inside = self.measure(rounded - x) <= eps
+            inside = self.measure(change(rounded, x)) <= eps
             best = torch.where(per_image(inside), rounded, best)
             low, high = torch.where(inside, scale, low), torch.where(inside, high, scale)
             if bool((low == top).all()):
@@ -92,7 +92,7 @@ class Balls(Ball):
     right: float = 0.0
     rounds: ClassVar[int] = 2
 
-    def measure(self, delta: Images) -> PerImage:
+    def measure(self, delta: Tensor) -> PerImage:
         reference, left, right = (size(part, self.norm) for part in unstack(self._levels(delta)))
         within = (left <= self.left) & (right <= self.right)
         return torch.where(within, reference, torch.inf)

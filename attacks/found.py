@@ -9,7 +9,7 @@ from torch import Tensor
 from attacks.ball import Ball
 from attacks.base import Objective
 from attacks.counted import Tally
-from attacks.norms import per_image
+from attacks.norms import change, per_image
 from core.tensors import Images, Mask, PerImage
 
 
@@ -55,7 +55,7 @@ class Found:
     def note(self, objective: Objective, candidate: Images, index: Tensor, part: str) -> None:
         """Judge the candidates of some samples."""
         loss = objective.value(candidate)
-        measured = self.ball.measure(candidate - self.x[index])
+        measured = self.ball.measure(change(candidate, self.x[index]))
         flipped = objective.reached(loss) & (measured < self.flip_size[index])
         rows = index[flipped]
         self.flip[rows], self.flip_size[rows] = candidate[flipped], measured[flipped]
@@ -75,4 +75,6 @@ class Found:
             torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
             for kind in ("forwards", "backwards")
         )
-        return Outcome(eps, adversarial, broken, self.ball.measure(adversarial - self.x), by, forwards, backwards)
+        return Outcome(
+            eps, adversarial, broken, self.ball.measure(change(adversarial, self.x)), by, forwards, backwards
+        )

@@ -31,7 +31,12 @@ def per_image(values: PerImage | Mask) -> Tensor:
     return values[:, None, None, None]
 
 
-def size(delta: Images, norm: Norm) -> PerImage:
+def change(candidate: Images, x: Images) -> Tensor:
+    """candidate - x in float64: float32 would round the difference before it is measured."""
+    return candidate.double() - x.double()
+
+
+def size(delta: Tensor, norm: Norm) -> PerImage:
     """The norm of each perturbation, in float64: what is measured is what is claimed."""
     flat = delta.double().flatten(1)
     return flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
@@ -84,7 +89,7 @@ def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
     """Project, then shrink by parts in a million and a rounding error until the *measured* size is within eps."""
     candidate = project(candidate, x, eps, norm)
     for attempt in range(6):
-        measured = size(candidate - x, norm)
+        measured = size(change(candidate, x), norm)
         if bool((measured <= eps).all()):
             break
         # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.

@@ -25,9 +25,9 @@ def certify(
     json: options.Json = False,
 ) -> None:
     """Certify the answers of metrics on 2AFC data, in l2."""
+    from bench.checks import Request
     from bench.engines.local import run_all
     from bench.output import console, gains
-    from bench.plan import Request
     from core.spec import parse_budget, parse_eps
 
     request = Request(

@@ -38,8 +38,8 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Attack metrics on 2AFC data and certify those that admit a proof."""
+    from bench.checks import Request
     from bench.engines.local import run_all
-    from bench.plan import Request
     from core.spec import parse_budget, parse_eps
 
     request = Request(

@@ -63,8 +63,8 @@ def _peak_of(n: int) -> float:
 
 def _run(n: int) -> None:
     """What `bench run` does."""
+    from bench.checks import Request
     from bench.engines.local import run_all
-    from bench.plan import Request
 
     attack = "l2-aa(starts=1,steps=1,fmn_steps=1,fab_steps=1,queries=2)"
     request = Request(

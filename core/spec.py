@@ -4,9 +4,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from core.errors import UserError
 
@@ -110,13 +110,32 @@ def canonical_json(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
+class Options:
+    """The options of `bench run` that decide numbers, as typed."""
+
+    seed: int = 0
+    limit: int | None = None
+    skip_certified: bool = True
+    move: str = "reference"
+    eps_left: float | None = None
+    eps_right: float | None = None
+    restarts: int = 1
+    quantize: str | None = None
+    protocol: str = "ours"
+
+    def options(self) -> dict[str, Any]:
+        """These fields, also of a subclass."""
+        return {f.name: getattr(self, f.name) for f in fields(Options)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec(Options):
     """Everything that decides the numbers of one run.
 
     Args:
         metric, data, attack, certifier: as the user named them; tables show these.
         norm: of the budgets.
-        goal, move, eps_left, eps_right, restarts, quantize, protocol: as the options of `bench run`.
+        goal: flip, push or pull.
         eps: sorted, in pixel units of [0, 1].
         arguments: for each of the four, its arguments with every default filled in.
         fingerprints: SHA-256 of weights, data and code, so that a changed file is another run and a
@@ -129,16 +148,7 @@ class RunSpec:
     certifier: Ref | None = None
     norm: Norm = "l2"
     eps: tuple[float, ...] = ()
-    seed: int = 0
-    limit: int | None = None
-    skip_certified: bool = True
     goal: str = "flip"
-    move: str = "reference"
-    eps_left: float | None = None
-    eps_right: float | None = None
-    restarts: int = 1
-    quantize: str | None = None
-    protocol: str = "ours"
     arguments: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
@@ -151,16 +161,8 @@ class RunSpec:
             "certifier": None if self.certifier is None else str(self.certifier),
             "norm": self.norm,
             "eps": list(self.eps),
-            "seed": self.seed,
-            "limit": self.limit,
-            "skip_certified": self.skip_certified,
             "goal": self.goal,
-            "move": self.move,
-            "eps_left": self.eps_left,
-            "eps_right": self.eps_right,
-            "restarts": self.restarts,
-            "quantize": self.quantize,
-            "protocol": self.protocol,
+            **self.options(),
             "arguments": {key: dict(value) for key, value in self.arguments.items()},
             "fingerprints": dict(self.fingerprints),
         }

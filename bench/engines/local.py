@@ -5,8 +5,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.checks import Request
 from bench.output import as_json, console, explain, footnotes, print_tables
-from bench.plan import Request, make_plans
+from bench.plan import make_plans
 from bench.runner import run
 from results.record import Record
 from results.rows import table_rows

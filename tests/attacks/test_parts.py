@@ -8,10 +8,11 @@ from attacks import apgd
 from attacks.apgd import L2APGD, checkpoints
 from attacks.base import Objective, attack
 from attacks.fab import L2FAB, project_on_plane
-from attacks.norms import climb, fit, project, random_start, size, unit
+from attacks.norms import change, climb, fit, project, random_start, size, unit
 from attacks.objectives import EmbeddingShift, FlipPreference
-from attacks.square import L2Square, LinfSquare, Search, bump, share_of_pixels, window
+from attacks.square import L2Square, LinfSquare, Search
 from attacks.tracker import Tracker
+from attacks.windows import bump, share_of_pixels, window
 from core.errors import UserError
 from core.noise import Noise
 from core.spec import Norm, Ref
@@ -20,6 +21,13 @@ from metrics.pixel import PixelL2
 from metrics.ssim import SSIM
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
+
+
+def test_a_change_is_not_rounded_before_it_is_measured() -> None:
+    """1 - 2^-25 has no float32: it would round to 1."""
+    one, little = torch.ones(1, 3, 1, 1), torch.full((1, 3, 1, 1), 2.0**-25)
+    assert torch.equal(change(one, little), torch.full((1, 3, 1, 1), 1 - 2.0**-25, dtype=torch.float64))
+    assert float(size(change(one, little), "linf")) < 1
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -33,7 +41,7 @@ def test_projection_is_into_ball_and_box_and_keeps_what_is_inside(norm: Norm, se
     assert near.min() >= 0
     assert near.max() <= 1
     torch.testing.assert_close(project(near, x, eps, norm), near, rtol=0, atol=2e-6)
-    assert (size(fit(candidate, x, eps, norm) - x, norm) <= eps).all()
+    assert (size(change(fit(candidate, x, eps, norm), x), norm) <= eps).all()
 
 
 @pytest.mark.parametrize("norm", NORMS)

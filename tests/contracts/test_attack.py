@@ -7,7 +7,7 @@ import torch
 from oracles import ProjectionCosine, Setting, generator, images, radius_in, run_each, small_attack, subset, triplets
 
 from attacks.base import Attack, Ensemble, attack
-from attacks.norms import size
+from attacks.norms import change, size
 from attacks.objectives import EmbeddingShift
 from attacks.runner import parts_of, run_attack
 from core.noise import Noise
@@ -108,7 +108,7 @@ def test_judged_result_is_within_budget_and_range(name: str) -> None:
     norm = made_of(name).norm
     for outcome in _setting(name, batch).run(_between(batch, norm, 0), _between(batch, norm, 2)):
         assert (outcome.size <= outcome.eps).all()
-        assert torch.equal(outcome.size, size(outcome.adversarial - batch.reference, norm))
+        assert torch.equal(outcome.size, size(change(outcome.adversarial, batch.reference), norm))
         assert outcome.adversarial.min() >= 0
         assert outcome.adversarial.max() <= 1
     assert all(torch.equal(a, b) for a, b in zip(kept, (batch.reference, batch.left, batch.right), strict=True))

@@ -180,10 +180,12 @@ def test_pooling_and_unshuffling_keep_norms() -> None:
 def test_unshuffling_is_that_of_torch_and_gradients_lie_as_images_do() -> None:
     x = images(2, 8).requires_grad_()
     ours = unshuffle(x, 4)
-    assert torch.equal(ours, F.pixel_unshuffle(x, 4)) and ours.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(ours, F.pixel_unshuffle(x, 4))
+    assert ours.is_contiguous(memory_format=torch.channels_last)
     upper = torch.rand(ours.shape, generator=generator(1)).contiguous(memory_format=torch.channels_last)
     (gradient,) = torch.autograd.grad(ours, x, upper)
-    assert torch.equal(gradient, F.pixel_shuffle(upper, 4)) and gradient.is_contiguous()
+    assert torch.equal(gradient, F.pixel_shuffle(upper, 4))
+    assert gradient.is_contiguous()
 
 
 @pytest.mark.parametrize("kind", KINDS)
