@@ -18,7 +18,7 @@ UNIT_NOTE = (
 )
 DISTANCE_NOTE = (
     "Mean d(x, x + delta): how far an attacker moves an image from itself; "
-    "with --goal pull mean d(x + delta, y): how near to another one. "
+    "with --goal pull mean d(x + delta, y): how near to another one. Natural: mean d(x, y) of different images. "
     "Each metric has its own scale, so compare along a line, not down a column; psnr is in -dB."
 )
 
