@@ -150,7 +150,7 @@ def _copies(weights: Weights) -> Iterator[_Copy]:
         for name in weights.also:
             yield _Copy(Path(folder) / name, f"{weights.url} as {name}")
     if inside := _in_package(weights.package):
-        yield _Copy(inside, f"package {weights.package}")
+        yield _Copy(inside, f"package {weights.package}", weights.sha256)
     if not weights.by_hand:
         name = unquote(urlsplit(weights.url).path.rpartition("/")[2])
         yield _Copy(Path(torch.hub.get_dir()) / "checkpoints" / name, weights.url, weights.sha256)
