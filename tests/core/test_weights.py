@@ -30,7 +30,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", None)
     monkeypatch.setattr(download, "WAITS", ())
     return tmp_path
 
@@ -65,7 +64,6 @@ def test_places_are_looked_into_in_order(folder: Path, machine: Path, monkeypatc
         folder / "other.safetensors",
         folder / "third.safetensors",
         package / "data" / "net.safetensors",
-        machine / "cache" / "torch" / "hub" / "checkpoints" / "model.safetensors",
         snapshot / "sub" / "model.safetensors",
         machine / "cache" / "perceptbench" / "weights" / "net.safetensors",
     ]
@@ -84,11 +82,18 @@ def test_places_are_looked_into_in_order(folder: Path, machine: Path, monkeypatc
     assert locate(asked) is None
 
 
-def test_torch_home_is_looked_into(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(machine / "torch"))
-    path = machine / "torch" / "hub" / "checkpoints" / "net-v1.safetensors"
+@pytest.mark.parametrize("home", ["", "elsewhere"])
+def test_the_place_where_torch_keeps_a_file_is_looked_into(machine: Path, monkeypatch: Any, home: str) -> None:
+    if home:
+        monkeypatch.setenv("TORCH_HOME", str(machine / home))
+    path = Path(torch.hub.get_dir()) / "checkpoints" / "net-v1.safetensors"
+    own = machine / "cache" / "perceptbench" / "weights" / "mine.safetensors"
+    assert path.is_relative_to(machine)
     put(path)
+    put(own)
     assert locate(Weights(file="mine.safetensors", url=URL)) == path
+    path.unlink()
+    assert locate(Weights(file="mine.safetensors", url=URL)) == own
 
 
 def test_a_package_that_is_not_installed_holds_nothing() -> None:
