@@ -1,15 +1,17 @@
 """The convolutional trunks of ImageNet classifiers, frozen, for the metrics that look into them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from core.errors import UserError
-from core.weights import Weights, load
+from core.weights import Weights, load, read, resolve
 
 _OFFICIAL = "https://download.pytorch.org/models"
 TORCHVISION_LICENCE = "BSD-3-Clause"
+N = TypeVar("N", bound=nn.Module)
 
 ALEXNET = Weights(
     file="alexnet-owt-7be5be79.pth",
@@ -85,7 +87,8 @@ def _torchvision(name: str, weights: Weights) -> nn.Sequential:
     """The trunk with its weights, from a whole checkpoint or from one that holds the trunk alone."""
     from torchvision import models
 
-    state = load(weights)
+    path = resolve(weights)
+    state = read(path)
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk: nn.Sequential = getattr(models, name)(weights=None).features
     inside = {key.removeprefix("features."): t for key, t in state.items() if key.startswith("features.")}
@@ -93,7 +96,7 @@ def _torchvision(name: str, weights: Weights) -> nn.Sequential:
         return _frozen(trunk, inside)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise UserError(f"expected the trunk of torchvision's {name} in {weights.file}: {reason}") from error
+        raise UserError(f"expected the trunk of torchvision's {name} in {path}: {reason}") from error
 
 
 def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
@@ -104,6 +107,6 @@ def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> 
     return dict(zip(own, state.values(), strict=True))
 
 
-def _frozen(net: nn.Sequential, state: Mapping[str, Tensor]) -> nn.Sequential:
+def _frozen(net: N, state: Mapping[str, Tensor]) -> N:
     net.load_state_dict(state, assign=True)
     return net.eval().requires_grad_(False)
