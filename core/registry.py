@@ -2,36 +2,19 @@
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import math
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
+from core.card import About, Card
 from core.errors import UserError
 from core.spec import Ref, Scalar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What `bench list` shows of a component."""
-
-    name: str
-    summary: str
-    source: str
-    licence: str
-    needs: tuple[str, ...]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Those of the needed Python modules that are not installed here."""
-        return tuple(module for module in self.needs if importlib.util.find_spec(module) is None)
 
 
 class Registry(Generic[T]):
@@ -48,7 +31,13 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def __call__(
-        self, name: str, *, source: str, licence: str = "Apache-2.0", needs: tuple[str, ...] = ()
+        self,
+        name: str,
+        *,
+        source: str,
+        licence: str = "Apache-2.0",
+        needs: tuple[str, ...] = (),
+        about: About | None = None,
     ) -> Callable[[F], F]:
         """Register a factory: its signature is its schema, its docstring its documentation.
 
@@ -60,7 +49,7 @@ class Registry(Generic[T]):
                 raise ValueError(f"the {self.kind} {name!r} is registered twice")
             summary = (inspect.getdoc(factory) or "").partition("\n")[0]
             self._factories[name] = factory  # type: ignore[assignment]
-            self._cards[name] = Card(name, summary, source, licence, needs)
+            self._cards[name] = Card(name, summary, source, licence, needs, about)
             return factory
 
         return register
