@@ -6,7 +6,6 @@ products of opposite colours and in what a small response is divided by.
 """
 
 import math
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -73,7 +72,7 @@ class FSIM(FeatureMetric):
     """
 
     name = "fsim"
-    smallest: ClassVar[int] = 2
+    smallest = 2
 
     def extract(self, x: Images) -> Features:
         y, i, q = shrink(yiq(x)).unbind(1)

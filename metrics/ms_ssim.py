@@ -5,8 +5,6 @@ wherever a scale's similarity falls to 0, take the moments of the fixed image an
 odd sizes otherwise than the authors' program does.
 """
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,7 +45,7 @@ class MSSSIM(FeatureMetric):
     """
 
     name = "ms-ssim"
-    smallest: ClassVar[int] = 161  # halved four times, and 11 pixels left
+    smallest = 161  # halved four times, and 11 pixels left
 
     def extract(self, x: Images) -> Features:
         scales: list[Tensor] = []

@@ -1,7 +1,9 @@
 """The convolutional trunks of torchvision's classifiers, frozen, for the metrics that look into them."""
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import UserError
 from core.weights import Weights, load
@@ -48,15 +50,22 @@ def _trunk(name: str, weights: Weights) -> nn.Sequential:
 
     Raises UserError where the weights are absent or do not fit.
     """
+    inside = {key.removeprefix("features."): t for key, t in load(weights).items() if key.startswith("features.")}
+    return fitted_trunk(name, inside, weights.file)
+
+
+def fitted_trunk(name: str, state: Mapping[str, Tensor], where: str) -> nn.Sequential:
+    """`features` of torchvision's classifier of this name with these weights, frozen.
+
+    Raises UserError, naming `where` they come from, where they do not fit.
+    """
     from torchvision import models
 
-    state = load(weights)
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk: nn.Sequential = getattr(models, name)(weights=None).features
-    inside = {key.removeprefix("features."): t for key, t in state.items() if key.startswith("features.")}
     try:
-        trunk.load_state_dict(inside, assign=True)
+        trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise UserError(f"expected the trunk of torchvision's {name} in {weights.file}: {reason}") from error
+        raise UserError(f"expected the trunk of torchvision's {name} in {where}: {reason}") from error
     return trunk.eval().requires_grad_(False)
