@@ -64,6 +64,9 @@ class LPIPS(FeatureMetric):
     def weights(self) -> Iterable[Tensor]:
         return self.net.state_dict().values()
 
+    def code(self) -> tuple[object, ...]:
+        return (self, *self.net.modules())
+
 
 def _published(net: str) -> LPIPSNet:
     """The authors' heads on ImageNet's trunk. Raises UserError where the weights cannot be had."""
