@@ -99,6 +99,7 @@ def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
                 raise Cut("the file changed at its source")
             part.append(answer, show)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416:  # what is there is no beginning of what they have
             part.delete()
         if error.code in (416, 429) or error.code >= 500:
@@ -118,7 +119,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to anything else."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        _refuse_plain(newurl, local=req.type == "http")
+        try:
+            _refuse_plain(newurl, local=req.type == "http")
+        except UserError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

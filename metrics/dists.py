@@ -21,8 +21,9 @@ from core.tensors import Images, PerImage
 from core.weights import Weights, load
 from metrics.base import metric
 from metrics.features import FeatureMetric, Features
-from metrics.layers import normalise, walk
-from metrics.trunks import TRUNK_LICENCE, VGG16, vgg16_trunk
+from metrics.layers import walk
+from metrics.pooled import by_imagenet
+from metrics.trunks import TORCHVISION_LICENCE, VGG16, vgg16_trunk
 
 ALPHA_BETA = Weights(
     file="dists_alpha_beta.pt",
@@ -67,7 +68,7 @@ class DISTS(FeatureMetric):
     def extract(self, x: Images) -> Features:
         """Of the image itself and of five layers: channels less their mean, the means, the variances."""
         found: list[Tensor] = []
-        for layer in (x, *walk(self.trunk, normalise(x), TAPS)):
+        for layer in (x, *walk(self.trunk, by_imagenet(x), TAPS)):
             mean = layer.mean((2, 3))
             centred = layer - mean[:, :, None, None]
             found += (centred, mean, centred.square().mean((2, 3)))
@@ -109,10 +110,10 @@ def _vector(state: Any, name: str) -> Tensor:
     about=About(
         year=2020,
         weights=(VGG16, ALPHA_BETA),
-        weights_licence=f"MIT (DISTS), {TRUNK_LICENCE}",
+        weights_licence=f"MIT (DISTS), {TORCHVISION_LICENCE} (torchvision)",
         parameters=14.718,
         gmac=15.36,
-        nights=(86.0, "arXiv:2310.18274, Table 4"),
+        nights=(86.0, "LipSim, table 4"),
     ),
 )
 def dists() -> DISTS:

@@ -17,9 +17,10 @@ from core.errors import UserError
 from core.tensors import Images, PerImage
 from core.weights import Weights, load
 from metrics.base import Anchors, Metric, metric
-from metrics.layers import normalise, unit
+from metrics.layers import unit
 from metrics.lpips_net import differences, read_heads, weigh
-from metrics.trunks import TRUNK_LICENCE, VGG16, vgg16_trunk
+from metrics.pooled import by_imagenet
+from metrics.trunks import TORCHVISION_LICENCE, VGG16, vgg16_trunk
 from metrics.views import View, apply, draw_views
 
 HEADS = Weights(
@@ -52,7 +53,7 @@ class ELPIPS(Metric):
     def features(self, view: View, x: Images) -> tuple[Tensor, ...]:
         """Unit features of the transformed images and of every convolution, behind its ReLU."""
         masks = torch.Generator().manual_seed(view.seed)
-        x = normalise(apply(view, x))
+        x = by_imagenet(apply(view, x))
         found = [unit(x)]
         for layer in self.trunk:
             if isinstance(layer, nn.Conv2d):
@@ -112,7 +113,7 @@ class ViewedAnchors:
     about=About(
         year=2019,
         weights=(VGG16, HEADS),
-        weights_licence=f"BSD-2 (elpips), {TRUNK_LICENCE}",
+        weights_licence=f"BSD-2-Clause (elpips), {TORCHVISION_LICENCE} (torchvision)",
         parameters=14.719,
         gmac=323.7,
     ),

@@ -63,7 +63,7 @@ def real_power(base: Tensor, exponent: float) -> Tensor:
 @metric(
     "fsim",
     source="IEEE TIP 20(8):2378-2386, 2011",
-    about=About(year=2011, original="similarity"),
+    about=About(year=2011, gmac=0.00135, original="similarity"),
 )
 class FSIM(FeatureMetric):
     """1 - FSIMc: phase congruency, gradients and colours; range [0, 1].

@@ -1,20 +1,9 @@
-"""What metrics on the layers of an ImageNet classifier share: its input, a walk through it, unit features."""
+"""What metrics on the layers of a classifier share: a walk through it, and unit features."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-
-from core.tensors import Images
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, channel by channel."""
-
-
-def normalise(x: Images) -> Tensor:
-    """Images in [0, 1] as the classifiers of torchvision want them."""
-    mean, std = (x.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (x - mean) / std
 
 
 def walk(trunk: Iterable[nn.Module], x: Tensor, taps: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -16,10 +16,10 @@ from metrics.base import metric
 from metrics.features import FeatureMetric, Features
 from metrics.lpips_file import load_lpips
 from metrics.lpips_net import NETS, LPIPSNet, read_heads
-from metrics.trunks import ALEXNET, SQUEEZENET, TRUNK_LICENCE, VGG16
+from metrics.trunks import ALEXNET, SQUEEZENET, TORCHVISION_LICENCE, VGG16
 
 _SOURCE = "arXiv:1801.03924; weights: github richzhang/PerceptualSimilarity, torchvision"
-_LICENCE = f"BSD-2 (PerceptualSimilarity), {TRUNK_LICENCE}"
+_LICENCE = f"BSD-2-Clause (PerceptualSimilarity), {TORCHVISION_LICENCE} (torchvision)"
 
 
 def _heads(net: str, sha256: str, size: int) -> Weights:
@@ -83,7 +83,7 @@ def _published(net: str) -> LPIPSNet:
         weights_licence=_LICENCE,
         parameters=2.471,
         gmac=0.656,
-        nights=(70.7, "arXiv:2310.18274, Table 4"),
+        nights=(70.7, "LipSim, table 4"),
     ),
 )
 def lpips(file: str = "") -> LPIPS:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from core.errors import UserError
 from core.tensors import Images, PerImage
-from metrics.layers import normalise, unit, walk
+from metrics.layers import unit, walk
+from metrics.pooled import by_imagenet
 from metrics.trunks import alexnet_trunk, squeezenet_trunk, vgg16_trunk
 
 
@@ -82,7 +83,7 @@ class LPIPSNet(nn.Module):
 
     def features(self, x: Images) -> tuple[Tensor, ...]:
         """Unit features (n, c, h, w) of images in [0, 1], one tensor a tap."""
-        return tuple(unit(f) for f in walk(self.trunk, normalise(x), self.net.taps))
+        return tuple(unit(f) for f in walk(self.trunk, by_imagenet(x), self.net.taps))
 
     def compare(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> PerImage:
         """Distances (n,) between features."""

@@ -79,7 +79,7 @@ def from_authors_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
 @metric(
     "st-lpips",
     source="arXiv:2207.13686; weights: PyPI stlpips-pytorch 0.0.2",
-    about=About(year=2022, weights=(WEIGHTS,), weights_licence="BSD-2", parameters=2.471, gmac=3.72),
+    about=About(year=2022, weights=(WEIGHTS,), weights_licence="BSD-2-Clause", parameters=2.471, gmac=3.72),
 )
 def st_lpips() -> LPIPS:
     """LPIPS on an AlexNet that small shifts move little: anti-aliased, with strides only after a blur."""
