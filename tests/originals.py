@@ -34,14 +34,19 @@ def photo_pairs(side: int = 224) -> tuple[Images, Images]:
     return x.clone(), y.clone()
 
 
-def use_shared_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Look for weights in $PERCEPTBENCH_WEIGHTS, or beside this checkout; skip where neither is there."""
-    if "PERCEPTBENCH_WEIGHTS" not in os.environ:
-        if not SHARED.is_dir():
-            pytest.skip("no pretrained weights: set PERCEPTBENCH_WEIGHTS")
-        monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(SHARED))
+def find_shared_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bool:
+    """Look for weights in $PERCEPTBENCH_WEIGHTS or beside this checkout, and fetch none; whether either is there."""
     monkeypatch.setenv("PERCEPTBENCH_OFFLINE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if "PERCEPTBENCH_WEIGHTS" not in os.environ and SHARED.is_dir():
+        monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(SHARED))
+    return "PERCEPTBENCH_WEIGHTS" in os.environ
+
+
+def use_shared_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As `find_shared_weights`, and skip the test where there are none."""
+    if not find_shared_weights(monkeypatch, tmp_path):
+        pytest.skip("no pretrained weights: set PERCEPTBENCH_WEIGHTS")
 
 
 @contextmanager
