@@ -85,18 +85,25 @@ def efficientnet_lite0_trunk() -> nn.Module:
 
 def _torchvision(name: str, weights: Weights) -> nn.Sequential:
     """The trunk with its weights, from a whole checkpoint or from one that holds the trunk alone."""
+    path = resolve(weights)
+    inside = {key.removeprefix("features."): t for key, t in read(path).items() if key.startswith("features.")}
+    return fitted_trunk(name, inside, str(path))
+
+
+def fitted_trunk(name: str, state: Mapping[str, Tensor], where: str) -> nn.Sequential:
+    """`features` of torchvision's classifier of this name with these weights, frozen.
+
+    Raises UserError, naming `where` they come from, where they do not fit.
+    """
     from torchvision import models
 
-    path = resolve(weights)
-    state = read(path)
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk: nn.Sequential = getattr(models, name)(weights=None).features
-    inside = {key.removeprefix("features."): t for key, t in state.items() if key.startswith("features.")}
     try:
-        return _frozen(trunk, inside)
+        return _frozen(trunk, state)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise UserError(f"expected the trunk of torchvision's {name} in {path}: {reason}") from error
+        raise UserError(f"expected the trunk of torchvision's {name} in {where}: {reason}") from error
 
 
 def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
