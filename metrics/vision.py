@@ -25,7 +25,7 @@ IMAGENET = Scale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = Scale((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
-def resized(x: Images, side: int, mode: str = "bicubic") -> Images:
+def resized(x: Images, side: int, mode: str = "bicubic") -> Tensor:
     """Images at side x side as Pillow makes them: whole, antialiased, back in [0, 1]; untouched where they are so.
 
     Differentiable; where bicubic overshoots and is cut back, the gradient is zero.
@@ -43,8 +43,11 @@ class VisionMetric(EmbeddingMetric):
         self.mean, self.std = (torch.tensor(values)[:, None, None] for values in (scale.mean, scale.std))
 
     def embed(self, x: Images) -> Embeddings:
-        x = resized(x, self.side, self.mode)
-        return self.net((x - self.mean) / self.std)  # type: ignore[no-any-return]
+        return self.net(self.prepared(x))  # type: ignore[no-any-return]
+
+    def prepared(self, x: Images) -> Tensor:
+        """What the network takes: images at its side, normalised."""
+        return (resized(x, self.side, self.mode) - self.mean) / self.std
 
     def to(self, device: str) -> "VisionMetric":
         self.net.to(device)
