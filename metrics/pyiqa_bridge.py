@@ -36,13 +36,11 @@ class PyIQA(Metric):
         name: as pyiqa writes it: `ahiq`.
         """
         self.inner = _made(name)
-        if getattr(self.inner, "metric_mode", None) != "FR":
-            raise UserError(f"expected a full-reference metric, pyiqa's {name} scores one image without a reference")
         self.sign = 1 if self.inner.lower_better else -1
         self._probe(name)
 
     def __call__(self, x: Images, y: Images) -> PerImage:
-        return self.sign * self.inner(x, y).reshape(len(x))  # type: ignore[no-any-return]
+        return self.sign * self.inner(x, y).reshape(len(x)).to(x.dtype)  # type: ignore[no-any-return]
 
     def to(self, device: str) -> "PyIQA":
         self.inner.to(device)
@@ -69,9 +67,12 @@ class PyIQA(Metric):
 
 def _made(name: str) -> Any:
     with forked_rng(0), _without_unpickling():
+        package = importlib.import_module("pyiqa")
+        if name not in (known := package.list_models(metric_mode="FR")):
+            raise UserError(f"expected a full-reference metric of pyiqa, got {name!r}; it has: {', '.join(known)}")
         try:
-            made = importlib.import_module("pyiqa").create_metric(name, as_loss=True, loss_reduction="none", device="cpu")
-        except Exception as error:  # an unknown name, no network, weights that do not load
+            made = package.create_metric(name, as_loss=True, loss_reduction="none", device="cpu")
+        except Exception as error:  # no network, weights that do not load
             raise UserError(f"pyiqa cannot make {name!r}: {type(error).__name__}: {error}") from error
     return made.eval().requires_grad_(False)
 

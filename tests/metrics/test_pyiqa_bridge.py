@@ -1,4 +1,4 @@
-"""`pyiqa:NAME`, against a stand-in that has pyiqa's interface: `create_metric`, `metric_mode`, `lower_better`.
+"""`pyiqa:NAME`, against a stand-in that has pyiqa's interface: `list_models`, `create_metric`, `lower_better`.
 
 The package itself asks for some forty others, among them an older clip, so the tests do without it.
 """
@@ -23,9 +23,9 @@ Score = Callable[[Tensor, Tensor], Tensor]
 class Scorer(nn.Module):
     """What pyiqa's create_metric gives: a module, with its facts."""
 
-    def __init__(self, score: Score, lower_better: bool, metric_mode: str) -> None:
+    def __init__(self, score: Score, lower_better: bool) -> None:
         super().__init__()
-        self.score, self.lower_better, self.metric_mode = score, lower_better, metric_mode
+        self.score, self.lower_better = score, lower_better
         self.weight = nn.Parameter(torch.ones(1))
 
     def forward(self, target: Tensor, ref: Tensor) -> Tensor:
@@ -39,7 +39,8 @@ def far(x: Tensor, y: Tensor) -> Tensor:
 
 KINDS: dict[str, tuple[Score, bool, str]] = {
     "distance": (far, True, "FR"),
-    "similarity": (lambda x, y: 3 - far(x, y)[:, 0], False, "FR"),
+    "similarity": (lambda x, y: 3 - far(x, y)[:, 0].double(), False, "FR"),
+    "offline": (far, True, "FR"),
     "one-image": (far, False, "NR"),
     "rounded": (lambda x, y: far(x.detach(), y.detach()), True, "FR"),
     "one-sided": (lambda x, y: far(x, y.detach()), True, "FR"),
@@ -54,10 +55,16 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def create_metric(name: str, **options: object) -> Scorer:
         seen.update(options, forced=os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD"))
         torch.rand(1)  # it draws from the global generator
-        return Scorer(*KINDS[name])
+        if name == "offline":
+            raise OSError("no network")
+        return Scorer(*KINDS[name][:2])
+
+    def list_models(metric_mode: str) -> list[str]:
+        return [name for name, (_, _, mode) in KINDS.items() if mode == metric_mode]
 
     module = ModuleType("pyiqa")
     module.create_metric = create_metric  # type: ignore[attr-defined]
+    module.list_models = list_models  # type: ignore[attr-defined]
     module.__spec__ = pytest.__spec__  # found, as an installed package is
     monkeypatch.setitem(sys.modules, "pyiqa", module)
 
@@ -70,7 +77,7 @@ def test_a_distance_is_itself_and_a_similarity_its_negative() -> None:
     x, y = images(3, 16, seed=1), images(3, 16, seed=2)
     distance = build("distance")
     assert torch.equal(distance(x, y), far(x, y)[:, 0])
-    torch.testing.assert_close(build("similarity")(x, y), far(x, y)[:, 0] - 3)
+    torch.testing.assert_close(build("similarity")(x, y), far(x, y)[:, 0] - 3)  # and float32, as images are
     assert not distance.symmetric
     assert all(not p.requires_grad for p in distance.weights())
     assert torch.equal(distance.to("cpu")(x, y), distance(x, y))
@@ -87,8 +94,9 @@ def test_asks_for_one_number_an_image_with_gradients_and_no_code_from_files() ->
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("absent", "pyiqa cannot make 'absent': KeyError"),
-        ("one-image", "full-reference metric, pyiqa's one-image scores one image"),
+        ("offline", "pyiqa cannot make 'offline': OSError: no network"),
+        ("absent", "expected a full-reference metric of pyiqa, got 'absent'; it has: distance, similarity"),
+        ("one-image", "expected a full-reference metric of pyiqa, got 'one-image'"),
         ("rounded", "pyiqa's rounded is not differentiable, or fails"),
         ("one-sided", "one-sided has no gradient in both images"),
         ("infinite", "infinite has no gradient in both images"),
