@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.errors import UserError
 from core.registry import Registry
 from core.tensors import Embeddings, Images, PerImage
 from metrics import geometry
@@ -46,6 +47,9 @@ class Metric:
 
     symmetric: bool = True
 
+    smallest: int = 1
+    """The least side of an image, in pixels, that it takes."""
+
     def __call__(self, x: Images, y: Images) -> PerImage:
         """Distances d(x_i, y_i), smaller where more alike; differentiable in both."""
         raise NotImplementedError
@@ -65,6 +69,12 @@ class Metric:
     def code(self) -> tuple[object, ...]:
         """The objects whose source decides its numbers: it enters the identity of a run."""
         return (self,)
+
+    def require_size(self, x: Images, name: str) -> None:
+        """Raises UserError, naming the metric as users do, where images are smaller than it takes."""
+        if min(x.shape[-2:]) < self.smallest:
+            side, got = self.smallest, tuple(x.shape[-2:])
+            raise UserError(f"{name} needs images of at least {side} x {side} pixels, got {got}")
 
 
 @dataclass(frozen=True, slots=True)

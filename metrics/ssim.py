@@ -6,7 +6,6 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from core.errors import UserError
 from core.tensors import Images, PerImage
 from metrics.base import Anchors, Metric, metric
 
@@ -60,12 +59,18 @@ class Moments:
         return Moments(self.image[index], self.mean[index], self.variance[index])
 
 
-def ssim(x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03) -> PerImage:
-    """Mean SSIM index of images in [0, 1] (dynamic range 1), over channels and positions (eq. 13, 17)."""
+def similarities(x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03) -> tuple[Tensor, Tensor]:
+    """Maps (n, 3, h', w') of luminance and of structure, for images in [0, 1] (dynamic range 1; eq. 6, 13)."""
     c1, c2 = k1**2, k2**2
     covariance = local_mean(x.image * y.image) - x.mean * y.mean
     luminance = (2 * x.mean * y.mean + c1) / (x.mean**2 + y.mean**2 + c1)
     structure = (2 * covariance + c2) / (x.variance + y.variance + c2)
+    return luminance, structure
+
+
+def ssim(x: Moments, y: Moments) -> PerImage:
+    """Mean SSIM index, over channels and positions (eq. 13, 17)."""
+    luminance, structure = similarities(x, y)
     return (luminance * structure).mean((1, 2, 3))
 
 
@@ -87,6 +92,8 @@ class SSIMAnchors:
 class SSIM(Metric):
     """1 - SSIM with the published 11 x 11 Gaussian window, per channel of RGB; range [0, 2]."""
 
+    smallest = _SIDE
+
     def __call__(self, x: Images, y: Images) -> PerImage:
         return SSIMAnchors((self._moments(y),)).distances(x)[0]
 
@@ -94,6 +101,5 @@ class SSIM(Metric):
         return SSIMAnchors(tuple(self._moments(y) for y in fixed))
 
     def _moments(self, y: Images) -> Moments:
-        if min(y.shape[-2:]) < _SIDE:
-            raise UserError(f"ssim needs images of at least {_SIDE} x {_SIDE} pixels, got {tuple(y.shape[-2:])}")
+        self.require_size(y, "ssim")
         return Moments.of(y)
