@@ -4,6 +4,7 @@ An LPIPS distance is linear in its heads: d = sum_c w_c v_c, with v_c the mean o
 difference of unit-normalised features. While the trunk stands still, v is all there is to know of a pair.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from metrics.lpips import LPIPSNet
+from metrics.lpips_net import LPIPSNet, differences
 from triplets.base import Entry, TripletSource
 
 _MOST_BYTES = 1 << 31
@@ -42,16 +43,16 @@ class _Features:
 
     def __init__(self, net: LPIPSNet) -> None:
         self.net = net
-        self.kept: dict[str, list[Tensor]] = {}
+        self.kept: dict[str, Sequence[Tensor]] = {}
         self.bytes = 0
 
     @torch.no_grad()
-    def of(self, entry: Entry) -> list[list[Tensor]]:
-        """Those of reference, left and right, a list of layers each."""
+    def of(self, entry: Entry) -> list[Sequence[Tensor]]:
+        """Those of reference, left and right, a tensor a layer each."""
         names = entry.images
         if names and all(name in self.kept for name in names):
             return [self.kept[name] for name in names]
-        trio = [self.net.features(image[None]) for image in entry.load()]
+        trio: list[Sequence[Tensor]] = [self.net.features(image[None]) for image in entry.load()]
         for name, layers in zip(names, trio, strict=False):
             if name not in self.kept and self.bytes < _MOST_BYTES:
                 self.kept[name] = layers
@@ -64,7 +65,7 @@ def measure(net: LPIPSNet, source: TripletSource) -> Pairs:
     features, left, right = _Features(net), [], []
     for entry in track(source.entries, f"features of {source.name}", console=Console(stderr=True)):
         reference, a, b = features.of(entry)
-        left.append(net.differences(reference, a)[0])
-        right.append(net.differences(reference, b)[0])
+        left.append(torch.cat(differences(reference, a), dim=1)[0])
+        right.append(torch.cat(differences(reference, b), dim=1)[0])
     share = torch.tensor([entry.right_share for entry in source.entries])
     return Pairs(torch.stack(left), torch.stack(right), share)
