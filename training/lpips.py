@@ -62,7 +62,6 @@ def fit(net: LPIPSNet, source: TripletSource, config: LPIPSConfig) -> list[float
     """
     with forked_rng(config.seed):
         loss = make_loss(config.loss, config.margin)
-    net.requires_grad_(False)
     net.heads.requires_grad_(True)
     if config.tune == "trunk":
         net.trunk.requires_grad_(True)
