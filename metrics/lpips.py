@@ -68,7 +68,7 @@ class LPIPS(FeatureMetric):
         return (self, *self.net.modules())
 
 
-def _published(net: str) -> LPIPSNet:
+def published(net: str) -> LPIPSNet:
     """The authors' heads on ImageNet's trunk. Raises UserError where the weights cannot be had."""
     made = NETS[net]
     return LPIPSNet(made, made.pretrained(), read_heads(load(HEADS[net]), made.channels, HEADS[net].file))
@@ -92,7 +92,7 @@ def lpips(file: str = "") -> LPIPS:
     Args:
         file: weights written by `bench train lpips`; the authors' without it.
     """
-    return LPIPS(load_lpips(Path(file)) if file else _published("alex"), "lpips")
+    return LPIPS(load_lpips(Path(file)) if file else published("alex"), "lpips")
 
 
 @metric(
@@ -102,7 +102,7 @@ def lpips(file: str = "") -> LPIPS:
 )
 def lpips_vgg() -> LPIPS:
     """Learned distance of VGG16's features."""
-    return LPIPS(_published("vgg"), "lpips-vgg")
+    return LPIPS(published("vgg"), "lpips-vgg")
 
 
 @metric(
@@ -114,4 +114,4 @@ def lpips_vgg() -> LPIPS:
 )
 def lpips_squeeze() -> LPIPS:
     """Learned distance of SqueezeNet's features."""
-    return LPIPS(_published("squeeze"), "lpips-squeeze")
+    return LPIPS(published("squeeze"), "lpips-squeeze")

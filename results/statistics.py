@@ -1,5 +1,6 @@
 """Scores and their intervals, from samples. An empty set has no score: it raises."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,30 @@ def proportion(values: np.ndarray) -> Estimate:
     mean = float(np.mean(values))
     low, high = proportion_confint(mean * n, n, alpha=1 - CONFIDENCE, method="wilson")
     return Estimate(mean, float(low), float(high), n)
+
+
+def clustered_mean(values: np.ndarray, clusters: Sequence[str], seed: int = 0) -> Estimate:
+    """The mean with a 95 % BCa bootstrap interval that draws whole clusters, such as all triplets of a reference.
+
+    Triplets that share a reference stand or fall together: drawn one by one, they would promise
+    more than they hold. Raises ValueError for fewer than two clusters.
+    """
+    from scipy import stats
+
+    totals = pd.DataFrame({"value": values, "n": 1.0}).groupby(np.asarray(clusters)).sum()
+    if len(totals) < 2:
+        raise ValueError(f"a clustered interval needs at least two clusters, got {len(totals)}")
+    value, n = totals["value"].to_numpy(), totals["n"].to_numpy()
+    mean = float(value.sum() / n.sum())
+    if np.ptp(value / n) == 0:
+        # Every draw gives the same mean, and BCa has no acceleration to compute.
+        return Estimate(mean, mean, mean, len(values))
+    drawn = stats.bootstrap(
+        (value, n), lambda v, k, axis: v.sum(axis) / k.sum(axis), paired=True, vectorized=True,
+        confidence_level=CONFIDENCE, n_resamples=4999, method="BCa", rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    low, high = drawn.confidence_interval
+    return Estimate(mean, float(low), float(high), len(values))
 
 
 def mean_estimate(values: np.ndarray) -> Estimate:

@@ -63,6 +63,8 @@ class Entry:
     load: Callable[[], tuple[Tensor, Tensor, Tensor]]
     group: str = ""
     """A subset to report on its own: a distortion family, a split of the data set."""
+    images: tuple[str, ...] = ()
+    """Names of reference, left and right, where the same image serves in several triplets."""
 
 
 @dataclass(frozen=True, slots=True)

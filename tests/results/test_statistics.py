@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from results.statistics import credit, mean_estimate, natural_credit, proportion
+from results.statistics import clustered_mean, credit, mean_estimate, natural_credit, proportion
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,34 @@ def test_a_tie_of_the_metric_counts_one_half_without_attack_and_is_lost_under_it
     samples = pd.DataFrame({"right_share": [1.0, 1.0], "d0": [0.5, 0.5], "d1": [0.5, 0.1], "correct": [False, True]})
     assert natural_credit(samples).tolist() == [0.5, 1.0]
     assert credit(samples, samples["correct"]).tolist() == [0.0, 1.0]
+
+
+def test_a_clustered_interval_knows_that_copies_are_no_evidence() -> None:
+    """Ten answers each said five times over: the interval of the ten, and not the fifth root of it."""
+    rng = np.random.default_rng(0)
+    values = rng.random(10)
+    names = list("abcdefghij")
+    once = clustered_mean(values, names)
+    often = clustered_mean(np.repeat(values, 5), list(np.repeat(names, 5)))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high), abs=1e-3)
+    assert (once.n, often.n) == (10, 50)
+    naive = clustered_mean(np.repeat(values, 5), [f"{i:02}" for i in range(50)])
+    assert naive.high - naive.low < 0.6 * (once.high - once.low)
+
+
+def test_a_clustered_interval_of_single_answers_is_scipys_bca() -> None:
+    values = np.random.default_rng(1).exponential(size=40)
+    expected = stats.bootstrap(
+        (values,), np.mean, method="BCa", n_resamples=4999, rng=np.random.default_rng(2)
+    ).confidence_interval
+    ours = clustered_mean(values, [f"{i:02}" for i in range(40)], seed=2)
+    assert ours.value == pytest.approx(values.mean())
+    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), abs=0.03)
+
+
+def test_clusters_of_unequal_size_weigh_as_many_answers_as_they_hold() -> None:
+    assert clustered_mean(np.array([1.0, 1.0, 1.0, 0.0]), ["a", "a", "a", "b"]).value == 0.75
+    with pytest.raises(ValueError, match="two clusters"):
+        clustered_mean(np.array([1.0, 0.0]), ["a", "a"])
+    same = clustered_mean(np.ones(4), ["a", "b", "a", "b"])
+    assert (same.low, same.high) == (1.0, 1.0)

@@ -1,0 +1,49 @@
+"""What is never seen in training, where the same image serves in many triplets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from core.errors import UserError
+from triplets.base import Entry, TripletSource
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Two disjoint parts, and how many triplets fell between them."""
+
+    learn: TripletSource
+    held: TripletSource
+    mixed: int
+
+
+def images_of(entry: Entry) -> Sequence[str]:
+    """The names of its images; its own where its data set gives none, since then no image serves twice."""
+    return entry.images or (entry.id,)
+
+
+def hold_out(source: TripletSource, share: float, seed: int) -> Split:
+    """Hold out a share of the *images*: no image of a held triplet is in a learnt one, in any role.
+
+    Triplets with images of both kinds belong to neither part: with a share s about (1 - s)^3 are
+    learnt from and s^3 held out where triplets are drawn from one set of images.
+
+    Raises UserError for a share outside (0, 1), or where a part is left empty.
+    """
+    if not 0 < share < 1:
+        raise UserError(f"--hold-out wants a share between 0 and 1, got {share:g}")
+    names = sorted({name for entry in source.entries for name in images_of(entry)})
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    held = {names[i] for i in order[: round(share * len(names))]}
+    inside = [sum(name in held for name in images_of(entry)) / len(images_of(entry)) for entry in source.entries]
+    parts = [
+        tuple(entry for entry, part in zip(source.entries, inside, strict=True) if part == wanted) for wanted in (0, 1)
+    ]
+    if not all(parts):
+        raise UserError(
+            f"{source.name}: holding {share:g} of {len(names)} images out leaves {len(parts[0])} triplets to learn "
+            f"from and {len(parts[1])} held out; choose another --hold-out"
+        )
+    learn, kept = (replace(source, entries=entries) for entries in parts)
+    return Split(learn, kept, len(source) - len(learn) - len(kept))
