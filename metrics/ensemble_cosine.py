@@ -13,7 +13,7 @@ from metrics.base import EmbeddingMetric, metric
 from metrics.effnet_lite0 import EffNetLite0
 from metrics.mobilenetv2 import MobileNetV2
 from metrics.pooled import SIDE, Pooled
-from metrics.trunks import EFFICIENTNET_LITE0, MOBILENETV2, VGG16, vgg16_trunk
+from metrics.trunks import EFFICIENTNET_LITE0, MOBILENETV2, TORCHVISION_LICENCE, VGG16, vgg16_trunk
 
 
 class VGG16Pooled(Pooled):
@@ -30,10 +30,10 @@ class VGG16Pooled(Pooled):
     about=About(
         year=2026,
         weights=(EFFICIENTNET_LITE0, MOBILENETV2, VGG16),
-        weights_licence="Apache-2.0, MIT, BSD-3-Clause",
+        weights_licence=f"Apache-2.0, MIT, {TORCHVISION_LICENCE}",
         side=SIDE,
-        parameters=20.3,
-        gmac=16.0,
+        parameters=20.31,
+        gmac=16.03,
     ),
 )
 class EnsembleCosine(EmbeddingMetric):

@@ -1,15 +1,17 @@
 """The convolutional trunks of ImageNet classifiers, frozen, for the metrics that look into them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from core.errors import UserError
-from core.weights import Weights, load
+from core.weights import Weights, load, read, resolve
 
 _OFFICIAL = "https://download.pytorch.org/models"
 TORCHVISION_LICENCE = "BSD-3-Clause"
+N = TypeVar("N", bound=nn.Module)
 
 ALEXNET = Weights(
     file="alexnet-owt-7be5be79.pth",
@@ -83,8 +85,9 @@ def efficientnet_lite0_trunk() -> nn.Module:
 
 def _torchvision(name: str, weights: Weights) -> nn.Sequential:
     """The trunk with its weights, from a whole checkpoint or from one that holds the trunk alone."""
-    inside = {key.removeprefix("features."): t for key, t in load(weights).items() if key.startswith("features.")}
-    return fitted_trunk(name, inside, weights.file)
+    path = resolve(weights)
+    inside = {key.removeprefix("features."): t for key, t in read(path).items() if key.startswith("features.")}
+    return fitted_trunk(name, inside, str(path))
 
 
 def fitted_trunk(name: str, state: Mapping[str, Tensor], where: str) -> nn.Sequential:
@@ -111,6 +114,6 @@ def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> 
     return dict(zip(own, state.values(), strict=True))
 
 
-def _frozen(net: nn.Sequential, state: Mapping[str, Tensor]) -> nn.Sequential:
+def _frozen(net: N, state: Mapping[str, Tensor]) -> N:
     net.load_state_dict(state, assign=True)
     return net.eval().requires_grad_(False)
