@@ -21,6 +21,6 @@ def walk(trunk: Iterable[nn.Module], x: Tensor, taps: tuple[int, ...]) -> tuple[
 def unit(features: Tensor) -> Tensor:
     """Features (n, c, h, w) divided by their length over channels; zero vectors stay zero.
 
-    As in the LPIPS package, but for the gradient at a zero vector, which is not a number there.
+    Its gradient is finite there too, which that of a root of a sum of squares is not.
     """
     return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)

@@ -1,7 +1,7 @@
 """Learned perceptual image patch similarity (Zhang et al., CVPR 2018, arXiv:1801.03924), version 0.1.
 
 Own, and tested against the package `lpips`: that embeds both images at every call, so the image that stays
-cannot be embedded once, and its gradient is not a number where a feature vector is 0.
+cannot be embedded once.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
 """Multi-scale structural similarity (Wang, Simoncelli & Bovik, Asilomar 2003).
 
-Own, on the moments of `ssim.py`: piq 0.8.0 and pytorch_msssim 1.0.0 give gradients that are not numbers
-wherever a scale's similarity falls to 0, take the moments of the fixed image anew at every step, and pad
-odd sizes otherwise than the authors' program does.
+Own, on the moments of `ssim.py`: piq 0.8.0 and pytorch_msssim 1.0.0 take those of the fixed image anew at every
+step (five times the time, with two fixed images), and both pad odd sizes otherwise than the authors' program.
 """
 
 import torch
@@ -27,12 +26,6 @@ def halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def power(base: Tensor, exponent: float) -> Tensor:
-    """base ** exponent, 0 with gradient 0 where the base is not positive."""
-    positive = base > 0
-    return torch.where(positive, torch.where(positive, base, 1.0) ** exponent, 0.0)
-
-
 @metric(
     "ms-ssim",
     source="Asilomar Conference on Signals, Systems and Computers 37, 2003",
@@ -41,7 +34,7 @@ def power(base: Tensor, exponent: float) -> Tensor:
 class MSSSIM(FeatureMetric):
     """1 - MS-SSIM over five scales, per channel of RGB; range [0, 1].
 
-    1, with gradient 0, where the structures of a scale are uncorrelated or worse in every channel.
+    1, with gradient 0, where in every channel some scale has structures that are opposed on average.
     """
 
     name = "ms-ssim"
@@ -62,5 +55,6 @@ class MSSSIM(FeatureMetric):
             luminance, structure = similarities(x, y)
             coarsest = k == len(EXPONENTS) - 1
             index = (luminance * structure if coarsest else structure).mean((2, 3))
-            terms.append(power(index, exponent))
+            # A power of a negative number has no meaning here; other programs take 0 as well.
+            terms.append(index.relu() ** exponent)
         return 1 - torch.stack(terms).prod(0).mean(1)

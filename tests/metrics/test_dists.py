@@ -102,6 +102,8 @@ def test_l2_pool_in_closed_form() -> None:
     assert L2Pool()(point)[0, 0].tolist() == [pytest.approx(row, abs=1e-5) for row in ([0, 0, 0], [0, 2, 0], [0, 0, 0])]
     point[..., 2, 2], point[..., 1, 1] = 0.0, 4.0
     assert L2Pool()(point)[0, 0, :2, :2].flatten().tolist() == pytest.approx([1.0] * 4, abs=1e-5)
+    zero = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    assert torch.autograd.grad(L2Pool()(zero).sum(), zero)[0].isfinite().all()
 
 
 def test_gradients_in_float64_and_at_the_edges() -> None:
