@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bench import audit, certify, distance, listing, report, run, train
+from bench import audit, certify, data, distance, listing, report, run, train
 from bench.evaluate import UnsoundError
 from core.errors import UserError
 
@@ -22,6 +22,7 @@ app.command("distance")(distance.distance)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

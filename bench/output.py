@@ -13,10 +13,10 @@ from results.statistics import radius_gain
 _WIDTH = 118
 
 
-def console() -> Console:
+def console(least: int = _WIDTH) -> Console:
     """Standard output, wide enough for the tables also where it is a pipe or a narrow window."""
     made = Console(highlight=False, markup=False)
-    return made if made.width >= _WIDTH else Console(highlight=False, markup=False, width=_WIDTH)
+    return made if made.width >= least else Console(highlight=False, markup=False, width=least)
 
 
 def as_json(rows: Sequence[Row]) -> str:

@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 
-from core.weights import Weights, locate
+from core.wanted import Weights, locate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,12 +11,12 @@ class About:
     """Facts of a metric that its code does not show.
 
     Args:
-        year: of the publication.
+        year: of the publication; 0 where there is none.
         weights: the files it computes with, from their official source.
         weights_licence: of those files, as their publisher states it.
         side: the side in pixels to which images are resized; 0 where any size is taken as it is.
         parameters: those of the networks that run, in millions.
-        gmac: multiply-adds to embed one image (or compare one pair where nothing is embedded), in 10^9.
+        gmac: multiply-adds for one image once the images it is compared with are prepared, in 10^9.
         original: what the original calls its number: "distance", or "similarity" where we give 1 - it.
         nights: published natural 2AFC score on the NIGHTS test split, in percent, and who published it.
     """

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -11,12 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from core.errors import UserError
-from core.hashes import file_sha256
+from core.hashes import file_sha256, known_sha256, remember
 from core.partial import Cut, Part, Unreachable, version_of
+from core.progress import bytes_progress
 
 LIMIT = 8 << 30
 TIMEOUT = 30.0
@@ -51,7 +49,7 @@ def fetch(url: str, to: Path, sha256: str = "", size: int = 0, *, limit: int = L
     to.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(to.with_name(f".{to.name}.lock")):  # two processes would write into one part
         if to.is_file():
-            return file_sha256(to)
+            return known_sha256(to)
         part = Part(to.with_name(f"{to.name}.part"), url, size or limit)
         _persist(part)
         digest = file_sha256(part.path)
@@ -60,13 +58,14 @@ def fetch(url: str, to: Path, sha256: str = "", size: int = 0, *, limit: int = L
             part.delete()
             raise UserError(f"{url}: expected {wanted}, got {got}; it is deleted: ask its publisher what changed")
         part.finish(to)
+    remember(to, digest)
     return digest
 
 
 def _persist(part: Part) -> None:
     """Connect until the whole file is there. Raises Unreachable when several tries in a row brought nothing."""
     failures, best = 0, part.have
-    with _progress() as progress:
+    with bytes_progress() as progress:
         task = progress.add_task(part.path.name.removesuffix(".part"), total=None)
         while True:
             try:
@@ -77,12 +76,6 @@ def _persist(part: Part) -> None:
                 if failures > len(WAITS):
                     raise Unreachable(str(cut)) from cut
                 time.sleep(WAITS[max(failures - 1, 0)])
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), transient=True)
 
 
 def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
@@ -99,6 +92,7 @@ def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
                 raise Cut("the file changed at its source")
             part.append(answer, show)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416:  # what is there is no beginning of what they have
             part.delete()
         if error.code in (416, 429) or error.code >= 500:
@@ -118,7 +112,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to anything else."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        _refuse_plain(newurl, local=req.type == "http")
+        try:
+            _refuse_plain(newurl, local=req.type == "http")
+        except UserError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

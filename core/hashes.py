@@ -42,7 +42,7 @@ def check(path: Path, key: str, stated: str = "") -> None:
 
     Raises UserError, which names both hashes.
     """
-    digest = _remembered(path)
+    digest = known_sha256(path)
     if stated:
         if not digest.startswith(stated):
             raise UserError(f"{path}: expected SHA-256 {stated}, got {digest}; delete it and take the file of {key}")
@@ -63,19 +63,20 @@ def check(path: Path, key: str, stated: str = "") -> None:
         )
 
 
-def remember(path: Path, digest: str) -> None:
-    """Note the hash of a file, as long as its size and time stay; where nothing can be noted, it is read again."""
-    with suppress(OSError):
-        _write("seen", str(path.resolve()), [*_stamp(path), digest])
-
-
-def _remembered(path: Path) -> str:
+def known_sha256(path: Path) -> str:
+    """SHA-256 of a file; it is not read again as long as its size and time stay."""
     seen = _read()["seen"].get(str(path.resolve()))
     if isinstance(seen, list) and tuple(seen[:2]) == _stamp(path):
         return str(seen[2])
     digest = file_sha256(path)
     remember(path, digest)
     return digest
+
+
+def remember(path: Path, digest: str) -> None:
+    """Note the hash of a file, as long as its size and time stay; where nothing can be noted, it is read again."""
+    with suppress(OSError):
+        _write("seen", str(path.resolve()), [*_stamp(path), digest])
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class Part:
 
     def _copy(self, answer: HTTPResponse, stream: IO[bytes], show: Callable[[int], None]) -> None:
         have = self.have
-        while chunk := answer.read(CHUNK):
+        while chunk := answer.read1(CHUNK):  # what is there, so that a cut loses none of it
             have += len(chunk)
             self._refuse_excess(have)
             stream.write(chunk)

