@@ -14,7 +14,7 @@ class Served:
 
     Args:
         content: the file.
-        cut: of each answer so many bytes come, the rest does not; None for all.
+        cut: of each answer so many bytes come, the rest does not; None for all; an iterator for one number each.
         tag: its ETag; "" for none.
         ranges: whether Range and If-Range are understood; "forced" answers 206 whatever If-Range says.
         length: whether Content-Length is sent; "chunked" sends the file in chunks of 1000 bytes, and `cut` is the
@@ -24,7 +24,7 @@ class Served:
     """
 
     content: bytes
-    cut: int | None = None
+    cut: int | Iterator[int] | None = None
     tag: str = '"one"'
     ranges: bool | str = True
     length: bool | str = True
@@ -61,11 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
         if served.tag:
             self.send_header("ETag", served.tag)
         self.end_headers()
+        cut = next(served.cut, 0) if isinstance(served.cut, Iterator) else served.cut
         if served.length == "chunked":
             pieces = [body[i : i + 1000] for i in range(0, len(body), 1000)]
             framed = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, b"")]
-            return self.wfile.writelines(framed[: served.cut])
-        body = body[: served.cut]
+            return self.wfile.writelines(framed[:cut])
+        body = body[:cut]
         served.sent += len(body)
         self.wfile.write(body)
 

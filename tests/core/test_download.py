@@ -121,6 +121,14 @@ def test_a_server_without_versions_that_always_cuts_is_given_up(to: Path) -> Non
         assert len(served.asked) == 5
 
 
+def test_progress_that_is_lost_again_is_none(to: Path) -> None:
+    """Without versions each try starts afresh: 3000 bytes after 2000 are no more than 3000 before."""
+    with serve(CONTENT, cut=iter([3000, 2000] * 10), tag="") as served:
+        with pytest.raises(Unreachable):
+            fetch(served.url, to)
+        assert len(served.asked) == 5
+
+
 def test_a_wrong_hash_is_refused_with_both_hashes_and_deleted(to: Path) -> None:
     with serve(CONTENT) as served, pytest.raises(UserError, match=f"expected .*SHA-256 {'0' * 64}, got .*{SHA256}"):
         fetch(served.url, to, "0" * 64)
