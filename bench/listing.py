@@ -36,7 +36,7 @@ def _metrics() -> "Table":
 
     table = Table(title="perceptbench: metrics", caption=_CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for column, width in (
-        ("name", 17), ("what it is", 21), ("source; licences", 18), ("size", 10), ("proved", 7), ("NIGHTS", 6),
+        ("name", 18), ("what it is", 21), ("source; licences", 18), ("size", 10), ("proved", 7), ("NIGHTS", 6),
         ("here?", 10),
     ):  # fmt: skip
         table.add_column(column, overflow="fold", width=width)

@@ -61,7 +61,6 @@ def _about(
         side=224,
         parameters=parameters,
         gmac=gmac,
-        original="similarity",
         nights=None if nights is None else (nights, _PUBLISHED),
     )
 

@@ -40,6 +40,7 @@ def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(folder))
     monkeypatch.setenv("PERCEPTBENCH_OFFLINE", "1")
+    monkeypatch.setattr("core.hashes.store", lambda: tmp_path / "hashes.json")
     for name in ("XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     return folder

@@ -111,7 +111,8 @@ def test_a_batch_equals_its_items_at_any_size_with_gradients() -> None:
     (gradient,) = torch.autograd.grad(together.sum(), x)
     assert gradient.isfinite().all()
     assert (gradient.flatten(1).norm(dim=1) > 0).all()
-    assert all(not t.requires_grad for t in subject.weights())
+    assert all(not p.requires_grad for p in subject.net.parameters())
+    assert all(isinstance(t, torch.Tensor) for t in subject.weights())
 
 
 def test_resizing_is_pillows() -> None:

@@ -1,7 +1,6 @@
 """DreamSim against its package, on small random checkpoints in the layout of its release."""
 
 import json
-import pickle
 import shutil
 import warnings
 import zipfile
@@ -205,12 +204,23 @@ def test_adapters_of_other_networks_are_refused(release: Release) -> None:
         Adapter.read(b'{"r": 1, "lora_alpha": 1}', {"bias.weight": torch.zeros(1)})
 
 
+class Touches:
+    """Code in a pickle: it makes a file where it is loaded freely."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
 def test_archives_are_not_trusted(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = release.cache / "clip_vitb32_pretrain.pth.tar"
-    checkpoint.write_bytes(pickle.dumps(print))
+    torch.save({"state_dict": Touches(release.cache / "touched")}, checkpoint)
     release.pack()
     with pytest.raises(UserError, match=r"clip_vitb32_pretrain\.pth\.tar is damaged, or would need code"):
         build("dreamsim-clip")
+    assert not (release.cache / "touched").exists()
     torch.save([torch.zeros(1)], checkpoint)
     release.pack()
     with pytest.raises(UserError, match=r"dictionary of tensors in clip_vitb32_pretrain\.pth\.tar, got list"):
