@@ -36,8 +36,8 @@ def _metrics() -> "Table":
 
     table = Table(title="perceptbench: metrics", caption=_CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for column, width in (
-        ("name", 18), ("what it is", 21), ("source; licences", 18), ("size", 10), ("proved", 7), ("NIGHTS", 6),
-        ("here?", 10),
+        ("name", 17), ("what it is", 20), ("source; licences", 18), ("size", 10), ("proved", 6), ("NIGHTS", 6),
+        ("here?", 8),
     ):  # fmt: skip
         table.add_column(column, overflow="fold", width=width)
     for entry in entries():

@@ -158,6 +158,12 @@ def test_no_more_is_written_than_allowed_whether_the_server_says_how_much_comes(
     assert not left_over(to)
 
 
+def test_a_file_that_is_said_to_be_too_large_is_not_begun(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial.Part, "_copy", lambda *rest: pytest.fail("it was begun"))
+    with serve(CONTENT) as served, pytest.raises(UserError, match=f"at most 2500 bytes, got {len(CONTENT)} or more"):
+        fetch(served.url, to, limit=2500)
+
+
 def test_a_file_in_chunks_ends_with_its_last_chunk_and_not_with_the_connection(to: Path) -> None:
     with serve(CONTENT, length="chunked", cut=50) as served:
         assert fetch(served.url, to) == SHA256

@@ -134,6 +134,25 @@ def test_a_stated_hash_is_checked_at_every_use(folder: Path, digits: int) -> Non
     assert path.exists(), "what a user put there is not deleted"
 
 
+def test_a_copy_in_a_package_is_held_to_the_stated_hash_too(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got = put(machine / "site" / "a_package" / "net.safetensors")
+    monkeypatch.syspath_prepend(str(machine / "site"))
+    (machine / "site" / "a_package" / "__init__.py").write_text("")
+    for stated in (got, "0" * 64):
+        asked = Weights(file="net.safetensors", url=URL, sha256=stated, package="a_package:net.safetensors")
+        if stated == got:
+            assert resolve(asked).parent.name == "a_package"
+        else:
+            with pytest.raises(UserError, match=f"expected SHA-256 {stated}, got {got}"):
+                resolve(asked)
+
+
+def test_what_is_got_by_hand_is_not_looked_for_among_what_others_fetched() -> None:
+    put(Path(torch.hub.get_dir()) / "checkpoints" / "net-v1.safetensors")
+    assert locate(Weights(file="a.safetensors", url=URL)) is not None
+    assert locate(Weights(file="a.safetensors", url=URL, by_hand="take it")) is None
+
+
 def test_a_hash_that_nobody_states_is_recorded_at_first_use_and_checked_from_then_on(folder: Path) -> None:
     path, other = folder / "net.safetensors", folder / "other.safetensors"
     first = put(path)
