@@ -16,7 +16,7 @@ from metrics.trunks import fitted_trunk
 WEIGHTS = Weights(
     file="r_lpips_alex.pth",
     url="https://github.com/SaraGhazanfari/R-LPIPS",
-    by_hand="get a checkpoint of the authors, or train one with their program,",
+    by_hand="take a checkpoint of the authors, or train one with their program",
 )
 
 
