@@ -26,8 +26,8 @@ from metrics.views import View, apply, draw_views
 HEADS = Weights(
     file="elpips_heads_vgg_full_avg.safetensors",
     url="https://github.com/mkettune/elpips/blob/master/elpips/vgg_full_avg.npy",
-    by_hand="the authors publish a pickled NumPy dictionary, which runs code when it is opened; convert it, with the "
-    "same names, to safetensors on a machine where you trust it: get it",
+    by_hand="save the authors' pickled NumPy dictionary, which runs code when it is opened, as safetensors with the "
+    "same names, where you trust it; take it",
 )
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 _KEEP = 0.99

@@ -62,7 +62,7 @@ def real_power(base: Tensor, exponent: float) -> Tensor:
 
 @metric(
     "fsim",
-    source="IEEE TIP 20(8):2378-2386, 2011",
+    source="IEEE TIP 20(8):2378-2386",
     about=About(year=2011, gmac=0.00135, original="similarity"),
 )
 class FSIM(FeatureMetric):

@@ -7,14 +7,17 @@ from typing import Any
 from torch import Tensor
 
 from core.card import About
-from core.errors import UserError
-from core.weights import read
+from core.weights import Weights, read, resolve
 from metrics.base import metric
 from metrics.lpips import LPIPS
 from metrics.lpips_net import NETS, LPIPSNet, read_heads
 from metrics.trunks import fitted_trunk
 
-REPOSITORY = "https://github.com/SaraGhazanfari/R-LPIPS"
+WEIGHTS = Weights(
+    file="r_lpips_alex.pth",
+    url="https://github.com/SaraGhazanfari/R-LPIPS",
+    by_hand="take a checkpoint of the authors, or train one with their program",
+)
 
 
 def from_package_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
@@ -35,15 +38,14 @@ def from_package_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
 
 @metric(
     "r-lpips",
-    source=f"arXiv:2307.15157; weights: {REPOSITORY.removeprefix('https://')}",
-    about=About(year=2023, weights_licence="none stated", parameters=2.471, gmac=0.656),
+    source="arXiv:2307.15157; weights: github SaraGhazanfari/R-LPIPS",
+    about=About(year=2023, weights=(WEIGHTS,), weights_licence="none stated", parameters=2.471, gmac=0.656),
 )
 def r_lpips(file: str = "") -> LPIPS:
     """LPIPS on AlexNet, trained adversarially: `r-lpips:FILE.pth` loads an authors' checkpoint.
 
     Args:
-        file: the authors' .pth, a state dict of the package's LPIPS.
+        file: the authors' .pth, a state dict of the package's LPIPS; without it, r_lpips_alex.pth among the weights.
     """
-    if not file:
-        raise UserError(f"r-lpips needs the authors' checkpoint, r-lpips:FILE.pth; see {REPOSITORY}")
-    return LPIPS(from_package_layout(read(Path(file)), file), "r-lpips")
+    path = Path(file) if file else resolve(WEIGHTS)
+    return LPIPS(from_package_layout(read(path), str(path)), "r-lpips")

@@ -13,9 +13,8 @@ from core.spec import Ref
 from core.tensors import Images
 from metrics.base import EmbeddingMetric, LipschitzMetric, Metric, metric
 
-# `py` and `r-lpips` need a user's file (test_py.py, test_lpips.py); `lipsim-paper` costs 4 GMAC an image
-# (test_lipsim_paper.py).
-ELSEWHERE = {"py", "r-lpips", "lipsim-paper"}
+# `py` needs a user's file (test_py.py); `lipsim-paper` costs 4 GMAC an image (test_lipsim_paper.py).
+ELSEWHERE = {"py", "lipsim-paper"}
 NAMES = [name for name in metric.names() if name not in ELSEWHERE]
 CASES = [*NAMES, "lipsim untrained"]
 CHEAPER = {"e-lpips": "e-lpips(n=2)"}

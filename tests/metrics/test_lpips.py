@@ -244,8 +244,10 @@ def test_r_lpips_reads_what_the_package_writes(tmp_path: Path) -> None:
         torch.testing.assert_close(ours(x, y), wanted, rtol=1e-5, atol=0)
 
 
-def test_r_lpips_says_what_it_needs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"r-lpips needs the authors' checkpoint, r-lpips:FILE.pth; see https://github"):
+def test_r_lpips_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"r_lpips_alex.pth are not on this machine .* https://github.com/SaraGhaz"):
         metric.build(Ref("r-lpips"))
     with pytest.raises(UserError, match=r"expected the trunk of torchvision's alexnet in mine.pth"):
         from_package_layout({"net.slice1.0.weight": torch.zeros(64, 3, 11, 11)}, "mine.pth")
