@@ -39,10 +39,8 @@ def global_generator_untouched() -> Iterator[None]:
     assert torch.equal(torch.random.get_rng_state(), before), "the test changed torch's global random state"
 
 
-@pytest.fixture(autouse=True, scope="session")
-def hashes_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hashes of files made for a test are not recorded among those of the user's weights."""
+@pytest.fixture(autouse=True)
+def hashes_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of files made for a test are not recorded among those of the user's weights, nor for another test."""
     kept = tmp_path_factory.mktemp("hashes") / "hashes.json"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.hashes.store", lambda: kept)
-        yield
+    monkeypatch.setattr("core.hashes.store", lambda: kept)

@@ -27,6 +27,10 @@ SURFACE = {
         "--images", "--to", "--teacher", "--data", "--steps", "--finetune-steps", "--lr", "--radius", "--batch-size",
         "--limit", "--seed", "--help",
     },
+    "train lpips": {
+        "--data", "--to", "--net", "--tune", "--loss", "--margin", "--epochs", "--batch-size", "--lr", "--trunk-lr",
+        "--hold-out", "--limit", "--seed", "--help",
+    },
 }  # fmt: skip
 
 
