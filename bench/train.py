@@ -57,7 +57,7 @@ def lpips(
     lr: Annotated[float, typer.Option("--lr", help="Learning rate of the heads.")] = 1e-4,
     trunk_lr: Annotated[float, typer.Option("--trunk-lr", help="Learning rate of the trunk.")] = 1e-5,
     hold_out: Annotated[float, typer.Option("--hold-out", help="Share of the images never seen in training.")] = 0.2,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only this many triplets.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only this many triplets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random number.")] = 0,
 ) -> None:
     """Fit LPIPS to human answers, and compare it with the stock heads on images it never saw."""

@@ -1,7 +1,6 @@
 """What `bench train lpips` does around the fit: hold out, score before and after, write file and record."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import torch
 
 from core.errors import UserError
-from core.files import write_atomically
+from core.files import weights_target, write_atomically
 from core.spec import Ref
 from metrics.lpips import published
 from metrics.lpips_file import save_lpips
@@ -30,19 +29,19 @@ def run(data: str, to: Path, options: Mapping[str, Any], limit: int | None, comm
         if options[option] not in known:
             raise UserError(f"--{option} wants one of {', '.join(known)}, got {options[option]!r}")
     config = LPIPSConfig(**options).checked()
-    if to.suffix != ".safetensors":
-        raise UserError(f"--to wants a name ending in .safetensors, got {to}")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(to.parent, os.W_OK):
-        raise UserError(f"--to wants a folder that can be written, got {to.parent}")
+    weights_target(to)
     source = triplets.build(Ref.parse(data)).limited(limit)
     split = hold_out(source, config.hold_out, config.seed)
+    references = [entry.images[0] if entry.images else entry.id for entry in split.held.entries]
+    if len(set(references)) < 2:
+        raise UserError(
+            f"{data}: expected held-out triplets of two references or more, got one; choose another --hold-out"
+        )
     net = published(config.net)
     before = _credits(net, split.held)
     curve = fit(net, split.learn, config)
     after = _credits(net, split.held)
     scores = {"stock": before, "trained": after, "gain": after - before}
-    references = [entry.images[0] if entry.images else entry.id for entry in split.held.entries]
     estimates = {name: clustered_mean(credit, references, config.seed) for name, credit in scores.items()}
     save_lpips(net, to, tuned=config.tune == "trunk")
     record = {

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from core.errors import UserError
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary path beside `path`, flush it to disk, then rename it over."""
@@ -16,6 +18,15 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def weights_target(to: Path) -> None:
+    """Make the folder of weights to be written. Raises UserError for another ending, or where it cannot be written."""
+    if to.suffix != ".safetensors":
+        raise UserError(f"--to wants a name ending in .safetensors, got {to}")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(to.parent, os.W_OK):
+        raise UserError(f"--to wants a folder that can be written, got {to.parent}")
 
 
 def cache_folder() -> Path:

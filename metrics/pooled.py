@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from core.tensors import Embeddings, Images
 from metrics.base import EmbeddingMetric
+from metrics.vision import IMAGENET
 
 SIDE = 224
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def by_imagenet(x: Images) -> Tensor:
     """Images in [0, 1] by the mean and deviation of ImageNet's channels."""
-    mean, deviation = (x.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
+    mean, deviation = (x.new_tensor(values)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
     return (x - mean) / deviation
 
 

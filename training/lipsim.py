@@ -1,7 +1,6 @@
 """Train LipSim from photographs: data in, one weights file and its record out."""
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.errors import UserError
-from core.files import write_atomically
+from core.files import weights_target, write_atomically
 from core.spec import Ref
 from metrics.base import EmbeddingMetric, metric
 from metrics.lipschitz.checkpoint import save_network
@@ -52,11 +51,7 @@ def train_lipsim(sources: Sources, config: TrainConfig, to: Path, command: str) 
     weights of the highest certified one are those that are written.
     Raises UserError for bad input, before anything is computed.
     """
-    if to.suffix != ".safetensors":
-        raise UserError(f"--to wants a name ending in .safetensors, got {to}")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(to.parent, os.W_OK):
-        raise UserError(f"--to wants a folder that can be written, got {to.parent}")
+    weights_target(to)
     started = time.monotonic()
     teacher = metric.build(Ref.parse(sources.teacher))
     if not isinstance(teacher, EmbeddingMetric):

@@ -4,8 +4,7 @@ d0 and d1 are the distances of the reference to left and right, shape (n,); `sha
 who preferred right, in [0, 1].
 """
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 Loss = Literal["2afc", "ranking", "regression"]
 LOSSES: tuple[Loss, ...] = ("2afc", "ranking", "regression")
-PairLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 _TINY = 0.01
 _HIDDEN = 32

@@ -191,6 +191,14 @@ def test_options_that_fit_nothing_are_refused(tmp_path: Path, change: dict[str, 
     assert not list(tmp_path.iterdir())
 
 
+def test_one_held_reference_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
+    """No interval comes from one cluster, and a fit that ends so would be lost."""
+    options = {"net": "alex", "tune": "heads", "loss": "2afc", "hold_out": 0.4}
+    with pytest.raises(UserError, match="two references"):
+        run("photos", tmp_path / "a.safetensors", options, 3, "")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="needs AlexNet's weights: ../shared/weights is not there")
 @pytest.mark.parametrize("tune", ["heads", "trunk"])
 def test_the_command_writes_a_metric_that_can_be_used(
