@@ -13,7 +13,8 @@ from torch.autograd.functional import jvp, vjp
 from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network, save_network
 from metrics.lipschitz.layers import SLACK, SLL, SLLConv, SLLLinear, gram_rows_conv, gram_rows_linear, sll_scale
-from metrics.lipschitz.network import LipSimConfig, LipSimNet, freeze, sum_pool, unshuffle, untrained
+from metrics.lipschitz.network import LipSimConfig, LipSimNet, freeze, untrained
+from metrics.lipschitz.stem import sum_pool, unshuffle
 from metrics.lipsim import lipsim
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=7)
