@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -21,6 +22,15 @@ class Batch:
     kind: str
     images: Tensor
     target: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        images, target = (tensor.to(device, non_blocking=True) for tensor in (self.images, self.target))
+        return Batch(self.kind, images, target)
+
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU reads it fast; DataLoader asks for it."""
+        return Batch(self.kind, self.images.pin_memory(), self.target.pin_memory())
 
 
 @dataclass(frozen=True, slots=True)
