@@ -1,4 +1,4 @@
-"""What decides a number besides its arguments: weights, data and code, as SHA-256."""
+"""What decides a number besides its arguments and its weights (metrics/identity.py): data and code, as SHA-256."""
 
 import hashlib
 import importlib
@@ -7,8 +7,6 @@ import sys
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
-
-from metrics.base import Metric
 
 OURS = ("core", "triplets", "metrics", "attacks", "certifiers")
 
@@ -31,16 +29,6 @@ def library_versions(*modules: str) -> str:
     owners = packages_distributions()
     named = dict.fromkeys((*LIBRARIES, *(owners.get(module, [module])[0] for module in modules)))
     return " ".join(f"{name} {version(name)}" for name in named)
-
-
-def weights_sha256(metric: Metric) -> str:
-    """Over the tensors a metric computes with: shapes, types and values."""
-    digest = hashlib.sha256()
-    for tensor in metric.weights():
-        array = tensor.detach().cpu().contiguous()
-        digest.update(f"{tuple(array.shape)} {array.dtype}".encode())
-        digest.update(array.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def code_sha256(*components: object) -> str:

@@ -8,12 +8,13 @@ from typing import cast
 from attacks.base import Attack, Ensemble, attack
 from attacks.runner import parts_of
 from bench.checks import Request, check, chosen_aim, chosen_attack, chosen_certifier, refs
-from bench.fingerprints import code_sha256, library_versions, weights_sha256
+from bench.fingerprints import code_sha256, library_versions
 from certifiers.base import Certifier, certifier
 from core.errors import UserError
 from core.spec import Norm, Ref, RunSpec, Scalar
 from core.threat import Move, Threat
 from metrics.base import LipschitzMetric, Metric, metric
+from metrics.identity import weights_sha256
 from triplets.base import TripletSource, triplets
 
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from attacks.norms import size
 from attacks.objectives import FlipPreference
-from bench.fingerprints import weights_sha256
 from core.errors import UserError
 from core.files import write_atomically
 from core.noise import forked_rng
 from core.spec import Ref, canonical_json
 from core.tensors import Images
 from metrics.base import metric
+from metrics.identity import weights_sha256
 from results.record import Record
 from triplets.base import Triplets, triplets
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 
-def _seed(*parts: object) -> int:
+def seed_of(*parts: object) -> int:
+    """A seed that follows from what is to be drawn, and from nothing else; in [0, 2^63)."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -37,7 +38,7 @@ class Noise:
     @classmethod
     def make(cls, seed: int, ids: Sequence[str], label: str = "") -> "Noise":
         """Fresh generators for these samples."""
-        seeds = (_seed(seed, label, name) for name in ids)
+        seeds = (seed_of(seed, label, name) for name in ids)
         return cls(seed, tuple(ids), tuple(torch.Generator().manual_seed(s) for s in seeds), label)
 
     def stream(self, name: str) -> "Noise":
@@ -52,7 +53,7 @@ class Noise:
 
     def common(self) -> torch.Generator:
         """One generator for all samples: what it draws depends on seed and stream, not on who is in the batch."""
-        return torch.Generator().manual_seed(_seed(self.seed, self.label))
+        return torch.Generator().manual_seed(seed_of(self.seed, self.label))
 
     def normal(self, like: Tensor) -> Tensor:
         """Standard normal numbers, shaped and placed as `like` (n, ...)."""

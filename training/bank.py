@@ -1,96 +1,109 @@
-"""Photographs for training: a folder or a tar file, decoded once into one array of bytes."""
+"""Photographs for training: folders and tar files, read and decoded when one is asked for."""
 
 import hashlib
-import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, UnidentifiedImageError
-from torch import Tensor
+from PIL import Image
 
 from core.errors import UserError
+from training.digests import Place, digests
+from triplets.distortions import Pixels
+from triplets.images import MAX_BYTES, decode
 
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
-_MAX_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """`images` are bytes (n, 3, size, size); `sha256` is over the files' content and order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank(Sequence[Pixels]):
+    """Photographs that stay in their files: of each only its place is kept, so a million of them fit.
 
-    images: Tensor
+    Indexing decodes one: (h, w, 3) bytes. `sha256` is over their names, contents and order.
+    """
+
     names: tuple[str, ...]
-    sha256: str
+    places: tuple[Place, ...]
+    digests: tuple[bytes, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def floats(self, index: Tensor) -> Tensor:
-        """Some of the images as floats in [0, 1]."""
-        return self.images[index].float() / 255
+    def __getitem__(self, index: int) -> Pixels:  # type: ignore[override]
+        return np.asarray(self.photo(index))
+
+    def photo(self, index: int) -> Image.Image:
+        """One photograph in RGB. Raises UserError, with its name, where the file has no whole image."""
+        place = self.places[index]
+        return decode(place.read(), Path(place.path), self.names[index])
+
+    @property
+    def sha256(self) -> str:
+        """In hex; another one for every selection."""
+        total = hashlib.sha256()
+        for name, digest in zip(self.names, self.digests, strict=True):
+            total.update(name.encode() + b"\0" + digest)
+        return total.hexdigest()
+
+    def select(self, index: Iterable[int]) -> "Bank":
+        """Some of the photographs."""
+        chosen = list(index)
+        parts = (tuple(values[i] for i in chosen) for values in (self.names, self.places, self.digests))
+        return Bank(*parts)  # type: ignore[arg-type]
 
 
-def load_bank(path: Path, size: int = 224, limit: int | None = None) -> Bank:
-    """Read all images of a folder (recursively) or tar file, centre-cropped to `size`.
+def load_bank(paths: Sequence[Path], limit: int | None = None) -> Bank:
+    """The photographs of some folders (recursively) and tar files, equal files once.
 
-    Raises UserError when there are none, or when a file is not an image.
+    Every file is read once for its SHA-256, and again only where its size or time has changed. With
+    `limit`, that many of a fixed shuffle by name.
+
+    Raises UserError when there are none, and for a damaged or compressed tar file or a file that is too large.
     """
-    digest = hashlib.sha256()
-    names: list[str] = []
-    arrays: list[np.ndarray] = []
-    for name, content in _files(path):
-        if limit is not None and len(names) == limit:
-            break
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                arrays.append(_square(image.convert("RGB"), size))
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{path}: {name} is not a readable image ({error})") from error
-        names.append(name)
-        digest.update(name.encode() + content)
-    if not names:
-        raise UserError(f"{path}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
-    images = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    return Bank(images, tuple(names), digest.hexdigest())
+    found = [(name, place) for path in paths for name, place in _files(path)]
+    if not found:
+        sources = ", ".join(map(str, paths))
+        raise UserError(f"{sources}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
+    if limit is not None:
+        drawn = sorted(range(len(found)), key=lambda i: hashlib.sha256(f"limit {found[i][0]}".encode()).digest())
+        found = [found[i] for i in sorted(drawn[:limit])]
+    names, places = zip(*found, strict=True)
+    bank = Bank(names, places, digests(places))
+    # Under two names the same photograph could be learnt from and held out.
+    first = dict(reversed([(digest, i) for i, digest in enumerate(bank.digests)]))
+    return bank if len(first) == len(bank) else bank.select(sorted(first.values()))
 
 
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+def _files(path: Path) -> list[tuple[str, Place]]:
     if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
-            _bounded(file.stat().st_size, file)
-            yield str(file.relative_to(path)), file.read_bytes()
-    elif path.is_file() and tarfile.is_tarfile(path):
-        yield from _members(path)
-    else:
-        raise UserError(f"expected a folder of images or a tar file, got {path}")
+        return list(_folder(path))
+    if path.is_file() and tarfile.is_tarfile(path):
+        return list(_members(path))
+    raise UserError(f"expected a folder of images or a tar file, got {path}")
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+def _folder(path: Path) -> Iterable[tuple[str, Place]]:
+    for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
+        status = file.stat()
+        _bounded(status.st_size, str(file))
+        yield str(file.relative_to(path)), Place(str(file), 0, status.st_size, status.st_mtime_ns)
+
+
+def _members(path: Path) -> Iterable[tuple[str, Place]]:
+    time = path.stat().st_mtime_ns
     try:
-        with tarfile.open(path) as archive:
-            members = [m for m in archive if m.isfile() and Path(m.name).suffix.lower() in SUFFIXES]
-            for member in sorted(members, key=lambda m: m.name):
-                _bounded(member.size, member.name)
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    yield member.name, stream.read()
+        # Without "r:" a compressed one would open too, and its members lie nowhere in the file.
+        with tarfile.open(path, "r:") as archive:
+            members = [m for m in archive if m.isreg() and Path(m.name).suffix.lower() in SUFFIXES]
     except tarfile.TarError as error:
-        raise UserError(f"{path} is a damaged tar file ({error}); copy it again") from error
+        raise UserError(f"{path} is a damaged or compressed tar file ({error}); copy it again or unpack it") from error
+    for member in sorted(members, key=lambda m: m.name):
+        _bounded(member.size, member.name)
+        yield member.name, Place(str(path), member.offset_data, member.size, time)
 
 
-def _bounded(size: int, name: object) -> None:
-    if size > _MAX_BYTES:
-        raise UserError(f"{name}: expected an image of at most {_MAX_BYTES >> 20} MiB, got {size} bytes")
-
-
-def _square(image: Image.Image, size: int) -> np.ndarray:
-    if image.size != (size, size):
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(image)
+def _bounded(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        raise UserError(f"{name}: expected an image of at most {MAX_BYTES >> 20} MiB, got {size} bytes")

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
+import numpy as np
 import torch
 
 from core.errors import UserError
@@ -47,3 +49,12 @@ def hold_out(source: TripletSource, share: float, seed: int) -> Split:
         )
     learn, kept = (replace(source, entries=entries) for entries in parts)
     return Split(learn, kept, len(source) - len(learn) - len(kept))
+
+
+def held_by_name(names: Sequence[str], every: int) -> np.ndarray:
+    """Which of some photographs are held out, (n,): about one in `every`.
+
+    Each by the SHA-256 of its own name, so that adding photographs moves no other.
+    """
+    digests = (sha256(f"held out {name}".encode()).digest() for name in names)
+    return np.array([int.from_bytes(digest[:8], "big") % every == 0 for digest in digests], dtype=bool)

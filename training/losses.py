@@ -1,24 +1,39 @@
-"""Losses on the *unnormalised* margin, which is the certified radius (certificates, section 2).
+"""What is asked of a triplet, and of all triplets of a batch.
 
 Notation: g are embeddings, u = g / |g|. A triplet (i, j, k) is answered `j` when
 <g_i, u_j - u_k> > 0, and cannot be flipped by moving image i by less than
 
-    r_ijk = <g_i, u_j - u_k> / |u_j - u_k|          (pixel l2, for a 1-Lipschitz g).
+    r_ijk = <g_i, u_j - u_k> / |u_j - u_k|          (pixel l2, for a 1-Lipschitz g)
+
+the *unnormalised* margin, which is the certified radius (certificates, section 2). The paper's
+margin is that of the cosine distances: d(i, k) - d(i, j) = <u_i, u_j - u_k>.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LOSSES = ("hinge", "cosine", "hkr")
 _TINY = 1e-8
 
 
 def batch_radii(g: Tensor) -> Tensor:
     """r_ijk for every triplet within a batch of embeddings (n, d): shape (n, n, n)."""
     u = F.normalize(g, dim=1)
-    projection = g @ u.T
     gap = (2 - 2 * u @ u.T).clamp_min(_TINY).sqrt()
-    return (projection[:, :, None] - projection[:, None, :]) / gap
+    return _differences(g @ u.T) / gap
+
+
+def batch_margins(g: Tensor) -> Tensor:
+    """d(i, k) - d(i, j) by cosine distance, for embeddings (n, d): shape (n, n, n), in [-2, 2]."""
+    u = F.normalize(g, dim=1)
+    return _differences(u @ u.T)
+
+
+def _differences(similarity: Tensor) -> Tensor:
+    return similarity[:, :, None] - similarity[:, None, :]
 
 
 def triplet_radii(reference: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -27,28 +42,81 @@ def triplet_radii(reference: Tensor, left: Tensor, right: Tensor) -> Tensor:
     return (reference * w).sum(1) / w.norm(dim=1).clamp_min(_TINY)
 
 
+def triplet_margins(reference: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """d(reference, left) - d(reference, right) by cosine distance, for embeddings (n, d)."""
+    return F.cosine_similarity(reference, right) - F.cosine_similarity(reference, left)
+
+
 def hinge(radii: Tensor, target: float) -> Tensor:
     """max(0, 1 - r / target): zero once the radius is reached."""
     return F.relu(1 - radii / target)
 
 
-def ordering_weight(teacher: Tensor) -> Tensor:
-    """max(0, s_ij - s_ik) for similarities (n, n): (n, n, n), zero where an image meets itself."""
-    weight = (teacher[:, :, None] - teacher[:, None, :]).clamp_min(0)
-    other = 1 - torch.eye(len(teacher), device=teacher.device)
-    return weight * other[:, :, None] * other[:, None, :]
+def cosine_hinge(margins: Tensor, target: float) -> Tensor:
+    """max(0, target - y (d0 - d1)) of the signed margins y (d0 - d1): the loss of DreamSim and LipSim."""
+    return F.relu(target - margins)
 
 
-def ordering_loss(g: Tensor, teacher: Tensor, target: float) -> Tensor:
-    """Hinge over all triplets of a batch, ordered as the teacher orders them.
+def hinge_kr(radii: Tensor, target: float, weight: float) -> Tensor:
+    """-y f + weight max(0, target - y f), where y f are signed radii (Serrurier et al., arXiv:2006.06520).
 
-    Each triplet weighs as much as the teacher's two similarities differ, so near ties, where the
-    teacher's order is mostly noise, hardly count.
+    There f is one 1-Lipschitz function, and the mean of y f the Kantorovich-Rubinstein dual: the cost
+    of moving one class onto the other. Here every triplet has its own f, the radius as a function of the
+    reference, and y f stays as it is when left and right are swapped: no class is left to be moved. The
+    first term is then the mean certified radius, wrong answers counted against it; it pulls without end,
+    where the hinge stops. |y f| <= |g(reference)|, so it is bounded.
+    """
+    return weight * F.relu(target - radii) - radii
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The loss of a triplet.
 
     Args:
-        g: student embeddings (n, d).
-        teacher: the teacher's cosine similarities (n, n).
-        target: the radius asked for, in pixel l2.
+        loss: "hinge" and "hkr" are of the certified radius, "cosine" of the paper's margin.
+        radius: what "hinge" and "hkr" ask for, in pixel l2.
+        margin: what "cosine" asks for, in units of the cosine distance.
+        hinge_weight: the weight of the hinge in "hkr".
     """
-    weight = ordering_weight(teacher)
-    return (weight * hinge(batch_radii(g), target)).sum() / weight.sum().clamp_min(_TINY)
+
+    loss: str = "hinge"
+    radius: float = 5.0
+    margin: float = 0.5
+    hinge_weight: float = 10.0
+
+    def penalty(self, signed: Tensor) -> Tensor:
+        """Of radii or margins that are positive where the answer is right; same shape."""
+        match self.loss:
+            case "cosine":
+                return cosine_hinge(signed, self.margin)
+            case "hkr":
+                return hinge_kr(signed, self.radius, self.hinge_weight)
+            case _:
+                return hinge(signed, self.radius)
+
+    def of_triplets(self, reference: Tensor, left: Tensor, right: Tensor, sign: Tensor) -> Tensor:
+        """The mean over triplets of embeddings (n, d); sign (n,) is +1 where `right` is preferred, else -1."""
+        score = triplet_margins if self.loss == "cosine" else triplet_radii
+        return self.penalty(sign * score(reference, left, right)).mean()
+
+    def of_batch(self, g: Tensor, teacher: Tensor) -> Tensor:
+        """The mean over all triplets of a batch, ordered as the teacher orders them.
+
+        Each triplet weighs as much as the teacher's two similarities differ, so near ties, where
+        the teacher's order is mostly noise, hardly count.
+
+        Args:
+            g: student embeddings (n, d).
+            teacher: the teacher's cosine similarities (n, n).
+        """
+        weight = ordering_weight(teacher)
+        score = batch_margins if self.loss == "cosine" else batch_radii
+        return (weight * self.penalty(score(g))).sum() / weight.sum().clamp_min(_TINY)
+
+
+def ordering_weight(teacher: Tensor) -> Tensor:
+    """max(0, s_ij - s_ik) for similarities (n, n): (n, n, n), zero where an image meets itself."""
+    weight = _differences(teacher).clamp_min(0)
+    other = 1 - torch.eye(len(teacher), device=teacher.device)
+    return weight * other[:, :, None] * other[:, None, :]

@@ -1,45 +1,131 @@
-"""The teacher's embeddings of a bank of images, mirrored ones included, computed once."""
+"""The teacher's embeddings of photographs at their fixed views, computed once."""
 
 import hashlib
-import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
+from rich.console import Console
 from rich.progress import track
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils.data import DataLoader
 
+from core.errors import UserError
 from core.files import write_atomically
 from metrics.base import EmbeddingMetric
+from metrics.identity import weights_sha256
 from training.bank import Bank
+from training.stored import Stored, cache_folder, store
+from training.views import RECIPE, Views, to_bytes, to_floats
 
 _BATCH = 32
+"""Images that pass through the teacher at once."""
+_SHARD = 1024
+"""Images a file while they are computed: what an interruption may lose."""
+_PRECISION = "bfloat16 autocast, kept as float16"
 
 
-def cache_folder() -> Path:
-    """Where caches live: PERCEPTBENCH_CACHE, else the user's cache folder."""
-    base = os.environ.get("PERCEPTBENCH_CACHE")
-    return Path(base) if base else Path.home() / ".cache" / "perceptbench"
+def teacher_embeddings(
+    teacher: EmbeddingMetric, name: str, bank: Bank, views: Views, device: str = "cpu", workers: int = 0
+) -> Stored:
+    """Unit embeddings (n, K, d) in float16 of every photograph at each of K views, from the cache or computed.
 
+    The cache is keyed by photographs, views, and the teacher's weights; not by the device, whose rounding
+    is small beside that of bfloat16. A computation that was interrupted goes on where it was.
 
-def teacher_embeddings(metric: EmbeddingMetric, name: str, bank: Bank) -> Tensor:
-    """Unit embeddings (n, 2, d) of every image and of its mirror image, from the cache or computed.
+    Args:
+        teacher: moved to `device`.
+        name: what the teacher is called, with its arguments.
+        workers: processes that decode; 0 for this one.
 
-    The cache is keyed by the content of the images and the teacher's weights.
+    Raises UserError for a photograph that cannot be decoded, and where an embedding is not finite.
     """
-    digest = hashlib.sha256(f"{name} {bank.sha256} {bank.images.shape}".encode())
-    for tensor in metric.weights():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    path = cache_folder() / "teacher" / f"{digest.hexdigest()[:24]}.safetensors"
-    if path.is_file():
-        return load_file(path)["embeddings"]
-    rows = []
-    with torch.inference_mode():
-        for start in track(range(0, len(bank), _BATCH), description=f"teacher {name}"):
-            x = bank.floats(torch.arange(start, min(start + _BATCH, len(bank))))
-            pair = [F.normalize(metric.embed(view), dim=1) for view in (x, x.flip(3))]
-            rows.append(torch.stack(pair, 1))
-    embeddings = torch.cat(rows).contiguous()
-    write_atomically(path, lambda part: save_file({"embeddings": embeddings}, part))
-    return embeddings
+    parts = (bank.sha256, views, RECIPE, name, weights_sha256(teacher), _PRECISION)
+    folder = cache_folder() / "teacher" / hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+    whole = Stored(folder / "embeddings.npy")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several processes of one run ask for the same: one computes, the others wait.
+    with FileLock(folder / ".lock"):
+        if not whole.path.is_file():
+            shards = _shards(bank, views, folder)
+            _compute(teacher.to(device), name, Photographs(bank, views), shards, device, workers)  # type: ignore[arg-type]
+            _join([shard.path for shard in shards], whole.path, len(bank))
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Photographs:
+    """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size)."""
+
+    bank: Bank
+    views: Views
+
+    def __getitem__(self, photos: range) -> Tensor:
+        images = []
+        for i in photos:
+            photo = self.bank.photo(i)
+            images += [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
+        return to_bytes(images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    path: Path
+    batches: list[range]
+
+
+def _shards(bank: Bank, views: Views, folder: Path) -> list[_Shard]:
+    """Every batch lies in one shard, so that what is resumed is rounded as what is not."""
+    step = max(1, _BATCH // views.count)
+    batches = [range(i, min(i + step, len(bank))) for i in range(0, len(bank), step)]
+    each = max(1, _SHARD // (step * views.count))
+    return [_Shard(folder / f"{i:07d}.npy", batches[i : i + each]) for i in range(0, len(batches), each)]
+
+
+def _compute(
+    teacher: EmbeddingMetric, name: str, photographs: Photographs, shards: list[_Shard], device: str, workers: int
+) -> None:
+    missing = [shard for shard in shards if not shard.path.is_file()]
+    # A generator of its own: a DataLoader draws from the global one otherwise.
+    loader: Iterator[Tensor] = iter(
+        DataLoader(
+            photographs,  # type: ignore[arg-type]
+            batch_size=None,
+            sampler=[batch for shard in missing for batch in shard.batches],
+            num_workers=workers,
+            generator=torch.Generator(),
+        )
+    )
+    for shard in track(missing, f"teacher {name}", console=Console(stderr=True)):
+        rows = [_embed(teacher, next(loader).to(device)) for _ in shard.batches]
+        unit = torch.cat(rows).unflatten(0, (-1, photographs.views.count))
+        if not bool(unit.isfinite().all()):
+            raise UserError(f"the teacher {name} gives embeddings that are not finite; take another one")
+        store(shard.path, unit.half().cpu().numpy())
+
+
+@torch.inference_mode()
+def _embed(teacher: EmbeddingMetric, images: Tensor) -> Tensor:
+    with torch.autocast(images.device.type, torch.bfloat16):
+        return F.normalize(teacher.embed(to_floats(images)).float(), dim=1)
+
+
+def _join(shards: list[Path], whole: Path, n: int) -> None:
+    first = Stored(shards[0]).array
+
+    def write(part: Path) -> None:
+        out = np.lib.format.open_memmap(part, "w+", dtype=first.dtype, shape=(n, *first.shape[1:]))
+        filled = 0
+        for path in shards:
+            rows = Stored(path).array
+            out[filled : filled + len(rows)] = rows
+            filled += len(rows)
+        out.flush()
+
+    write_atomically(whole, write)
+    for path in shards:
+        path.unlink()

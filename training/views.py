@@ -1,30 +1,64 @@
-"""What the student sees: a flip, and for some images a colour jitter (LipSim, section 4.2)."""
+"""The fixed views of a photograph: what a student learns from and its teacher has seen."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 
-from core.noise import forked_rng
+from core.noise import forked_rng, seed_of
+
+RECIPE = 1
+"""Raise it with any change of pixels: it decides which cached embeddings are used."""
+
+_FILTER = Image.Resampling.BICUBIC
+_AREA, _ASPECT = (0.25, 1.0), (3 / 4, 4 / 3)
 
 
+@dataclass(frozen=True, slots=True)
 class Views:
-    """Random views of a batch of images (n, 3, h, w) in [0, 1].
+    """`count` square views of every photograph, `size` pixels wide.
 
-    The jitter is the paper's: brightness .4, contrast .4, saturation .2, hue .1, each image with
-    its own draw, and one in five in grey. Draws come from the generator passed in.
+    View 0 is the middle, view 1 its mirror image. Every other is a random crop of at least a quarter of the area
+    and sides of at most 4:3, half of them mirrored; it follows from the seed, the photograph's name and its own
+    number alone.
     """
 
-    def __init__(self, jitter: float) -> None:
-        self.share = jitter
-        self._jitter = v2.Compose([v2.ColorJitter(0.4, 0.4, 0.2, 0.1), v2.RandomGrayscale(0.2)])
+    size: int = 224
+    count: int = 2
+    seed: int = 0
 
-    def __call__(self, x: Tensor, flipped: Tensor, generator: torch.Generator) -> Tensor:
-        """`flipped` says which images are mirrored: the teacher must know it too."""
-        x = torch.where(flipped[:, None, None, None], x.flip(3), x)
-        chosen = torch.rand(len(x), generator=generator) < self.share
-        seed = int(torch.randint(2**62, (), generator=generator))
-        # torchvision draws from the global generator: fork it, so that nothing leaks out.
-        with forked_rng(seed):
-            for i in chosen.nonzero().flatten().tolist():
-                x[i] = self._jitter(x[i])
-        return x
+    def __call__(self, photo: Image.Image, name: str, view: int) -> Image.Image:
+        """View number `view` of a photograph in RGB: RGB, size x size."""
+        if view >= 2:
+            return self._crop(photo, name, view)
+        square = _middle(photo, self.size)
+        return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else square
+
+    def _crop(self, photo: Image.Image, name: str, view: int) -> Image.Image:
+        crop = v2.RandomResizedCrop(self.size, _AREA, _ASPECT, v2.InterpolationMode.BICUBIC)
+        # torchvision draws from the global generator.
+        with forked_rng(seed_of(self.seed, name, view)):
+            mirrored = bool(torch.rand(()) < 0.5)
+            square: Image.Image = crop(photo)
+        return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else square
+
+
+def _middle(photo: Image.Image, size: int) -> Image.Image:
+    side = min(photo.size)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    square = photo if photo.width == photo.height else photo.crop((left, top, left + side, top + side))
+    return square if side == size else square.resize((size, size), _FILTER)
+
+
+def to_bytes(images: Sequence[Image.Image]) -> Tensor:
+    """RGB images of one size as bytes (n, 3, h, w), channels last in memory."""
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2)
+
+
+def to_floats(images: Tensor) -> Tensor:
+    """Bytes as floats in [0, 1], laid out as they are."""
+    return images / 255

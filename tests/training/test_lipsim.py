@@ -1,6 +1,7 @@
 """Training on a handful of images: it learns, resumes exactly, and leaves a sound network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +13,32 @@ from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network
 from metrics.lipschitz.network import LipSimConfig, freeze
 from training.bank import load_bank
-from training.config import Stage, TrainConfig
-from training.lipsim import Sources, train_lipsim
-from training.losses import batch_radii, hinge, ordering_loss, triplet_radii
+from training.config import Machine, Sources, Stage, TrainConfig
+from training.lipsim import train_lipsim
+from training.loop import Fit
+from training.losses import Objective
 
 TINY = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(8, 8), linears=1, linear_inner=16)
+
+NEAR = Objective(radius=1.0)
 
 
 def config(**changes) -> TrainConfig:
     base = {
         "network": TINY,
-        "distil": Stage(steps=20, lr=1e-2, radius=1.0, warmup=2),
-        "finetune": Stage(steps=4, lr=1e-3, radius=1.0, warmup=1),
+        "distil": Stage(steps=20, lr=1e-2, warmup=2, objective=NEAR),
+        "finetune": Stage(steps=4, lr=1e-3, warmup=1, objective=NEAR),
         "batch": 12,
         "cluster": 3,
         "neighbours": 8,
         "pool": 1,
-        "amp": False,
+        "precision": "fp32",
     }
     return TrainConfig(**{**base, **changes})
+
+
+def train(sources, settings, to, command=""):
+    return train_lipsim(sources, settings, Machine(), to, command)
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +62,13 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def sources(photographs) -> Sources:
-    return Sources(images=photographs, teacher="effnet-lite0")
+    return Sources(images=(photographs,), teacher="effnet-lite0")
 
 
 def test_it_learns_and_the_record_says_how(sources, tmp_path):
     to = tmp_path / "out.safetensors"
-    train_lipsim(sources, config(distil=Stage(steps=60, lr=1e-2, radius=1.0, warmup=5)), to, "bench train lipsim")
+    learns = config(distil=Stage(steps=60, lr=1e-2, warmup=5, objective=NEAR))
+    train(sources, learns, to, "bench train lipsim")
     record = json.loads(to.with_suffix(".json").read_text())
     assert record["curve"][-1]["natural"] > record["untrained"]["natural"] + 3
     assert record["curve"][-1]["certified"] > record["untrained"]["certified"]
@@ -74,69 +83,51 @@ def test_it_learns_and_the_record_says_how(sources, tmp_path):
     assert (net(x[:1]) - net(x[1:])).norm() <= (x[0] - x[1]).norm()
 
 
-def test_a_resumed_run_gives_the_same_weights(sources, tmp_path, monkeypatch):
-    whole, halves = tmp_path / "whole.safetensors", tmp_path / "halves.safetensors"
-    train_lipsim(sources, config(), whole, "")
-    from training.loop import Fit
-
+def stopping_at(number):
     step = Fit._step
 
-    def stop_in_the_middle(self, stage, number, loss):
-        if number == 13:
+    def stop(self, stage, at, micro, loss):
+        if at == number:
             raise KeyboardInterrupt
-        return step(self, stage, number, loss)
+        return step(self, stage, at, micro, loss)
 
-    monkeypatch.setattr(Fit, "_step", stop_in_the_middle)
-    with pytest.raises(KeyboardInterrupt):
-        train_lipsim(sources, config(), halves, "")
-    monkeypatch.setattr(Fit, "_step", step)
-    train_lipsim(sources, config(), halves, "")
+    return stop
+
+
+def test_a_resumed_run_gives_the_same_weights(sources, tmp_path):
+    whole, halves = tmp_path / "whole.safetensors", tmp_path / "halves.safetensors"
+    train(sources, config(), whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fit, "_step", stopping_at(13))
+        with pytest.raises(KeyboardInterrupt):
+            train(sources, config(), halves)
+    train(sources, config(), halves)
     one, other = load_network(whole).state_dict(), load_network(halves).state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_checkpoint_of_other_arguments_is_refused(sources, tmp_path, monkeypatch):
-    from training.loop import Fit
-
+def test_a_checkpoint_of_other_arguments_is_refused(sources, tmp_path):
     to = tmp_path / "out.safetensors"
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            Fit, "_step", lambda self, stage, number, loss: (_ for _ in ()).throw(KeyboardInterrupt) if number else 0.0
-        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fit, "_step", stopping_at(1))
         with pytest.raises(KeyboardInterrupt):
-            train_lipsim(sources, config(), to, "")
+            train(sources, config(), to)
     with pytest.raises(UserError, match="other arguments"):
-        train_lipsim(sources, config(seed=1), to, "")
-    fewer = Sources(images=sources.images, teacher=sources.teacher, limit=200)
+        train(sources, config(seed=1), to)
     with pytest.raises(UserError, match="other arguments"):
-        train_lipsim(fewer, config(), to, "")
-    to.with_name("out.safetensors.checkpoint").write_bytes(b"no checkpoint")
-    with pytest.raises(UserError, match="damaged"):
-        train_lipsim(sources, config(), to, "")
-
-
-def test_the_weights_kept_are_those_certified_most_often(tmp_path):
-    from metrics.lipschitz.network import untrained
-    from training.loop import Fit
-
-    net = untrained(TINY, 0)
-    fit = Fit(net, config(), tmp_path / "checkpoint", "identity")
-    for mark, certified in ((1.0, 50.0), (2.0, 60.0), (3.0, 55.0)):
-        torch.nn.init.constant_(net.head[0].bias, mark)
-        fit._note({"stage": "distil", "step": int(mark), "loss": 0.0, "natural": 70.0, "certified": certified})
-    assert fit.chosen["step"] == 2
-    assert bool((fit.best["head.0.bias"] == 2).all())
-    assert [entry["step"] for entry in fit.curve] == [1, 2, 3]
+        train(replace(sources, limit=200), config(), to)
+    with pytest.raises(UserError, match="other arguments"):
+        train(replace(sources, teacher="l2"), config(), to)
 
 
 def test_bad_input_is_refused_before_anything_is_computed(sources, photographs, tmp_path):
     with pytest.raises(UserError, match="safetensors"):
-        train_lipsim(sources, config(), tmp_path / "out.pt", "")
+        train(sources, config(), tmp_path / "out.pt")
     with pytest.raises(UserError, match="embeddings"):
-        train_lipsim(Sources(images=photographs, teacher="ssim"), config(), tmp_path / "o.safetensors", "")
+        train(Sources(images=(photographs,), teacher="ssim"), config(), tmp_path / "o.safetensors")
     with pytest.raises(UserError, match="at least 40 photographs"):
-        train_lipsim(
-            Sources(images=photographs, teacher="effnet-lite0", limit=8), config(), tmp_path / "o.safetensors", ""
+        train(
+            Sources(images=(photographs,), teacher="effnet-lite0", limit=8), config(), tmp_path / "o.safetensors", ""
         )
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"no image")
@@ -157,20 +148,3 @@ def test_a_tar_file_and_a_folder_hold_the_same(photographs, tmp_path):
     one, other = load_bank(photographs, 32), load_bank(path, 32)
     assert one.sha256 == other.sha256
     assert torch.equal(one.images, other.images)
-
-
-def test_the_loss_is_the_hinge_of_the_certified_radius():
-    """In the plane the radius is the distance from the bisecting line of the anchors' directions."""
-    reference, left, right = (torch.tensor([v]) for v in ([2.0, 1.0], [0.0, 3.0], [5.0, 0.0]))
-    assert triplet_radii(reference, left, right).item() == pytest.approx((2 - 1) / 2**0.5)
-    g = torch.cat([reference, left, right])
-    assert batch_radii(g)[0, 2, 1].item() == pytest.approx(1 / 2**0.5)
-    assert batch_radii(g)[0, 1, 2].item() == pytest.approx(-1 / 2**0.5)
-    assert hinge(torch.tensor([0.0, 1.0, 3.0]), 2.0).tolist() == [1.0, 0.5, 0.0]
-
-
-def test_the_ordering_loss_follows_the_teacher():
-    g = torch.tensor([[3.0, 0.0], [3.0, 0.5], [0.0, 3.0]])
-    agrees = g @ g.T
-    assert ordering_loss(g, agrees, 1.0) < ordering_loss(g, -agrees, 1.0)
-    assert ordering_loss(g, torch.zeros(3, 3), 1.0) == 0

@@ -1,0 +1,123 @@
+"""Photographs in folders and tar files: the same wherever they lie, and refused with their name when damaged."""
+
+import gzip
+import hashlib
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import UserError
+from training import digests
+from training.bank import load_bank
+from training.hold_out import held_by_name
+
+
+def tarred(folder: Path, to: Path) -> Path:
+    with tarfile.open(to, "w") as archive:
+        for file in sorted(folder.rglob("*.png"), reverse=True):
+            archive.add(file, file.relative_to(folder).as_posix())
+    return to
+
+
+def test_a_tar_file_and_a_folder_hold_the_same(album, tmp_path):
+    one, other = load_bank([album]), load_bank([tarred(album, tmp_path / "a.tar")])
+    assert len(one) == 30
+    assert (one.names, one.digests, one.sha256) == (other.names, other.digests, other.sha256)
+    for i in (0, 13, 29):
+        expected = np.asarray(Image.open(album / one.names[i]))
+        assert np.array_equal(one[i], expected)
+        assert np.array_equal(other[i], expected)
+        assert one.digests[i] == hashlib.sha256((album / one.names[i]).read_bytes()).digest()
+
+
+def test_several_sources_are_one_bank_and_equal_files_are_kept_once(album, tmp_path):
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(tmp_path / "more" / "new.png")
+    shutil.copy(album / "class0" / "00.png", tmp_path / "more" / "another name.png")
+    bank = load_bank([album, tmp_path / "more"])
+    assert len(bank) == 31
+    assert bank.names[-1] == "new.png"
+    assert bank.sha256 != load_bank([album]).sha256
+
+
+def test_a_limit_takes_a_fair_part_that_stays_the_same(album):
+    part = load_bank([album], 10)
+    assert len(part) == 10
+    assert len({name.split("/")[0] for name in part.names}) == 3
+    assert set(part.names) <= set(load_bank([album], 11).names)
+    assert list(part.names) == sorted(part.names)
+
+
+def test_files_are_hashed_once_as_long_as_they_stay(album, tmp_path, monkeypatch):
+    folder = tmp_path / "album"
+    shutil.copytree(album, folder)
+    before = load_bank([folder]).sha256
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "_digest", lambda place: pytest.fail("read again"))
+        assert load_bank([folder]).sha256 == before
+    Image.new("RGB", (8, 8)).save(folder / "class0" / "00.png")
+    assert load_bank([folder]).sha256 != before
+
+
+def test_it_travels_to_another_process_without_its_pixels(album, tmp_path):
+    bank = load_bank([tarred(album, tmp_path / "a.tar")])
+    packed = pickle.dumps(bank)
+    assert len(packed) < 10_000
+    assert np.array_equal(pickle.loads(packed)[5], bank[5])
+
+
+def test_what_is_no_photograph_is_refused_with_its_name(album, tmp_path, monkeypatch):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    with pytest.raises(UserError, match="found none"):
+        load_bank([broken])
+    with pytest.raises(UserError, match=r"folder of images or a tar file, got .*absent"):
+        load_bank([tmp_path / "absent"])
+    whole = (album / "class0" / "00.png").read_bytes()
+    (broken / "a.png").write_bytes(whole[: len(whole) // 2])
+    (broken / "b.png").write_bytes(b"no image")
+    bank = load_bank([broken])
+    for i, name in enumerate(("a.png", "b.png")):
+        with pytest.raises(UserError, match=name):
+            bank.photo(i)
+    sound = load_bank([album])
+    monkeypatch.setattr("triplets.images.MAX_PIXELS", 7)
+    with pytest.raises(UserError, match=r"00\.png: expected at most .* megapixels"):
+        sound.photo(0)
+    monkeypatch.setattr("training.bank.MAX_BYTES", 7)
+    with pytest.raises(UserError, match=r"a\.png: expected an image of at most"):
+        load_bank([broken])
+
+
+def test_damaged_and_compressed_tar_files_are_refused(album, tmp_path):
+    content = tarred(album, tmp_path / "a.tar").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(content[:5000])
+    (tmp_path / "packed.tar").write_bytes(gzip.compress(content))
+    for name in ("cut.tar", "packed.tar"):
+        with pytest.raises(UserError, match=f"{name} is a damaged or compressed tar file"):
+            load_bank([tmp_path / name])
+    bank = load_bank([tmp_path / "a.tar"])
+    (tmp_path / "a.tar").write_bytes(content[:600])
+    with pytest.raises(UserError, match="became shorter"):
+        bank.photo(29)
+
+
+def test_a_selection_is_another_bank(album):
+    bank = load_bank([album])
+    part = bank.select([4, 2])
+    assert part.names == (bank.names[4], bank.names[2])
+    assert np.array_equal(part[1], bank[2])
+    assert len({bank.sha256, part.sha256, bank.select([2, 4]).sha256}) == 3
+
+
+def test_holding_out_goes_by_the_name_alone():
+    names = [f"n{i % 7}/{i}.jpg" for i in range(4000)]
+    held = held_by_name(names, 20)
+    assert 150 < held.sum() < 250
+    assert np.array_equal(held_by_name(names[::-1], 20), held[::-1])
+    assert np.array_equal(held_by_name(["new", *names], 20)[1:], held)

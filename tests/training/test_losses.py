@@ -1,0 +1,80 @@
+"""The losses at points where their value is known on paper."""
+
+import math
+
+import pytest
+import torch
+
+from training.losses import (
+    Objective,
+    batch_margins,
+    batch_radii,
+    cosine_hinge,
+    hinge,
+    hinge_kr,
+    triplet_margins,
+    triplet_radii,
+)
+
+REFERENCE, LEFT, RIGHT = (torch.tensor([v]) for v in ([2.0, 1.0], [0.0, 3.0], [5.0, 0.0]))
+RADIUS = 1 / math.sqrt(2)  # the distance of (2, 1) from the diagonal, on which the answer flips
+MARGIN = 1 / math.sqrt(5)  # cosines 2/sqrt(5) with the right image, 1/sqrt(5) with the left
+
+
+def test_radii_and_margins_of_a_triplet_in_the_plane():
+    """In the plane the radius is the distance from the bisecting line of the anchors' directions."""
+    g = torch.cat([REFERENCE, LEFT, RIGHT])
+    assert triplet_radii(REFERENCE, LEFT, RIGHT).item() == pytest.approx(RADIUS)
+    assert batch_radii(g)[0, 2, 1].item() == pytest.approx(RADIUS)
+    assert batch_radii(g)[0, 1, 2].item() == pytest.approx(-RADIUS)
+    assert triplet_margins(REFERENCE, LEFT, RIGHT).item() == pytest.approx(MARGIN)
+    assert batch_margins(g)[0, 2, 1].item() == pytest.approx(MARGIN)
+
+
+def test_what_each_loss_makes_of_a_margin():
+    assert hinge(torch.tensor([-2.0, 0.0, 1.0, 3.0]), 2.0).tolist() == [2.0, 1.0, 0.5, 0.0]
+    assert cosine_hinge(torch.tensor([-0.5, 0.0, 0.25, 0.75]), 0.5).tolist() == [1.0, 0.5, 0.25, 0.0]
+    assert hinge_kr(torch.tensor([-1.0, 0.0, 2.0, 3.0]), 2.0, 10.0).tolist() == [31.0, 20.0, -2.0, -3.0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("asked", "right", "wrong"),
+    [
+        (Objective(loss="hinge", radius=2.0), 1 - RADIUS / 2, 1 + RADIUS / 2),
+        (Objective(loss="cosine", margin=0.5), 0.5 - MARGIN, 0.5 + MARGIN),
+        (Objective(loss="hkr", radius=1.0, hinge_weight=10.0), 10 - 11 * RADIUS, 10 + 11 * RADIUS),
+    ],
+)
+def test_the_loss_of_triplets_follows_the_answer_whichever_side_it_is_on(asked, right, wrong, sign):
+    pair = (LEFT, RIGHT) if sign > 0 else (RIGHT, LEFT)
+    assert asked.of_triplets(REFERENCE, *pair, torch.tensor([sign])).item() == pytest.approx(right)
+    assert asked.of_triplets(REFERENCE, *pair, torch.tensor([-sign])).item() == pytest.approx(wrong)
+    both = asked.of_triplets(*(x.repeat(2, 1) for x in (REFERENCE, *pair)), torch.tensor([sign, -sign]))
+    assert both.item() == pytest.approx((right + wrong) / 2)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "cosine", "hkr"])
+def test_the_loss_of_a_batch_is_that_of_its_triplets_weighed_by_the_teacher(loss):
+    """Three images have three triplets with an order: (0; 1, 2), (1; 0, 2) and (2; 1, 0)."""
+    g = torch.tensor([[3.0, 0.0], [3.0, 1.0], [0.5, 3.0]])
+    teacher = torch.tensor([[1.0, 0.6, 0.2], [0.6, 1.0, 0.5], [0.2, 0.5, 1.0]])
+    asked = Objective(loss=loss, radius=4.0)
+    one = torch.ones(1)
+
+    def of(i, j, k):
+        return asked.of_triplets(g[[i]], g[[k]], g[[j]], one).item()
+
+    expected = (0.4 * of(0, 1, 2) + 0.1 * of(1, 0, 2) + 0.3 * of(2, 1, 0)) / 0.8
+    assert asked.of_batch(g, teacher).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_where_the_teacher_sees_no_difference_there_is_nothing_to_learn():
+    g = torch.tensor([[3.0, 0.0], [3.0, 0.5], [0.0, 3.0]])
+    assert Objective().of_batch(g, torch.zeros(3, 3)) == 0
+
+
+def test_the_mean_radius_is_bounded_by_the_length_of_the_reference():
+    """So that hinge-KR, which pulls without end, cannot run away from a bounded embedding."""
+    g = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
+    assert bool((batch_radii(g).abs() <= g.norm(dim=1)[:, None, None] + 1e-4).all())

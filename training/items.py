@@ -1,0 +1,74 @@
+"""What a student learns from: photographs at their fixed views, and what the teacher makes of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from core.errors import UserError
+from training.bank import Bank
+from training.hold_out import held_by_name
+from training.stored import Stored
+from training.views import Views
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """Item i is view i % K of photograph i // K of the bank.
+
+    Args:
+        bank: the photographs.
+        views: their K views.
+        embeddings: of the teacher, a unit vector a view: (m, K, d) in float16, m >= len(bank).
+        rows: where each photograph of the bank stands in `embeddings`.
+    """
+
+    bank: Bank
+    views: Views
+    embeddings: Stored
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.bank) * self.views.count
+
+    def image(self, item: int) -> Image.Image:
+        """RGB, as the teacher saw it."""
+        photo, view = divmod(item, self.views.count)
+        return self.views(self.bank.photo(photo), self.bank.names[photo], view)
+
+    def unit(self, items: Sequence[int] | np.ndarray) -> Tensor:
+        """The teacher's embeddings of some items, (n, d) in float32, each of length 1."""
+        photos, views = np.divmod(np.asarray(items), self.views.count)
+        found = self.embeddings.array[self.rows[photos], views]
+        return F.normalize(torch.from_numpy(np.asarray(found, dtype=np.float32)), dim=1)
+
+    def similarities(self, items: Sequence[int]) -> Tensor:
+        """Cosines of the teacher's embeddings, (n, n)."""
+        unit = self.unit(items)
+        return unit @ unit.T
+
+    def split(self, every: int) -> tuple["Items", "Items"]:
+        """What to learn from, and about one photograph in `every`, with all its views, held out.
+
+        Raises UserError where a part is left with fewer than three photographs.
+        """
+        held = held_by_name(self.bank.names, every)
+        learn, kept = (self._select(np.flatnonzero(part)) for part in (~held, held))
+        if min(len(learn.bank), len(kept.bank)) < 3:
+            raise UserError(
+                f"expected three photographs or more to learn from and three held out, got {len(learn.bank)} and "
+                f"{len(kept.bank)} of {len(self.bank)}; give more photographs"
+            )
+        return learn, kept
+
+    def _select(self, photos: np.ndarray) -> "Items":
+        return Items(self.bank.select(photos.tolist()), self.views, self.embeddings, self.rows[photos])
+
+
+def all_items(bank: Bank, views: Views, embeddings: Stored) -> Items:
+    """Every photograph of a bank at every view."""
+    return Items(bank, views, embeddings, np.arange(len(bank)))
