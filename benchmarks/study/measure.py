@@ -1,0 +1,66 @@
+"""Trains one entry and scores it, both by the project's own means."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from bench.checks import Request
+from bench.plan import make_plans
+from bench.runner import run
+from benchmarks.study.grid import Entry
+from results.rows import Row, rows_of
+from results.store import RunStore
+from training.config import Machine, Sources
+from training.lipsim import train_lipsim
+
+EPS = (108 / 255, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What every entry has the same of; lines of different budgets are not put into one table."""
+
+    images: tuple[Path, ...]
+    steps: int
+    batch: int = 48
+    seed: int = 0
+    limit: int | None = None
+
+    def __str__(self) -> str:
+        some = f" (first {self.limit})" if self.limit else ""
+        names = ", ".join(path.name for path in self.images)
+        return f"{self.steps} steps of {self.batch} images of {names}{some}, seed {self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Where its weights lie: those of another budget are not mistaken for them."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:12]
+
+
+def train(entry: Entry, budget: Budget, weights: Path, device: str) -> dict[str, Any]:
+    """The record of its training: read where it is done, else trained, from its checkpoint if there is one."""
+    record = weights.with_suffix(".json")
+    if not record.is_file():
+        sources = Sources(images=budget.images, teacher=entry.teacher, limit=budget.limit)
+        config = entry.config(budget.steps, budget.batch, budget.seed)
+        train_lipsim(sources, config, Machine(device=device), weights, "python -m benchmarks.study")
+    made: dict[str, Any] = json.loads(record.read_text())
+    return made
+
+
+def score(weights: Path, data: Sequence[str], runs: Path, limit: int | None, device: str) -> list[Row]:
+    """Natural scores and those with a proof at each of EPS, on each data set, kept as runs."""
+    request = Request(
+        metrics=[f"lipsim:{weights}"], data=data, attacks=[], certifiers=["margin"], eps=EPS, limit=limit, device=device
+    )
+    store, rows = RunStore(runs), []
+    with Progress(disable=True) as progress:
+        for plan in make_plans(request):
+            task = progress.add_task("", total=len(plan.source))
+            rows += rows_of(run(plan, store, device=device, batch_size=None, progress=progress, task=task))
+    return rows
