@@ -51,6 +51,8 @@ class Fit:
     """Weights of the highest certified score on what is held out, over all stages."""
     chosen: dict[str, Any] = field(default_factory=dict)
     """The entry of the curve they belong to."""
+    before: dict[str, float] = field(default_factory=dict)
+    """Scores of the untrained network."""
     seconds: float = 0.0
     """Of all earlier sessions."""
 
@@ -60,6 +62,8 @@ class Fit:
         self._model = self.processes.wrap(self.net)
         self._begin()
         self._resume()
+        if self.processes.first and not self.before:
+            self.before = self.validate(self.net)
 
     def _begin(self) -> None:
         """Each stage starts with fresh moments and a fresh average."""
@@ -152,6 +156,7 @@ class Fit:
             "curve": self.curve,
             "best": self.best,
             "chosen": self.chosen,
+            "before": self.before,
             "seconds": self.elapsed,
         }
         save_checkpoint(self.checkpoint, self.identity, state)
@@ -167,4 +172,5 @@ class Fit:
             self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.done, self.curve = state["done"], state["curve"]
-        self.best, self.chosen, self.seconds = state["best"], state["chosen"], state["seconds"]
+        self.best, self.chosen = state["best"], state["chosen"]
+        self.before, self.seconds = state["before"], state["seconds"]

@@ -12,7 +12,6 @@ from PIL import Image
 from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network
 from metrics.lipschitz.network import LipSimConfig, freeze
-from training.bank import load_bank
 from training.config import Machine, Sources, Stage, TrainConfig
 from training.lipsim import train_lipsim
 from training.loop import Fit
@@ -125,26 +124,8 @@ def test_bad_input_is_refused_before_anything_is_computed(sources, photographs, 
         train(sources, config(), tmp_path / "out.pt")
     with pytest.raises(UserError, match="embeddings"):
         train(Sources(images=(photographs,), teacher="ssim"), config(), tmp_path / "o.safetensors")
-    with pytest.raises(UserError, match="at least 40 photographs"):
-        train(
-            Sources(images=(photographs,), teacher="effnet-lite0", limit=8), config(), tmp_path / "o.safetensors", ""
-        )
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "a.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a\.png is not a readable image"):
-        load_bank(tmp_path / "broken")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="found none"):
-        load_bank(tmp_path / "empty")
-
-
-def test_a_tar_file_and_a_folder_hold_the_same(photographs, tmp_path):
-    import tarfile
-
-    path = tmp_path / "images.tar"
-    with tarfile.open(path, "w") as archive:
-        for file in sorted(photographs.iterdir()):
-            archive.add(file, file.name)
-    one, other = load_bank(photographs, 32), load_bank(path, 32)
-    assert one.sha256 == other.sha256
-    assert torch.equal(one.images, other.images)
+    with pytest.raises(UserError, match="three held out"):
+        train(replace(sources, limit=8), config(), tmp_path / "o.safetensors")
+    with pytest.raises(UserError, match="batch of as many"):
+        train(sources, config(batch=999), tmp_path / "o.safetensors")
+    assert not any(tmp_path.iterdir())
