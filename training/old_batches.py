@@ -65,5 +65,7 @@ class Mixed:
     stage: str
 
     def __getitem__(self, step: int) -> Batch:
-        lot = torch.multinomial(torch.tensor(self.weights), 1, generator=_generator(self.config.seed, self.stage, "lot", step))
+        lot = torch.multinomial(
+            torch.tensor(self.weights), 1, generator=_generator(self.config.seed, self.stage, "lot", step)
+        )
         return self.parts[int(lot)][step]

@@ -126,9 +126,7 @@ def test_bad_input_is_refused_before_anything_is_computed(sources, photographs, 
     with pytest.raises(UserError, match="embeddings"):
         train(Sources(images=(photographs,), teacher="ssim"), config(), tmp_path / "o.safetensors")
     with pytest.raises(UserError, match="at least 40 photographs"):
-        train(
-            Sources(images=(photographs,), teacher="effnet-lite0", limit=8), config(), tmp_path / "o.safetensors", ""
-        )
+        train(Sources(images=(photographs,), teacher="effnet-lite0", limit=8), config(), tmp_path / "o.safetensors", "")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"a\.png is not a readable image"):
