@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from core.errors import UserError
+from metrics.lipschitz.network import LipSimNet
 from training.average import averaged
 from training.batch import Batch, Batches
 from training.checkpoints import read_checkpoint, save_checkpoint
@@ -37,7 +38,7 @@ def learning_rate(stage: Stage, step: int) -> float:
 class Fit:
     """A run: `run` its stages one after the other; what a checkpoint holds is what decides the next step."""
 
-    net: nn.Module
+    net: LipSimNet
     config: TrainConfig
     machine: Machine
     processes: Processes
@@ -105,7 +106,7 @@ class Fit:
     def _loader(self, batches: Batches, start: int, steps: int) -> DataLoader[Batch]:
         k = self.config.accumulate
         return DataLoader(
-            batches,  # type: ignore[arg-type] - a map-style data set needs no length where a sampler is given
+            batches,  # type: ignore[arg-type]  # it needs no length where a sampler is given
             batch_size=None,
             sampler=range(start * k, steps * k),
             num_workers=self.machine.workers,

@@ -11,6 +11,7 @@ from training.bank import Bank, load_bank
 from training.batch import Batches, Share
 from training.batches import Key, Mixed, OrderBatches
 from training.config import Machine, Sources, TrainConfig
+from training.hold_out import split_by_name
 from training.items import Items, all_items
 from training.neighbours import neighbours
 from training.stored import Stored
@@ -84,9 +85,10 @@ def gather(sources: Sources, config: TrainConfig, machine: Machine) -> Material:
         raise UserError(f"--teacher wants a metric with embeddings, such as effnet-lite0, got {sources.teacher}")
     labelled = [triplets.build(Ref.parse(text)) for text in sources.data]
     bank = load_bank(sources.images, sources.limit)
+    parts = split_by_name(bank.names, config.held_out)
     views = Views(config.network.size, config.views, config.seed)
     embeddings = teacher_embeddings(teacher, sources.teacher, bank, views, machine.device, machine.workers)
-    learn, held = all_items(bank, views, embeddings).split(config.held_out)
+    learn, held = map(all_items(bank, views, embeddings).select, parts)
     alike, alike_held = (neighbours(part, config.neighbours, machine.device) for part in (learn, held))
     known = []
     if config.finetune.steps:

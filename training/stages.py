@@ -29,7 +29,8 @@ def step_loss(config: TrainConfig, processes: Processes) -> Loss:
         g = embed_views(net, batch.images, config.precision)
         if batch.kind == "order":
             return config.distil.objective.of_batch(processes.gathered(g), batch.target)
-        return config.finetune.objective.of_triplets(*g.chunk(3), batch.target)
+        reference, left, right = g.chunk(3)
+        return config.finetune.objective.of_triplets(reference, left, right, batch.target)
 
     return loss
 
