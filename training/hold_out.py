@@ -51,10 +51,18 @@ def hold_out(source: TripletSource, share: float, seed: int) -> Split:
     return Split(learn, kept, len(source) - len(learn) - len(kept))
 
 
-def held_by_name(names: Sequence[str], every: int) -> np.ndarray:
-    """Which of some photographs are held out, (n,): about one in `every`.
+def split_by_name(names: Sequence[str], every: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the photographs to learn from, and of about one in `every` that is held out.
 
-    Each by the SHA-256 of its own name, so that adding photographs moves no other.
+    Each goes by the SHA-256 of its own name, so that adding photographs moves no other.
+    Raises UserError where a part has fewer than three: no triplet could be made of them.
     """
     digests = (sha256(f"held out {name}".encode()).digest() for name in names)
-    return np.array([int.from_bytes(digest[:8], "big") % every == 0 for digest in digests], dtype=bool)
+    held = np.array([int.from_bytes(digest[:8], "big") % every == 0 for digest in digests], dtype=bool)
+    parts = np.flatnonzero(~held), np.flatnonzero(held)
+    if min(map(len, parts)) < 3:
+        raise UserError(
+            f"expected at least three photographs to learn from and three held out, got {len(parts[0])} and "
+            f"{len(parts[1])} of {len(names)}; give more photographs"
+        )
+    return parts

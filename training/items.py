@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core.errors import UserError
 from training.bank import Bank
-from training.hold_out import held_by_name
+from training.hold_out import split_by_name
 from training.stored import Stored
 from training.views import Views
 
@@ -52,20 +51,15 @@ class Items:
         return unit @ unit.T
 
     def split(self, every: int) -> tuple["Items", "Items"]:
-        """What to learn from, and about one photograph in `every`, with all its views, held out.
+        """What to learn from, and about one photograph in `every` held out with all its views.
 
-        Raises UserError where a part is left with fewer than three photographs.
+        Raises UserError where a part has too few photographs (`split_by_name`).
         """
-        held = held_by_name(self.bank.names, every)
-        learn, kept = (self._select(np.flatnonzero(part)) for part in (~held, held))
-        if min(len(learn.bank), len(kept.bank)) < 3:
-            raise UserError(
-                f"expected three photographs or more to learn from and three held out, got {len(learn.bank)} and "
-                f"{len(kept.bank)} of {len(self.bank)}; give more photographs"
-            )
-        return learn, kept
+        learn, held = split_by_name(self.bank.names, every)
+        return self.select(learn), self.select(held)
 
-    def _select(self, photos: np.ndarray) -> "Items":
+    def select(self, photos: np.ndarray) -> "Items":
+        """Some of the photographs, at all their views."""
         return Items(self.bank.select(photos.tolist()), self.views, self.embeddings, self.rows[photos])
 
 

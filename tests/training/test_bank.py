@@ -14,7 +14,7 @@ from PIL import Image
 from core.errors import UserError
 from training import digests
 from training.bank import load_bank
-from training.hold_out import held_by_name
+from training.hold_out import split_by_name
 
 
 def tarred(folder: Path, to: Path) -> Path:
@@ -117,7 +117,11 @@ def test_a_selection_is_another_bank(album):
 
 def test_holding_out_goes_by_the_name_alone():
     names = [f"n{i % 7}/{i}.jpg" for i in range(4000)]
-    held = held_by_name(names, 20)
-    assert 150 < held.sum() < 250
-    assert np.array_equal(held_by_name(names[::-1], 20), held[::-1])
-    assert np.array_equal(held_by_name(["new", *names], 20)[1:], held)
+    learn, held = split_by_name(names, 20)
+    assert 150 < len(held) < 250
+    assert sorted([*learn, *held]) == list(range(4000))
+    kept = {names[i] for i in held}
+    more = ["new", *names[::-1]]
+    assert {more[i] for i in split_by_name(more, 20)[1]} - {"new"} == kept
+    with pytest.raises(UserError, match="three photographs to learn from and three held out, got 3 and 0 of 3"):
+        split_by_name(["a", "b", "c"], 10**9)

@@ -211,5 +211,3 @@ def test_a_loss_that_is_no_number_stops_the_run_before_the_weights_are_touched(t
     with pytest.raises(UserError, match=r"the loss became nan at step 0; try a smaller --lr"):
         run.run("distil", STAGE, Rows(), lambda net, batch: squares(net, batch) * math.nan)
     assert torch.equal(run.net.weight, torch.tensor([[0.3, -0.2, 0.1]]))
-
-

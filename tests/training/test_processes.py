@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 # Each process draws the whole batch and keeps its rows, as the data sets do. Batches to be ordered and
 # triplets take turns; the gradients of two of them make a step.
-PROGRAM = '''
+PROGRAM = """
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ fit = Fit(net, config, machine, processes, checkpoint, "", lambda net: {"natural
 fit.run("distil", stage, Turns(processes.share), step_loss(config, processes))
 torch.save({"net": net.state_dict(), "judged": fit.judged.state_dict(), "curve": [e["loss"] for e in fit.curve]},
            to.with_suffix(f".{processes.share.rank}"))
-'''
+"""
 
 
 def learn(folder: Path, devices: int) -> list[dict]:
