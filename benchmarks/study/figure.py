@@ -16,11 +16,14 @@ from benchmarks.study.grid import BASELINE
 from benchmarks.study.measure import EPS
 from benchmarks.study.published import LIPSIM
 from core.files import write_atomically
+from reports.figures import spread
 
 NAMES = {EPS[0]: "108/255", EPS[1]: "1.0"}
 _PANEL = (4.4, 3.9)
 _INK, _FAINT = "0.2", "0.55"
 _SMALL, _NORMAL = 7, 9
+_GAP = 4.0
+_PAPERS = "nights"
 _SHAPES = "osD^vP"
 
 
@@ -52,7 +55,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     questions = [q for q in dict.fromkeys(table["question"]) if q != BASELINE]
     for row, name in zip(axes, data, strict=True):
         for axis, eps in zip(row, EPS, strict=True):
-            _panel(axis, points(table, name, eps), questions, f"{name}, certified at {NAMES[eps]}", eps == EPS[0])
+            paper = eps == EPS[0] and (name == _PAPERS or _PAPERS not in data)
+            _panel(axis, points(table, name, eps), questions, f"{name}, certified at {NAMES[eps]}", paper)
     _key(figure, questions)
     canvas = FigureCanvasAgg(figure)
     write_atomically(
@@ -68,15 +72,14 @@ def _panel(axis: Axes, found: pd.DataFrame, questions: Sequence[str], title: str
         style = _style(str(question), questions)
         axis.plot(group["natural"], group["certified"], linestyle="none", clip_on=False, **style)
     _interval(axis, found[found["question"] == BASELINE])
-    for _, point in front.iterrows():
-        axis.annotate(
-            point["entry"], (point["natural"], point["certified"]), (4, 3), textcoords="offset points",
-            fontsize=_SMALL, color=_INK, parse_math=False,
-        )  # fmt: skip
+    # Heights of the names are moved apart where their points crowd.
+    heights = spread(front["certified"].tolist(), _GAP)
+    for name, x, y in zip(front["entry"], front["natural"], heights, strict=True):
+        axis.annotate(name, (x, y), (6, 4), textcoords="offset points", fontsize=_SMALL, color=_INK, parse_math=False)
     if published:
-        x, y = [p.natural for p in LIPSIM], [p.certified for p in LIPSIM]
-        axis.plot(x, y, linestyle="none", marker="x", color=_INK, markersize=5, markeredgewidth=1.1)
-    _dress(axis, found, title, published)
+        theirs = [p.natural for p in LIPSIM], [p.certified for p in LIPSIM]
+        axis.plot(*theirs, linestyle="none", marker="x", color=_INK, markersize=5, markeredgewidth=1.1)
+    _dress(axis, found, title)
 
 
 def _interval(axis: Axes, baseline: pd.DataFrame) -> None:
@@ -89,9 +92,9 @@ def _interval(axis: Axes, baseline: pd.DataFrame) -> None:
         )
 
 
-def _dress(axis: Axes, found: pd.DataFrame, title: str, published: bool) -> None:
-    shown_x = [*found["low"], *found["high"], *([p.natural for p in LIPSIM] if published else [])]
-    axis.set_xlim(max(0, min(shown_x) - 3), min(100, max(shown_x) + 3))
+def _dress(axis: Axes, found: pd.DataFrame, title: str) -> None:
+    shown = [*found["low"], *found["high"], *(p.natural for p in LIPSIM)]
+    axis.set_xlim(min(shown) - 3, min(100, max(shown) + 3))
     axis.set_ylim(0, 100)
     axis.set_title(title, fontsize=_NORMAL, loc="left", parse_math=False)
     axis.set_xlabel("natural 2AFC score, percent", fontsize=_NORMAL)
