@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.functional import jvp, vjp
 
 from attacks.base import Attack, Ensemble, attack
 from attacks.found import Outcome
@@ -223,3 +224,27 @@ def small_certifier(name: str) -> Certifier:
     small: dict[str, Scalar] = {"n": 200, "n0": 20, "m": 200, "delta": 0.2}
     known = certifier.resolve(Ref(name))
     return certifier.build(Ref(name, args=tuple((key, value) for key, value in small.items() if key in known)))
+
+
+KINDS = {"start": (0.0, 1.0), "random": (0.5, 1.0), "large": (0.5, 1e3), "tiny": (0.5, 1e-3)}
+
+
+def disturbed(module: nn.Module, kind: str, seed: int = 0) -> nn.Module:
+    """Random parameters of this kind, in float64."""
+    spread, factor = KINDS[kind]
+    draw = generator(seed)
+    module.double()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(factor * (p + spread * torch.randn(p.shape, generator=draw, dtype=torch.float64)))
+    return module
+
+
+def steepest_slope(f, x: Tensor, steps: int = 40) -> float:  # type: ignore[no-untyped-def]
+    """The largest singular value of the Jacobian at any of the points x, by power iteration, from below."""
+    v = torch.randn(x.shape, generator=generator(7), dtype=x.dtype)
+    for _ in range(steps):
+        v = v / v.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)).clamp_min(1e-300)
+        forward = jvp(f, x, v)[1]
+        v = vjp(f, x, forward)[1]
+    return float(forward.flatten(1).norm(dim=1).max())

@@ -12,6 +12,17 @@ def sum_pool(x: Tensor, window: int) -> Tensor:
     return F.avg_pool2d(x, window) * window
 
 
+class SumPool(nn.Module):
+    """`sum_pool` as the end of a stage."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sum_pool(x, self.window)
+
+
 def unshuffle(x: Tensor, side: int) -> Tensor:
     """`pixel_unshuffle`, the same numbers lying channels last: one copy where two were made, and
     gradients come back in the layout of images."""

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import generator, images
+from oracles import KINDS, disturbed, generator, images, steepest_slope
 from scipy.fft import dctn
-from torch import Tensor, nn
-from torch.autograd.functional import jvp, vjp
 
 from core.errors import UserError
 from core.noise import forked_rng
@@ -23,28 +21,6 @@ from metrics.lipschitz.stem import Stem, dct_matrix
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=8)
 SIZES = [(6, 6), (3, 9), (5, 1), (1, 1)]
-KINDS = {"start": (0.0, 1.0), "random": (0.5, 1.0), "large": (0.5, 1e3), "tiny": (0.5, 1e-3)}
-
-
-def disturbed(module: nn.Module, kind: str, seed: int = 0) -> nn.Module:
-    """Random parameters of this kind, in float64."""
-    spread, factor = KINDS[kind]
-    draw = generator(seed)
-    module.double()
-    with torch.no_grad():
-        for p in module.parameters():
-            p.copy_(factor * (p + spread * torch.randn(p.shape, generator=draw, dtype=torch.float64)))
-    return module
-
-
-def steepest_slope(f, x: Tensor, steps: int = 40) -> float:  # type: ignore[no-untyped-def]
-    """The largest singular value of the Jacobian at any of the points x, by power iteration, from below."""
-    v = torch.randn(x.shape, generator=generator(7), dtype=x.dtype)
-    for _ in range(steps):
-        v = v / v.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)).clamp_min(1e-300)
-        forward = jvp(f, x, v)[1]
-        v = vjp(f, x, forward)[1]
-    return float(forward.flatten(1).norm(dim=1).max())
 
 
 def kernel_of(family: str, blocks: int, side: int, k: int, kind: str) -> Map:
@@ -195,6 +171,7 @@ CHANGES: dict[str, dict[str, object]] = {
     "scaled": {"scaled": True},
     "dct": {"basis": "dct"},
     "pooled and padded": {"pre_pool": 2, "depths": (1,), "inners": (4,), "width": 14},
+    "window": {"family": "window", "stem": 4, "depths": (3, 2), "inners": (8, 12), "widths": (12, 20), "scaled": True},
     "all": {"family": "aol", "scaled": True, "basis": "dct", "width": 16},
 }
 
@@ -274,6 +251,17 @@ def test_headers_of_before_the_families_still_load() -> None:
         {"width": 13, "family": "aol"},
         {"linear_inner": 7, "family": "cayley"},
         {"linear_inner": 0, "family": "aol"},
+        {"widths": (12, 12)},
+        {"family": "window"},
+        {"family": "window", "widths": (12,)},
+        {"family": "window", "widths": (12, 0)},
+        {"family": "window", "widths": (13, 12)},
+        {"family": "window", "widths": (6, 25)},
+        {"family": "window", "widths": (5, 12)},
+        {"family": "window", "widths": (6, 6), "linear_inner": 97},
+        {"family": "window", "widths": (6, 6), "basis": "dct"},
+        {"family": "window", "widths": (6, 6), "pre_pool": 2},
+        {"depths": (), "inners": ()},
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(change: dict[str, object]) -> None:
