@@ -45,7 +45,8 @@ def fold_windows(x: Tensor, a: Tensor, b: Tensor, k: int, shifted: bool) -> Tens
     if k == 1:
         return fold(x, a, b)
     before = k // 2 if shifted else 0
-    return join(fold(split(x, k, before), a, b), k, *x.shape[1:3], before)
+    height, width = x.shape[1:3]
+    return join(fold(split(x, k, before), a, b), k, height, width, before)
 
 
 class Folding(nn.Module):

@@ -121,7 +121,7 @@ def test_patches_start_as_low_frequencies_grey_first() -> None:
     # A chequered board is above what 20 rows keep, wide stripes are not.
     board = torch.tensor([1.0, -1, 1, -1]).outer(torch.tensor([1.0, -1, 1, -1])).repeat(3, 1, 1).flatten().double()
     stripes = torch.tensor([1.0, 1, -1, -1]).repeat(3, 4, 1).flatten().double()
-    assert (rows @ board).norm() < 0.5 * board.norm()
+    assert (rows @ board).norm() < 0.6 * board.norm()
     assert (rows @ stripes).norm() > 0.9 * stripes.norm()
 
 
