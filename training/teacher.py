@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -59,17 +60,24 @@ def teacher_embeddings(
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size)."""
+    """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size).
+
+    Where a photograph cannot be decoded, the error is handed back: raised in a worker, its sentence would
+    come out under a traceback.
+    """
 
     bank: Bank
     views: Views
 
-    def __getitem__(self, photos: range) -> Tensor:
-        images = []
-        for i in photos:
-            photo = self.bank.photo(i)
-            images += [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
-        return to_bytes(images)
+    def __getitem__(self, photos: range) -> Tensor | UserError:
+        try:
+            return to_bytes([image for i in photos for image in self._all_views(i)])
+        except UserError as error:
+            return error
+
+    def _all_views(self, i: int) -> list[Image.Image]:
+        photo = self.bank.photo(i)
+        return [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def _compute(
 ) -> None:
     missing = [shard for shard in shards if not shard.path.is_file()]
     # A generator of its own: a DataLoader draws from the global one otherwise.
-    loader: Iterator[Tensor] = iter(
+    loader: Iterator[Tensor | UserError] = iter(
         DataLoader(
             photographs,  # type: ignore[arg-type]
             batch_size=None,
@@ -101,11 +109,17 @@ def _compute(
         )
     )
     for shard in track(missing, f"teacher {name}", console=Console(stderr=True)):
-        rows = [_embed(teacher, next(loader).to(device)) for _ in shard.batches]
+        rows = [_embed(teacher, _sound(next(loader)).to(device)) for _ in shard.batches]
         unit = torch.cat(rows).unflatten(0, (-1, photographs.views.count))
         if not bool(unit.isfinite().all()):
             raise UserError(f"the teacher {name} gives embeddings that are not finite; take another one")
         store(shard.path, unit.half().cpu().numpy())
+
+
+def _sound(images: Tensor | UserError) -> Tensor:
+    if isinstance(images, UserError):
+        raise images
+    return images
 
 
 @torch.inference_mode()

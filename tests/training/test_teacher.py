@@ -1,6 +1,7 @@
 """What a teacher has seen is embedded once: whole, resumed and never mistaken for another's."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_decoding_in_other_processes_gives_the_same(bank, mosaic, tmp_path, monk
     one = np.array(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).array)
     monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "other"))
     assert np.array_equal(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS, workers=1).array, one)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_photograph_is_refused_with_its_name(album, tmp_path, mosaic, workers):
+    folder = tmp_path / "album"
+    shutil.copytree(album, folder)
+    (folder / "class1" / "13.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"^class1/13\.png: expected a whole JPEG") as refused:
+        teacher_embeddings(mosaic(), "mosaic", load_bank([folder]), VIEWS, workers=workers)
+    assert "Traceback" not in str(refused.value)
 
 
 def test_whatever_decides_the_embeddings_decides_which_are_used(bank, mosaic, monkeypatch):
