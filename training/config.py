@@ -35,6 +35,7 @@ class TrainConfig:
     Args:
         batch: images of a step, over all processes; a third as many triplets.
         accumulate: batches whose gradients are averaged for one step of the optimiser.
+        held_out: one photograph in about as many is never learnt from; their scores choose the weights.
         views: views of every photograph that the teacher embeds.
         clustered: share of the batches drawn as clusters of the teacher's neighbours, so that
             also small differences are ordered; the others are drawn at random.
@@ -52,6 +53,7 @@ class TrainConfig:
     finetune: Stage = field(default_factory=lambda: Stage(steps=400, lr=5e-4, warmup=20))
     batch: int = 48
     accumulate: int = 1
+    held_out: int = 20
     views: int = 2
     clustered: float = 0.5
     cluster: int = 8

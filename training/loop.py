@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from core.errors import UserError
+from metrics.lipschitz.network import LipSimNet
 from training.average import averaged
 from training.batch import Batch, Batches
 from training.checkpoints import read_checkpoint, save_checkpoint
@@ -37,7 +38,7 @@ def learning_rate(stage: Stage, step: int) -> float:
 class Fit:
     """A run: `run` its stages one after the other; what a checkpoint holds is what decides the next step."""
 
-    net: nn.Module
+    net: LipSimNet
     config: TrainConfig
     machine: Machine
     processes: Processes
@@ -51,6 +52,8 @@ class Fit:
     """Weights of the highest certified score on what is held out, over all stages."""
     chosen: dict[str, Any] = field(default_factory=dict)
     """The entry of the curve they belong to."""
+    before: dict[str, float] = field(default_factory=dict)
+    """Scores of the untrained network."""
     seconds: float = 0.0
     """Of all earlier sessions."""
 
@@ -60,6 +63,8 @@ class Fit:
         self._model = self.processes.wrap(self.net)
         self._begin()
         self._resume()
+        if self.processes.first and not self.before:
+            self.before = self.validate(self.net)
 
     def _begin(self) -> None:
         """Each stage starts with fresh moments and a fresh average."""
@@ -101,7 +106,7 @@ class Fit:
     def _loader(self, batches: Batches, start: int, steps: int) -> DataLoader[Batch]:
         k = self.config.accumulate
         return DataLoader(
-            batches,  # type: ignore[arg-type] - a map-style data set needs no length where a sampler is given
+            batches,  # type: ignore[arg-type]  # it needs no length where a sampler is given
             batch_size=None,
             sampler=range(start * k, steps * k),
             num_workers=self.machine.workers,
@@ -152,6 +157,7 @@ class Fit:
             "curve": self.curve,
             "best": self.best,
             "chosen": self.chosen,
+            "before": self.before,
             "seconds": self.elapsed,
         }
         save_checkpoint(self.checkpoint, self.identity, state)
@@ -167,4 +173,5 @@ class Fit:
             self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.done, self.curve = state["done"], state["curve"]
-        self.best, self.chosen, self.seconds = state["best"], state["chosen"], state["seconds"]
+        self.best, self.chosen = state["best"], state["chosen"]
+        self.before, self.seconds = state["before"], state["seconds"]

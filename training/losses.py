@@ -21,9 +21,21 @@ _TINY = 1e-8
 
 def batch_radii(g: Tensor) -> Tensor:
     """r_ijk for every triplet within a batch of embeddings (n, d): shape (n, n, n)."""
+    projection, gap = _plane(g)
+    return _differences(projection) / gap
+
+
+def _plane(g: Tensor) -> tuple[Tensor, Tensor]:
+    """<g_i, u_j> and |u_j - u_k|, each (n, n)."""
     u = F.normalize(g, dim=1)
-    gap = (2 - 2 * u @ u.T).clamp_min(_TINY).sqrt()
-    return _differences(g @ u.T) / gap
+    return g @ u.T, (2 - 2 * u @ u.T).clamp_min(_TINY).sqrt()
+
+
+def radii_of(g: Tensor, triplets: Tensor) -> Tensor:
+    """The radii (t,) of some triplets of embeddings (n, d): rows (t, 3) of the reference, the other, the nearer."""
+    reference, other, nearer = triplets.T
+    projection, gap = _plane(g)
+    return (projection[reference, nearer] - projection[reference, other]) / gap[other, nearer]
 
 
 def batch_margins(g: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def start(machine: Machine) -> Processes:
         return Processes(torch.device(machine.device))
     try:
         from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
     except ImportError as error:
         raise UserError(
             "several processes want Lightning Fabric, which is not installed: pip install 'perceptbench[train]'"

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from core.files import write_atomically
 
@@ -27,11 +26,3 @@ def write_record(weights: Path, what: Mapping[str, Any], device: torch.device) -
     }
     text = json.dumps(record, indent=1, default=str)
     write_atomically(weights.with_suffix(".json"), lambda part: part.write_text(text + "\n"))
-
-
-def tensors_sha256(tensors: Iterable[Tensor]) -> str:
-    """Over the content of some weights, in their order."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
