@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from core.errors import UserError
 from core.files import write_atomically
 from metrics.base import EmbeddingMetric
-from metrics.identity import weights_sha256
+from metrics.identity import files_sha256, weights_sha256
 from training.bank import Bank
 from training.stored import Stored, cache_folder, store
 from training.views import RECIPE, Views, to_bytes, to_floats
@@ -35,7 +35,7 @@ def teacher_embeddings(
 ) -> Stored:
     """Unit embeddings (n, K, d) in float16 of every photograph at each of K views, from the cache or computed.
 
-    The cache is keyed by photographs, views, and the teacher's weights; not by the device, whose rounding
+    The cache is keyed by photographs, views, and the teacher's weights and file; not by the device, whose rounding
     is small beside that of bfloat16. A computation that was interrupted goes on where it was.
 
     Args:
@@ -45,7 +45,8 @@ def teacher_embeddings(
 
     Raises UserError for a photograph that cannot be decoded, and where an embedding is not finite.
     """
-    parts = (bank.sha256, views, RECIPE, name, weights_sha256(teacher), _PRECISION)
+    learnt = (name, weights_sha256(teacher), files_sha256(teacher), _PRECISION)
+    parts = (bank.sha256, RECIPE, views.size, views.count, views.seed if views.drawn else "", *learnt)
     folder = cache_folder() / "teacher" / hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     whole = Stored(folder / "embeddings.npy")
     folder.mkdir(parents=True, exist_ok=True)
