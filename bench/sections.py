@@ -1,13 +1,14 @@
 """Help of a command with many options: plain text, in sections."""
 
-import click
+from typing import Any
+
 from typer.core import TyperCommand
 
 
 class Sections(TyperCommand):
-    """Lists the options under the panel each names."""
+    """Lists the options under the panel each names. (Typer brings its own click, or none: so no types.)"""
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options; those without a panel come last."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):

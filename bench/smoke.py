@@ -47,9 +47,9 @@ def run(to: Path | None, command: str) -> None:
             scores(net, questions) for net in (untrained(config.network, config.seed), load_network(written))
         )
     print(
-        f"before and after training, in percent of n = {len(questions.triplets)} triplets of {len(judged)} photographs it never saw,"
+        f"before and after training, in percent of n = {len(questions.triplets)} triplets of {len(judged)} photographs"
     )
-    print("as the teacher orders them, each by how sure the teacher is:")
+    print("it never saw, ordered as the teacher does, each weighing as much as the teacher is sure:")
     for name, words in SHOWN.items():
         print(f"  {words:20} {before[name]:5.1f} -> {after[name]:5.1f}")
     if to is not None:
