@@ -54,7 +54,7 @@ def run(to: Path | None, command: str) -> None:
 
 
 def recipe() -> "TrainConfig":
-    """Small enough for two cores and three minutes. The last weights count: three photographs are too few to choose by."""
+    """Small enough for two cores and three minutes. The last weights count: three photographs choose badly."""
     from metrics.lipschitz.network import LipSimConfig
     from training.config import Stage, TrainConfig
     from training.losses import Objective
