@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bench.sections import Sections
+from bench.train_lipsim import lipsim
+
 app = typer.Typer(help="Train metrics.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -15,33 +18,7 @@ def _train() -> None:
     """Train metrics."""
 
 
-@app.command("lipsim")
-def lipsim(
-    images: Annotated[Path, typer.Option("--images", help="Photographs: a folder or a tar file.")],
-    to: Annotated[Path, typer.Option("--to", help="The .safetensors file to write.")],
-    teacher: Annotated[str, typer.Option("--teacher", help="An embedding metric.")] = "effnet-lite0",
-    data: Annotated[list[str], typer.Option("--data", help="Triplets to fine-tune on; default: constructed.")] = [],  # noqa: B006
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of distillation.")] = 1600,
-    finetune_steps: Annotated[int, typer.Option("--finetune-steps", min=0, help="Steps of fine-tuning.")] = 400,
-    lr: Annotated[float, typer.Option("--lr", help="Peak learning rate of distillation.")] = 3e-3,
-    radius: Annotated[float, typer.Option("--radius", help="Radius the hinge asks for, pixel l2.")] = 5.0,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=6, help="Images a step.")] = 48,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only this many photographs.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of every random number.")] = 0,
-) -> None:
-    """Train a LipSim: order photographs as the teacher does, then fine-tune on triplets."""
-    from training.config import Stage, TrainConfig
-    from training.lipsim import Sources, train_lipsim
-
-    config = TrainConfig(
-        distil=Stage(steps=steps, lr=lr, radius=radius),
-        finetune=Stage(steps=finetune_steps, lr=lr / 6, radius=radius, warmup=20),
-        batch=batch_size,
-        seed=seed,
-    )
-    sources = Sources(images=images, teacher=teacher, data=tuple(data), limit=limit)
-    written = train_lipsim(sources, config, to, shlex.join(["bench", *sys.argv[1:]]))
-    print(f"{written}\nNext: bench run --metric lipsim:{written} --attack l2-apgd-ce --eps 1.0")
+app.command("lipsim", cls=Sections)(lipsim)
 
 
 @app.command("lpips")

@@ -1,6 +1,8 @@
-"""What a metric's weights are: the hash that enters the identity of a run, and that of what is cached."""
+"""What a metric is, in hashes: for the identity of a run, and for that of what is cached."""
 
 import hashlib
+import sys
+from pathlib import Path
 
 from metrics.base import Metric
 
@@ -12,4 +14,13 @@ def weights_sha256(metric: Metric) -> str:
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{tuple(array.shape)} {array.dtype}".encode())
         digest.update(array.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def files_sha256(metric: Metric) -> str:
+    """Over the files its classes stand in, so that a metric of your own (`py:`) is another one once it is edited."""
+    digest = hashlib.sha256()
+    for part in metric.code():
+        file = getattr(sys.modules.get(type(part).__module__), "__file__", None)
+        digest.update(Path(file).read_bytes() if file else b"")
     return digest.hexdigest()

@@ -85,10 +85,10 @@ def _files(path: Path) -> list[tuple[str, Place]]:
 
 
 def _folder(path: Path) -> Iterable[tuple[str, Place]]:
-    for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
+    for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
         status = file.stat()
         _bounded(status.st_size, str(file))
-        yield str(file.relative_to(path)), Place(str(file), 0, status.st_size, status.st_mtime_ns)
+        yield file.relative_to(path).as_posix(), Place(str(file), 0, status.st_size, status.st_mtime_ns)
 
 
 def _members(path: Path) -> Iterable[tuple[str, Place]]:

@@ -44,6 +44,7 @@ class TrainConfig:
         pool: triplets drawn from each data set to fine-tune on.
         rehearse: share of the steps of fine-tuning that go on ordering as the teacher does, so
             that what was distilled is not forgotten.
+        early: write the weights of the highest certified score on what is held out; else the last ones.
         ema: decay of the running average of the weights that is judged and written; 0 for none.
         precision: "bf16" is autocast; the scales of the layers stay in float32.
     """
@@ -61,6 +62,7 @@ class TrainConfig:
     jitter: float = 0.5
     pool: int = 300
     rehearse: float = 0.5
+    early: bool = True
     ema: float = 0.0
     precision: str = "bf16"
     seed: int = 0

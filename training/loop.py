@@ -142,9 +142,9 @@ class Fit:
         return value.detach()
 
     def _note(self, entry: dict[str, Any]) -> None:
-        """Add to the curve; keep the weights where nothing so far was certified as often."""
+        """Add to the curve; keep the weights where nothing so far was certified as often, or where the last count."""
         self.curve.append(entry)
-        if not self.chosen or entry["certified"] >= self.chosen["certified"]:
+        if not self.chosen or not self.config.early or entry["certified"] >= self.chosen["certified"]:
             self.chosen = entry
             self.best = {name: tensor.to("cpu", copy=True) for name, tensor in self.judged.state_dict().items()}
 

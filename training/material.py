@@ -43,7 +43,8 @@ class Material:
     @property
     def sha256(self) -> list[str]:
         """Of photographs, teacher and triplets."""
-        return [self.bank.sha256, self.teacher_sha256, *(source.sha256 for source, _ in self.known)]
+        # Embeddings lie in a folder named by a hash of all that decides them; a teacher need not have weights.
+        return [self.bank.sha256, self.learn.embeddings.path.parent.name, *(source.sha256 for source, _ in self.known)]
 
     def ordered(self, stage: str, share: Share) -> OrderBatches:
         """Batches to be ordered as the teacher does."""

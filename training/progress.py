@@ -11,8 +11,8 @@ class StageBar:
     """Steps, time left, the loss, and the last natural and certified score in percent."""
 
     def __init__(self, name: str, start: int, steps: int, shown: bool) -> None:
-        columns = (TextColumn(name), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        fields = (TextColumn("loss {task.fields[loss]:.4f}"), TextColumn("{task.fields[scores]}"))
+        columns = (TextColumn(name), BarColumn(12), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        fields = (TextColumn("loss {task.fields[loss]:.3f}"), TextColumn("{task.fields[scores]}"))
         self._bar = Progress(*columns, *fields, console=Console(stderr=True), disable=not shown)
         self._task = self._bar.add_task(name, total=steps, completed=start, loss=float("nan"), scores="")
 
@@ -30,5 +30,5 @@ class StageBar:
         self._bar.update(self._task, advance=1, loss=loss)
 
     def scored(self, scores: dict[str, float]) -> None:
-        """Show these scores from now on."""
-        self._bar.update(self._task, scores=" ".join(f"{name} {score:.1f}" for name, score in scores.items()))
+        """Show the natural and the certified score from now on."""
+        self._bar.update(self._task, scores=" ".join(f"{n} {scores[n]:.1f}" for n in ("natural", "certified")))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 from core.errors import UserError
 from core.files import write_atomically
 from metrics.base import EmbeddingMetric
-from metrics.identity import weights_sha256
+from metrics.identity import files_sha256, weights_sha256
 from training.bank import Bank
 from training.stored import Stored, cache_folder, store
 from training.views import RECIPE, Views, to_bytes, to_floats
@@ -34,7 +35,7 @@ def teacher_embeddings(
 ) -> Stored:
     """Unit embeddings (n, K, d) in float16 of every photograph at each of K views, from the cache or computed.
 
-    The cache is keyed by photographs, views, and the teacher's weights; not by the device, whose rounding
+    The cache is keyed by photographs, views, and the teacher's weights and file; not by the device, whose rounding
     is small beside that of bfloat16. A computation that was interrupted goes on where it was.
 
     Args:
@@ -44,7 +45,8 @@ def teacher_embeddings(
 
     Raises UserError for a photograph that cannot be decoded, and where an embedding is not finite.
     """
-    parts = (bank.sha256, views, RECIPE, name, weights_sha256(teacher), _PRECISION)
+    learnt = (name, weights_sha256(teacher), files_sha256(teacher), _PRECISION)
+    parts = (bank.sha256, RECIPE, views.size, views.count, views.seed if views.drawn else "", *learnt)
     folder = cache_folder() / "teacher" / hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     whole = Stored(folder / "embeddings.npy")
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,17 +61,24 @@ def teacher_embeddings(
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size)."""
+    """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size).
+
+    Where a photograph cannot be decoded, the error is handed back: raised in a worker, its sentence would
+    come out under a traceback.
+    """
 
     bank: Bank
     views: Views
 
-    def __getitem__(self, photos: range) -> Tensor:
-        images = []
-        for i in photos:
-            photo = self.bank.photo(i)
-            images += [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
-        return to_bytes(images)
+    def __getitem__(self, photos: range) -> Tensor | UserError:
+        try:
+            return to_bytes([image for i in photos for image in self._all_views(i)])
+        except UserError as error:
+            return error
+
+    def _all_views(self, i: int) -> list[Image.Image]:
+        photo = self.bank.photo(i)
+        return [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ def _compute(
 ) -> None:
     missing = [shard for shard in shards if not shard.path.is_file()]
     # A generator of its own: a DataLoader draws from the global one otherwise.
-    loader: Iterator[Tensor] = iter(
+    loader: Iterator[Tensor | UserError] = iter(
         DataLoader(
             photographs,  # type: ignore[arg-type]
             batch_size=None,
@@ -101,11 +110,17 @@ def _compute(
         )
     )
     for shard in track(missing, f"teacher {name}", console=Console(stderr=True)):
-        rows = [_embed(teacher, next(loader).to(device)) for _ in shard.batches]
+        rows = [_embed(teacher, _sound(next(loader)).to(device)) for _ in shard.batches]
         unit = torch.cat(rows).unflatten(0, (-1, photographs.views.count))
         if not bool(unit.isfinite().all()):
             raise UserError(f"the teacher {name} gives embeddings that are not finite; take another one")
         store(shard.path, unit.half().cpu().numpy())
+
+
+def _sound(images: Tensor | UserError) -> Tensor:
+    if isinstance(images, UserError):
+        raise images
+    return images
 
 
 @torch.inference_mode()

@@ -38,6 +38,11 @@ class Views:
         square = _middle(photo, self.size)
         return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else square
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the seed decides any of them."""
+        return self.count > 2
+
     def _crop(self, photo: Image.Image, name: str, view: int) -> Image.Image:
         crop = v2.RandomResizedCrop(self.size, _AREA, _ASPECT, v2.InterpolationMode.BICUBIC)
         # torchvision draws from the global generator.

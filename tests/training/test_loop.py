@@ -187,13 +187,14 @@ def test_the_workers_batches_are_the_batches(tmp_path):
     assert torch.equal(none.net.weight, two.net.weight)
 
 
-def test_the_weights_kept_are_those_certified_most_often(tmp_path):
-    run = fit(tmp_path)
+@pytest.mark.parametrize(("early", "kept"), [(True, 2), (False, 3)])
+def test_the_weights_kept_are_those_certified_most_often_or_the_last(tmp_path, early, kept):
+    run = fit(tmp_path, early=early)
     for mark, certified in ((1.0, 50.0), (2.0, 60.0), (3.0, 55.0)):
         nn.init.constant_(run.net.bias, mark)
         run._note({"stage": "distil", "step": int(mark), "loss": 0.0, "natural": 70.0, "certified": certified})
-    assert run.chosen["step"] == 2
-    assert bool((run.best["bias"] == 2).all())
+    assert run.chosen["step"] == kept
+    assert bool((run.best["bias"] == kept).all())
     assert [entry["step"] for entry in run.curve] == [1, 2, 3]
 
 

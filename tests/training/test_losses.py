@@ -12,6 +12,7 @@ from training.losses import (
     cosine_hinge,
     hinge,
     hinge_kr,
+    radii_of,
     triplet_margins,
     triplet_radii,
 )
@@ -27,6 +28,7 @@ def test_radii_and_margins_of_a_triplet_in_the_plane():
     assert triplet_radii(REFERENCE, LEFT, RIGHT).item() == pytest.approx(RADIUS)
     assert batch_radii(g)[0, 2, 1].item() == pytest.approx(RADIUS)
     assert batch_radii(g)[0, 1, 2].item() == pytest.approx(-RADIUS)
+    assert radii_of(g, torch.tensor([[0, 1, 2], [0, 2, 1]])).tolist() == pytest.approx([RADIUS, -RADIUS])
     assert triplet_margins(REFERENCE, LEFT, RIGHT).item() == pytest.approx(MARGIN)
     assert batch_margins(g)[0, 2, 1].item() == pytest.approx(MARGIN)
 

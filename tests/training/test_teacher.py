@@ -1,6 +1,7 @@
 """What a teacher has seen is embedded once: whole, resumed and never mistaken for another's."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from core.errors import UserError
+from core.spec import Ref
+from metrics.base import metric
 from training import neighbours as nearest
 from training import teacher as module
 from training.bank import load_bank
@@ -50,9 +53,9 @@ def test_the_teacher_is_shown_exactly_the_pixels_of_the_items(make_items, bank, 
 
 
 def test_a_computation_that_was_interrupted_goes_on_to_the_same_numbers(bank, mosaic, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_SHARD", 18)
     monkeypatch.setattr(module, "_BATCH", 6)
     whole = np.array(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).array)
+    monkeypatch.setattr(module, "_SHARD", 18)
     monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "other"))
     teacher, embed = mosaic(), module._embed
 
@@ -80,6 +83,16 @@ def test_decoding_in_other_processes_gives_the_same(bank, mosaic, tmp_path, monk
     assert np.array_equal(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS, workers=1).array, one)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_photograph_is_refused_with_its_name(album, tmp_path, mosaic, workers):
+    folder = tmp_path / "album"
+    shutil.copytree(album, folder)
+    (folder / "class1" / "13.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"^class1/13\.png: expected a whole JPEG") as refused:
+        teacher_embeddings(mosaic(), "mosaic", load_bank([folder]), VIEWS, workers=workers)
+    assert "Traceback" not in str(refused.value)
+
+
 def test_whatever_decides_the_embeddings_decides_which_are_used(bank, mosaic, monkeypatch):
     def place(teacher=None, name="mosaic", photographs=bank, views=VIEWS):
         return teacher_embeddings(teacher or mosaic(), name, photographs, views).path
@@ -96,6 +109,17 @@ def test_whatever_decides_the_embeddings_decides_which_are_used(bank, mosaic, mo
     monkeypatch.setattr(module, "RECIPE", 2)
     others.append(place())
     assert len({first, *others}) == 8
+    # The middle and its mirror image know no seed.
+    assert place(views=Views(size=16, count=2)) == place(views=Views(size=16, count=2, seed=1))
+
+
+def test_a_teacher_of_your_own_is_another_once_its_file_is_edited(bank, tmp_path):
+    file, paths = tmp_path / "mine.py", set()
+    for power in (1, 2, 1):
+        file.write_text(f"class Mine:\n    def embed(self, x):\n        return x.mean((2, 3)) ** {power}\n")
+        name = f"py:{file}:Mine"
+        paths.add(teacher_embeddings(metric.build(Ref.parse(name)), name, bank, VIEWS).path)
+    assert len(paths) == 2
 
 
 def test_a_damaged_cache_and_a_faulty_teacher_are_refused(bank, mosaic):

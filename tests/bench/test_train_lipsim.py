@@ -1,0 +1,117 @@
+"""`bench train lipsim`: options from files, what is refused, and the config for ImageNet on a stub of it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from metrics.lipschitz.checkpoint import load_network
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def resolved(bench, tmp_path, monkeypatch):
+    """What the training is asked for, without training."""
+    asked = {}
+
+    def note(sources, config, machine, to, command):
+        asked.update(sources=sources, config=config, machine=machine, to=to)
+
+    monkeypatch.setattr("training.lipsim.train_lipsim", note)
+
+    def run(*words):
+        bench("train", "lipsim", "--images", tmp_path, "--to", tmp_path / "out.safetensors", *words)
+        return asked
+
+    return run
+
+
+def write(tmp_path, text):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    return file
+
+
+def test_a_file_gives_options_and_the_command_line_overrules_them(resolved, tmp_path):
+    file = write(tmp_path, 'steps = 7\nlr = 1e-2\nloss = "hkr"\ndata = ["photos", "photos"]\nfinetune-radius = 2\n')
+    asked = resolved("--config", file, "--steps", 9)
+    config = asked["config"]
+    assert (config.distil.steps, config.distil.lr) == (9, 1e-2)
+    assert (config.finetune.objective.loss, config.distil.objective.loss) == ("hkr", "hinge")
+    assert (config.finetune.objective.radius, config.distil.objective.radius) == (2.0, 5.0)
+    assert asked["sources"].data == ("photos", "photos")
+    assert resolved("--steps", 9, "--config", file)["config"] == config
+
+
+def test_the_shipped_config_is_what_the_defaults_are(resolved):
+    plain = dict(resolved())
+    assert resolved("--config", "shipped") == plain
+
+
+def test_the_radius_of_the_second_stage_is_that_of_the_first_unless_given(resolved):
+    assert resolved("--radius", 3)["config"].finetune.objective.radius == 3.0
+    assert resolved("--radius", 3, "--finetune-radius", 1)["config"].finetune.objective.radius == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("finetune-step = 3", "no option is called 'finetune-step'; did you mean 'finetune-steps'?"),
+        ('config = "shipped"', "no option is called 'config'"),
+        ("[steps]\nmany = 3", "expected a number, a text or true for 'steps'"),
+        ("steps = ", "is not a TOML file"),
+    ],
+)
+def test_a_file_that_is_wrong_gets_one_sentence(bench, tmp_path, text, sentence):
+    message = bench.refusal("train", "lipsim", "--config", write(tmp_path, text))
+    assert sentence in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "expected --images and --to"),
+        (("--config", "nosuch"), "--config wants a TOML file or one of imagenet-dreamsim, shipped, got nosuch"),
+        (("--loss", "l2"), "--loss wants one of hinge, cosine, hkr"),
+        (("--radius", "-1"), "--radius wants a positive radius"),
+        (("--ema", "1"), "--ema wants a decay from 0 to below 1"),
+        (("--precision", "fp16"), "--precision wants one of bf16, fp32"),
+        (("--jitter", "2"), "--jitter wants a share"),
+        (("--steps", "0", "--finetune-steps", "0"), "none to train"),
+        (("--devices", "2", "--batch-size", "16", "--device", "cpu"), "--batch-size wants a multiple of 6"),
+    ],
+)
+def test_a_wrong_option_gets_one_sentence_before_anything_is_read(bench, tmp_path, words, sentence):
+    needed = ("--images", tmp_path / "none", "--to", tmp_path / "made" / "out.safetensors") if words else ()
+    message = bench.refusal("train", "lipsim", *needed, *words)
+    assert sentence in message
+    assert "\n" not in message
+
+
+def test_the_config_for_imagenet_on_a_stub_of_it(bench, tmp_path):
+    """The native layout: train/WNID/WNID_NUMBER.JPEG."""
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        wnid = f"n0144076{i % 2}"
+        file = tmp_path / "train" / wnid / f"{wnid}_{i}.JPEG"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        small.resize((80, 64), Image.Resampling.BICUBIC).save(file, "JPEG")
+    to = tmp_path / "out.safetensors"
+    bench(
+        "train", "lipsim", "--config", "imagenet-dreamsim", "--images", tmp_path / "train", "--to", to,
+        "--teacher", "effnet-lite0", "--steps", 2, "--finetune-steps", 1, "--batch-size", 6, "--device", "cpu",
+        "--devices", 1, "--workers", 1, "--held-out", 2, "--pool", 1,
+    )  # fmt: skip
+    record = json.loads(to.with_suffix(".json").read_text())
+    assert record["images"]["n"] == 8
+    assert record["config"]["ema"] == 0.999
+    assert record["machine"]["workers"] == 1
+    assert [entry["stage"] for entry in record["curve"]] == ["distil", "distil", "finetune"]
+    assert load_network(to).config.size == 224
