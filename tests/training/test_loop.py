@@ -108,6 +108,8 @@ def test_the_average_follows_its_formula_and_is_what_is_judged(tmp_path):
         steps.append(run.net.weight.detach().clone())
 
     expected = run.net.weight.detach().clone()
+    assert torch.equal(seen.pop(), expected)  # the untrained network, for comparison
+    assert run.before == weighed(run.net)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.Adam, "step", step)
         run.run("distil", STAGE, Rows(), squares)
