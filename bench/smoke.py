@@ -55,7 +55,7 @@ def run(to: Path | None, command: str) -> None:
 
 def recipe() -> "TrainConfig":
     """Small enough for two cores and three minutes. The last weights count: three photographs choose badly."""
-    from metrics.lipschitz.network import LipSimConfig
+    from metrics.lipschitz.shape import LipSimConfig
     from training.config import Stage, TrainConfig
     from training.losses import Objective
 

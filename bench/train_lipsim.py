@@ -39,6 +39,7 @@ def lipsim(
     ] = None,
     margin: Annotated[float, _option("Losses", "--margin", "Cosine distance asked for by cosine.")] = 0.5,
     hinge_weight: Annotated[float, _option("Losses", "--hinge-weight", "Of the hinge in hkr.")] = 10.0,
+    network: Annotated[str, _option("Optimiser", "--network", "Shape of the network: sll or window.")] = "sll",
     batch_size: Annotated[int, _option("Optimiser", "--batch-size", "Images a step, over all processes.", min=6)] = 48,
     accumulate: Annotated[int, _option("Optimiser", "--accumulate", "Batches a step.", min=1)] = 1,
     precision: Annotated[str, _option("Optimiser", "--precision", "bf16 or fp32.")] = "bf16",
@@ -67,6 +68,7 @@ def lipsim(
 
         run(to, command)
         return
+    from metrics.lipschitz.shape import NETWORKS
     from training.config import Machine, Sources, Stage, TrainConfig
     from training.lipsim import train_lipsim
     from training.losses import Objective
@@ -78,7 +80,10 @@ def lipsim(
         asked = Objective(loss=loss, radius=radius, margin=margin, hinge_weight=hinge_weight)
         return Stage(steps=steps, lr=lr, warmup=warmup, objective=asked)
 
+    if network not in NETWORKS:
+        raise UserError(f"--network wants one of {', '.join(NETWORKS)}, got {network}")
     arguments = TrainConfig(
+        network=NETWORKS[network],
         distil=stage(steps, lr, 100, distil_loss, radius),
         finetune=stage(finetune_steps, lr / 6, 20, loss, radius if finetune_radius is None else finetune_radius),
         batch=batch_size,

@@ -16,7 +16,8 @@ from core.spec import Norm, Ref, Scalar
 from metrics.angular import Angular, Lifted
 from metrics.base import CosineLipschitzMetric, Metric, SphereLipschitzMetric
 from metrics.geometry import lift
-from metrics.lipschitz.network import LipSimConfig, freeze, untrained
+from metrics.lipschitz.network import freeze, untrained
+from metrics.lipschitz.shape import LipSimConfig
 from metrics.lipsim import FrozenLipSim
 from triplets.base import Triplets
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from core.errors import UserError
-from metrics.lipschitz.network import LipSimConfig
+from metrics.lipschitz.shape import LipSimConfig
 from training.losses import LOSSES, Objective
 
 PRECISIONS = ("bf16", "fp32")

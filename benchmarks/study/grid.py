@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from core.errors import UserError
-from metrics.lipschitz.network import LipSimConfig
+from metrics.lipschitz.shape import LipSimConfig
 from training.config import Stage, TrainConfig
 from training.losses import Objective
 

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from core.errors import UserError
 from core.files import write_atomically
-from metrics.lipschitz.network import LipSimConfig, LipSimNet, untrained
+from metrics.lipschitz.network import LipSimNet, untrained
+from metrics.lipschitz.shape import LipSimConfig
 
 _MAX_BYTES = 1 << 30
 

@@ -1,126 +1,19 @@
 """LipSim's own network: 1-Lipschitz from pixels to embedding, efficient, isometric down-sampling."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
-
 from torch import Tensor, nn
 
-from core.errors import UserError
 from core.noise import forked_rng
 from metrics.lipschitz.layers import SLL, SLLConv, SLLLinear
 from metrics.lipschitz.maps import MAPS
 from metrics.lipschitz.patches import Patches
 from metrics.lipschitz.scaling import Scaling
+from metrics.lipschitz.shape import LipSimConfig
 from metrics.lipschitz.square import Square, SquareConv, SquareDense
 from metrics.lipschitz.stem import Stem, SumPool
 from metrics.lipschitz.windows import Merge, WindowSLL
 
-FAMILIES = ("sll", "window", *MAPS)
-BASES = ("pixel", "dct")
 DERIVED = SLL | Square | Scaling | Patches | WindowSLL | Merge
 """Layers that compute their weights from others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LipSimConfig:
-    """The shape of the network; it travels in the header of the weights file.
-
-    Args:
-        stem: side of the pixel-unshuffle blocks, which turn 3 channels into 3 * stem**2.
-        depths: convolutions in each stage; a 2x2 sum-pool over 2 (norm 1) ends it.
-        inners: hidden channels of the convolutions of each stage; those of aol, cayley and liresnet have none.
-        linears: dense layers at the end.
-        linear_inner: their hidden units; in aol, cayley and liresnet the side of their blocks.
-        family: what the layers are: sll, window, aol, cayley or liresnet.
-        scaled: whether learnt weights of at most 1 end the network (one a feature) and each stage (one a channel;
-            not of the family window, whose rows choose what to keep).
-        basis: pixel, or dct for the frequencies of a block of pixels.
-        pre_pool: window of a sum-pool of the pixels, before anything else.
-        width: channels behind the stem, zeros added; 0 for as many as the stem gives.
-        widths: of the family window, which learns its stem and its pools: channels of each stage.
-    """
-
-    size: int = 224
-    stem: int = 8
-    depths: tuple[int, ...] = (2, 4)
-    inners: tuple[int, ...] = (96, 128)
-    linears: int = 2
-    linear_inner: int = 192
-    family: str = "sll"
-    scaled: bool = False
-    basis: str = "pixel"
-    pre_pool: int = 1
-    width: int = 0
-    widths: tuple[int, ...] = ()
-
-    @property
-    def channels(self) -> int:
-        """Channels behind the stem."""
-        return self.width or 3 * self.stem**2
-
-    @property
-    def stages(self) -> tuple[int, ...]:
-        """Channels of each stage."""
-        return self.widths or (self.channels,) * len(self.depths)
-
-    @property
-    def features(self) -> int:
-        """Length of the embedding."""
-        return self.stages[-1] * (self.size // self._divisor) ** 2
-
-    @property
-    def _divisor(self) -> int:
-        halved = len(self.depths) - bool(self.widths)
-        return int(self.pre_pool * self.stem * 2**halved)
-
-    def to_json(self) -> str:
-        """The text that `from_json` reads."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read the header of a weights file. Raises UserError when it is not one of ours."""
-        try:
-            header: dict[str, Any] = json.loads(text)
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-            config = cls(**values)
-            return config.checked()
-        except (TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"expected the header of a lipsim weights file, got {text[:80]!r}") from error
-
-    def checked(self) -> Self:
-        """Raises UserError for a shape that does not fit or that would not fit into memory."""
-        numbers = [self.size, self.stem, self.linears, self.linear_inner, self.pre_pool, self.width]
-        numbers += [*self.depths, *self.inners, *self.widths]
-        if not all(type(n) is int and 0 <= n <= 4096 for n in numbers) or min(self.stem, self.pre_pool) < 1:
-            raise UserError(f"expected a network of small whole numbers, got {self}")
-        if not self.depths or len(self.depths) != len(self.inners) or self.size % self._divisor:
-            raise UserError(f"expected as many inners as depths, and a size that divides, got {self}")
-        if self.family not in FAMILIES or self.basis not in BASES or type(self.scaled) is not bool:
-            raise UserError(f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self}")
-        if self.channels < 3 * self.stem**2:
-            raise UserError(f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self}")
-        if self.family == "window":
-            return self._window_checked()
-        blocks = self.linears == 0 or (self.linear_inner > 0 and self.features % self.linear_inner == 0)
-        if self.widths:
-            raise UserError(f"only the family window takes widths, got {self}")
-        if self.family != "sll" and (self.channels % 2 or not blocks):
-            raise UserError(f"{self.family} wants an even width, and a linear_inner that divides {self.features}")
-        return self
-
-    def _window_checked(self) -> Self:
-        if len(self.widths) != len(self.depths) or min(self.widths) < 1:
-            raise UserError(f"window wants a width for each stage, got {self}")
-        if (self.basis, self.pre_pool, self.width) != ("pixel", 1, 0):
-            raise UserError(f"window learns its stem: it takes no basis, pre_pool or width, got {self}")
-        inputs = (3 * self.stem**2, *(4 * width for width in self.widths))
-        fits = all(to <= channels for channels, to in zip(inputs, self.widths, strict=False))
-        fits &= all(inner <= channels for inner, channels in zip(self.inners, self.widths, strict=True))
-        if not fits or self.linear_inner > self.features:
-            raise UserError(f"window wants no more rows and hidden units than there are inputs, got {self}")
-        return self
 
 
 class LipSimNet(nn.Module):

@@ -26,8 +26,8 @@ SURFACE = {
     "train lipsim": {
         "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--jitter", "--pool", "--steps",
         "--lr", "--distil-loss", "--radius", "--finetune-steps", "--loss", "--finetune-radius", "--margin",
-        "--hinge-weight", "--batch-size", "--accumulate", "--precision", "--ema", "--seed", "--device", "--devices",
-        "--nodes", "--workers", "--checkpoint-every", "--config", "--smoke", "--help",
+        "--hinge-weight", "--network", "--batch-size", "--accumulate", "--precision", "--ema", "--seed", "--device",
+        "--devices", "--nodes", "--workers", "--checkpoint-every", "--config", "--smoke", "--help",
     },
     "train lpips": {
         "--data", "--to", "--net", "--tune", "--loss", "--margin", "--epochs", "--batch-size", "--lr", "--trunk-lr",

@@ -13,7 +13,8 @@ from torch.autograd.functional import jvp, vjp
 from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network, save_network
 from metrics.lipschitz.layers import SLACK, SLL, SLLConv, SLLLinear, gram_rows_conv, gram_rows_linear, sll_scale
-from metrics.lipschitz.network import LipSimConfig, LipSimNet, freeze, untrained
+from metrics.lipschitz.network import LipSimNet, freeze, untrained
+from metrics.lipschitz.shape import LipSimConfig
 from metrics.lipschitz.stem import sum_pool, unshuffle
 from metrics.lipsim import lipsim
 

@@ -14,8 +14,9 @@ from core.errors import UserError
 from core.noise import forked_rng
 from metrics.lipschitz.checkpoint import load_network, save_network
 from metrics.lipschitz.maps import MAPS, Map, cayley, gram_rows
-from metrics.lipschitz.network import LipSimConfig, freeze, untrained
+from metrics.lipschitz.network import freeze, untrained
 from metrics.lipschitz.scaling import Scaling
+from metrics.lipschitz.shape import NETWORKS, LipSimConfig
 from metrics.lipschitz.square import SquareConv, SquareDense, max_min
 from metrics.lipschitz.stem import Stem, dct_matrix
 
@@ -267,6 +268,11 @@ def test_headers_of_before_the_families_still_load() -> None:
 def test_shapes_that_do_not_fit_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(UserError):
         untrained(replace(SMALL, **change), 0)  # type: ignore[arg-type]
+
+
+def test_named_networks_are_shapes_that_fit_and_differ() -> None:
+    assert NETWORKS["sll"] == LipSimConfig()
+    assert len({config.checked() for config in NETWORKS.values()}) == len(NETWORKS)
 
 
 def test_all_families_have_the_features_of_the_default_network() -> None:

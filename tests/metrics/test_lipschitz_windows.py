@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from oracles import KINDS, disturbed, generator, images, steepest_slope
 
 from core.noise import forked_rng
-from metrics.lipschitz.network import LipSimConfig
 from metrics.lipschitz.orthonormal import at_most, orthonormal
 from metrics.lipschitz.patches import Patches, low_frequencies, patches
+from metrics.lipschitz.shape import LipSimConfig
 from metrics.lipschitz.stem import sum_pool
 from metrics.lipschitz.windows import Merge, WindowSLL, fold, join, split
 

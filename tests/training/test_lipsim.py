@@ -11,7 +11,8 @@ from PIL import Image
 
 from core.errors import UserError
 from metrics.lipschitz.checkpoint import load_network
-from metrics.lipschitz.network import LipSimConfig, freeze
+from metrics.lipschitz.network import freeze
+from metrics.lipschitz.shape import LipSimConfig
 from training.config import Machine, Sources, Stage, TrainConfig
 from training.lipsim import train_lipsim
 from training.loop import Fit

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import torch
 
-from metrics.lipschitz.network import LipSimConfig, untrained
+from metrics.lipschitz.network import untrained
+from metrics.lipschitz.shape import LipSimConfig
 from training.batch import Batch, Share
 from training.config import Machine, Stage, TrainConfig
 from training.loop import Fit
