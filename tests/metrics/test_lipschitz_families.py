@@ -249,7 +249,7 @@ def test_headers_of_before_the_families_still_load() -> None:
         {"width": 11},
         {"pre_pool": 0},
         {"pre_pool": 3},
-        {"width": 13, "family": "aol"},
+        {"width": 13, "linear_inner": 4, "family": "aol"},
         {"linear_inner": 7, "family": "cayley"},
         {"linear_inner": 0, "family": "aol"},
         {"widths": (12, 12)},
