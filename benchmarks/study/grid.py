@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from core.errors import UserError
-from metrics.lipschitz.shape import LipSimConfig
+from metrics.lipschitz.shape import NETWORKS, LipSimConfig
 from training.config import Stage, TrainConfig
 from training.losses import Objective
 
@@ -72,6 +72,7 @@ GRID = (
         for family in ("aol", "cayley", "liresnet")
         for lr, said in ((3e-3, ""), (3e-4, ", lr / 10"))
     ),
+    Entry(name="window", question="family", network=NETWORKS["window"]),
     _shape("shallow 1+2", "depth, width", depths=(1, 2)),
     _shape("deep 4+8", "depth, width", depths=(4, 8)),
     _shape("inner 48, 64", "depth, width", inners=(48, 64)),
