@@ -73,6 +73,11 @@ class Panel:
     x_label: str
     curves: tuple[Curve, ...]
 
+    @property
+    def banded(self) -> bool:
+        """Whether intervals are drawn: those of more than four metrics would hide each other."""
+        return len({curve.metric for curve in self.curves}) <= 4
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:

@@ -42,7 +42,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
     largest = max(eps for curve in panel.curves for eps, _ in curve.points)
     axis.axhline(50, color="0.75", linewidth=0.8, zorder=0)
     for curve in panel.curves:
-        _draw_curve(axis, curve)
+        _draw_curve(axis, curve, panel.banded)
     _label_ends(axis, panel.curves, largest)
     axis.set_xlim(0, largest * 1.02)
     axis.set_ylim(_LOW, _HIGH)
@@ -54,12 +54,13 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_curve(axis: Axes, curve: Curve) -> None:
+def _draw_curve(axis: Axes, curve: Curve, banded: bool) -> None:
     eps = [at for at, _ in curve.points]
     cells = [cell for _, cell in curve.points]
     colour = _colour(curve)
     low, high = [cell.low for cell in cells], [cell.high for cell in cells]
-    axis.fill_between(eps, low, high, color=colour, alpha=0.08 if curve.proved else 0.14, linewidth=0)
+    if banded:
+        axis.fill_between(eps, low, high, color=colour, alpha=0.08 if curve.proved else 0.14, linewidth=0)
     axis.plot(
         eps,
         [cell.value for cell in cells],

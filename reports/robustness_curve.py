@@ -36,7 +36,7 @@ class RobustnessCurve:
             # Two data sets can differ in signs that no file name holds.
             number = "" if stems.count(stem) == 1 else f"-{stems.count(stem)}"
             name = f"robustness_curve_{stem}{number}"
-            charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine)))
+            charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine, panels)))
         return [chart for chart in charts if chart.panels]
 
 
@@ -68,9 +68,10 @@ def _falling(points: list[tuple[float, Cell]]) -> list[tuple[float, Cell]]:
     return [(eps, min((cell for at, cell in points if at <= eps), key=lambda cell: cell.value)) for eps, _ in points]
 
 
-def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+def _notes(rows: Sequence[Row], panels: Sequence[Panel]) -> tuple[str, ...]:
     methods = sorted({labels([r.method])[r.method] for r in rows if r.kind == "attack" and r.method})
-    notes = ["Bands: 95 % intervals. Grey line: 50 %, the score of a coin."]
+    bands = "Bands: 95 % intervals." if all(panel.banded for panel in panels) else "95 % intervals are in the tables."
+    notes = [f"{bands} Grey line: 50 %, the score of a coin."]
     if methods:
         notes.insert(0, f"Solid: after the strongest attack on each metric, of {', '.join(methods)}.")
     if any(row.kind == "certificate" and row.sound for row in rows):

@@ -41,6 +41,18 @@ def test_unsound_certificates_are_not_drawn(make_record) -> None:
     assert "Certificates that are not sound are left out." in chart.notes
 
 
+def test_bands_of_many_metrics_are_left_to_the_tables(make_record, monkeypatch, tmp_path) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr("matplotlib.axes.Axes.fill_between", lambda axis, *rest, **style: drawn.append(rest))
+    for n, bands, note in ((4, True, "Bands: 95 % intervals."), (5, False, "95 % intervals are in the tables.")):
+        records = [make_record(name, run=name * 12) for name in "abcde"[:n]]
+        (chart,) = RobustnessCurve()(records)
+        save_png(chart, tmp_path / "a.png")
+        assert len(drawn) == (len(chart.panels[0].curves) if bands else 0)
+        assert chart.notes[-1].startswith(note)
+        drawn.clear()
+
+
 def test_data_sets_of_like_names_get_files_of_their_own(make_record) -> None:
     records = [make_record(data="csv:a.b"), make_record(data="csv:a-b", run="b" * 12)]
     names = sorted(chart.name for chart in RobustnessCurve()(records))
