@@ -1,12 +1,17 @@
 """`bench train lipsim`: options from files, what is refused, and the config for ImageNet on a stub of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from bench.cli import app
+from bench.smoke import recipe
 from metrics.lipschitz.checkpoint import load_network
+from metrics.lipschitz.shape import NETWORKS, LipSimConfig
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +58,11 @@ def test_the_shipped_config_is_what_the_defaults_are(resolved):
     assert resolved("--config", "shipped") == plain
 
 
+def test_a_network_is_chosen_by_name(resolved):
+    assert resolved()["config"].network == NETWORKS["sll"]
+    assert resolved("--network", "window")["config"].network == NETWORKS["window"]
+
+
 def test_the_radius_of_the_second_stage_is_that_of_the_first_unless_given(resolved):
     assert resolved("--radius", 3)["config"].finetune.objective.radius == 3.0
     assert resolved("--radius", 3, "--finetune-radius", 1)["config"].finetune.objective.radius == 1.0
@@ -81,6 +91,7 @@ def test_a_file_that_is_wrong_gets_one_sentence(bench, tmp_path, text, sentence)
         (("--loss", "l2"), "--loss wants one of hinge, cosine, hkr"),
         (("--radius", "-1"), "--radius wants a positive radius"),
         (("--ema", "1"), "--ema wants a decay from 0 to below 1"),
+        (("--network", "resnet"), "--network wants one of sll, window, got resnet"),
         (("--precision", "fp16"), "--precision wants one of bf16, fp32"),
         (("--jitter", "2"), "--jitter wants a share"),
         (("--steps", "0", "--finetune-steps", "0"), "none to train"),
@@ -115,3 +126,20 @@ def test_the_config_for_imagenet_on_a_stub_of_it(bench, tmp_path):
     assert record["machine"]["workers"] == 1
     assert [entry["stage"] for entry in record["curve"]] == ["distil", "distil", "finetune"]
     assert load_network(to).config.size == 224
+
+
+@pytest.mark.parametrize(("steps", "lr", "code"), [(40, 3e-3, 0), (1, 1e-12, 1)])
+def test_smoke_exits_1_unless_both_scores_rose(tmp_path, monkeypatch, steps, lr, code):
+    """A few steps do it on triplets of known order; steps of no length leave both scores where they were."""
+    whole = recipe()
+    tiny = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(16, 16), linears=1, linear_inner=32)
+    finetune = replace(whole.finetune, steps=steps, lr=lr)
+    few = replace(
+        whole, network=tiny, distil=replace(whole.distil, steps=1, lr=lr), finetune=finetune, pool=60, views=2
+    )
+    monkeypatch.setattr("bench.smoke.recipe", lambda: replace(few, batch=12))
+    to = tmp_path / "smoke.safetensors"
+    result = CliRunner().invoke(app, ["train", "lipsim", "--smoke", "--to", str(to)], catch_exceptions=False)
+    assert result.exit_code == code
+    assert "from 4 photographs it never saw" in result.stdout
+    assert to.is_file()
