@@ -1,5 +1,6 @@
 """One process, or several that learn together with Lightning Fabric: each sees its rows of every batch."""
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -66,7 +67,10 @@ class Several(Processes):
         return self._fabric.setup_module(net)
 
     def gathered(self, g: Tensor) -> Tensor:
-        return self._fabric.all_gather(g, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
+        with warnings.catch_warnings():
+            # Fabric calls what torch 2.15 has renamed; a user of ours cannot mend that.
+            warnings.filterwarnings("ignore", "torch.distributed.nn.functional.all_gather is deprecated")
+            return self._fabric.all_gather(g, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
 
     def mean(self, value: Tensor) -> float:
         return self._fabric.all_reduce(value.detach(), reduce_op="mean").item()  # type: ignore[union-attr]
