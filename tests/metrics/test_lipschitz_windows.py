@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from oracles import KINDS, disturbed, generator, images, steepest_slope
 
 from core.noise import forked_rng
+from metrics.lipschitz.network import untrained
 from metrics.lipschitz.orthonormal import at_most, orthonormal
 from metrics.lipschitz.patches import Patches, low_frequencies, patches
 from metrics.lipschitz.shape import LipSimConfig
@@ -116,6 +117,9 @@ def test_patches_start_as_low_frequencies_grey_first() -> None:
     rows = low_frequencies(4, 20)
     torch.testing.assert_close(rows @ rows.T, torch.eye(20, dtype=torch.float64))
     torch.testing.assert_close(rows[0], torch.full((48,), 48**-0.5, dtype=torch.float64))
+    # Sums of frequencies 0 to 5 hold 1, 2, 3, 4, 3, 2 patterns of brightness; colour comes in at 1 (mean) and 3.
+    bright = (rows.view(20, 3, 16) == rows.view(20, 3, 16)[:, :1]).all(2).all(1)
+    assert bright.tolist() == [True] * 3 + [False] * 2 + [True] * 7 + [False] * 4 + [True] * 4
     whole = low_frequencies(4, 48)
     torch.testing.assert_close(whole @ whole.T, torch.eye(48, dtype=torch.float64))
     # A chequered board is above what 20 rows keep, wide stripes are not.
@@ -139,3 +143,12 @@ def test_patches_are_those_of_an_unfold_and_grey_is_zero() -> None:
 def test_features_count_what_the_last_stage_leaves() -> None:
     config = LipSimConfig(family="window", stem=16, widths=(32, 48), depths=(1, 1), inners=(32, 48), linear_inner=8)
     assert config.checked().features == 48 * 7 * 7
+
+
+def test_layers_of_a_stage_take_turns() -> None:
+    """A pixel alone, shifted windows, windows, and again."""
+    config = LipSimConfig(family="window", stem=16, widths=(8,), depths=(5,), inners=(8,), linear_inner=8)
+    layers = [layer for layer in untrained(config, 0).stages[0] if isinstance(layer, WindowSLL)]
+    assert [(layer.window, layer.shifted) for layer in layers] == [
+        (1, False), (2, True), (2, False), (1, False), (2, True),
+    ]  # fmt: skip
