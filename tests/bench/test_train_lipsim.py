@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from bench.cli import app
 from bench.smoke import recipe
 from metrics.lipschitz.checkpoint import load_network
 from metrics.lipschitz.shape import NETWORKS, LipSimConfig
+
+WEIGHTS = resources.files("metrics") / "weights"
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +56,19 @@ def test_a_file_gives_options_and_the_command_line_overrules_them(resolved, tmp_
     assert resolved("--steps", 9, "--config", file)["config"] == config
 
 
-def test_the_shipped_config_is_what_the_defaults_are(resolved):
-    plain = dict(resolved())
-    assert resolved("--config", "shipped") == plain
+def test_the_shipped_config_is_what_the_record_of_the_shipped_weights_says(resolved):
+    asked = resolved("--config", "shipped")
+    config, record = asked["config"], json.loads((WEIGHTS / "lipsim.json").read_text())
+    made = record["config"]
+    for name, stage in (("distil", config.distil), ("finetune", config.finetune)):
+        assert (stage.steps, stage.lr, stage.objective.radius, stage.warmup) == (
+            made[name]["steps"], made[name]["lr"], made[name]["radius"], made[name]["warmup"],
+        )  # fmt: skip
+        assert stage.objective.loss == "hinge"
+    same = ("batch", "clustered", "cluster", "neighbours", "jitter", "pool", "seed")
+    assert [getattr(config, name) for name in same] == [made[name] for name in same]
+    assert json.loads(config.network.to_json()) | made["network"] == json.loads(config.network.to_json())
+    assert (asked["sources"].teacher, config.precision == "bf16") == (record["teacher"], made["amp"])
 
 
 def test_a_network_is_chosen_by_name(resolved):
