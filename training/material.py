@@ -87,7 +87,6 @@ def gather(sources: Sources, config: TrainConfig, machine: Machine) -> Material:
     labelled = [triplets.build(Ref.parse(text)) for text in sources.data]
     bank = load_bank(sources.images, sources.limit)
     parts = split_by_name(bank.names, config.held_out)
-    # The same views for every seed, so that the teacher is asked once.
     views = Views(config.network.size, config.views)
     embeddings = teacher_embeddings(teacher, sources.teacher, bank, views, machine.device, machine.workers)
     learn, held = map(all_items(bank, views, embeddings).select, parts)

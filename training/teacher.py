@@ -46,7 +46,7 @@ def teacher_embeddings(
     Raises UserError for a photograph that cannot be decoded, and where an embedding is not finite.
     """
     learnt = (name, weights_sha256(teacher), files_sha256(teacher), _PRECISION)
-    parts = (bank.sha256, RECIPE, views.size, views.count, views.seed if views.drawn else "", *learnt)
+    parts = (bank.sha256, RECIPE, views.size, views.count, *learnt)
     folder = cache_folder() / "teacher" / hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     whole = Stored(folder / "embeddings.npy")
     folder.mkdir(parents=True, exist_ok=True)

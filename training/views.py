@@ -23,13 +23,12 @@ class Views:
     """`count` square views of every photograph, `size` pixels wide.
 
     View 0 is the middle, view 1 its mirror image. Every other is a random crop of at least a quarter of the area
-    and sides of at most 4:3, half of them mirrored; it follows from the seed, the photograph's name and its own
-    number alone.
+    and sides of at most 4:3, half of them mirrored; it follows from the photograph's name and its own number
+    alone, so that a teacher is asked once for all seeds of a training.
     """
 
     size: int = 224
     count: int = 2
-    seed: int = 0
 
     def __call__(self, photo: Image.Image, name: str, view: int) -> Image.Image:
         """View number `view` of a photograph in RGB: RGB, size x size."""
@@ -38,15 +37,10 @@ class Views:
         square = _middle(photo, self.size)
         return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else square
 
-    @property
-    def drawn(self) -> bool:
-        """Whether the seed decides any of them."""
-        return self.count > 2
-
     def _crop(self, photo: Image.Image, name: str, view: int) -> Image.Image:
         crop = v2.RandomResizedCrop(self.size, _AREA, _ASPECT, v2.InterpolationMode.BICUBIC)
         # torchvision draws from the global generator.
-        with forked_rng(seed_of(self.seed, name, view)):
+        with forked_rng(seed_of(name, view)):
             mirrored = bool(torch.rand(()) < 0.5)
             square: Image.Image = crop(photo)
         return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else square
