@@ -24,6 +24,7 @@ def lipsim(
     limit: Annotated[int | None, _option("Data", "--limit", "Only this many photographs.", min=1)] = None,
     held_out: Annotated[int, _option("Data", "--held-out", "One photograph in so many judges.", min=2)] = 20,
     views: Annotated[int, _option("Data", "--views", "Views of each photograph.", min=2)] = 2,
+    kin: Annotated[int, _option("Data", "--kin", "Views of one photograph in a cluster.", min=0)] = 0,
     jitter: Annotated[float, _option("Data", "--jitter", "Share of images in other colours.")] = 0.5,
     pool: Annotated[int, _option("Data", "--pool", "Triplets drawn from each --data.", min=1)] = 300,
     steps: Annotated[int, _option("Stage 1: distil", "--steps", "Steps; 0 for none.", min=0)] = 1600,
@@ -39,6 +40,7 @@ def lipsim(
     ] = None,
     margin: Annotated[float, _option("Losses", "--margin", "Cosine distance asked for by cosine.")] = 0.5,
     hinge_weight: Annotated[float, _option("Losses", "--hinge-weight", "Of the hinge in hkr.")] = 10.0,
+    focus: Annotated[float, _option("Losses", "--focus", "Weigh like images more; 0 for none.")] = 0.0,
     network: Annotated[str, _option("Network", "--network", "Its shape: sll or window.")] = "sll",
     batch_size: Annotated[int, _option("Optimiser", "--batch-size", "Images a step, over all processes.", min=6)] = 48,
     accumulate: Annotated[int, _option("Optimiser", "--accumulate", "Batches a step.", min=1)] = 1,
@@ -77,7 +79,7 @@ def lipsim(
         raise UserError("expected --images and --to, on the command line or in a --config; or --smoke for a trial")
 
     def stage(steps: int, lr: float, warmup: int, loss: str, radius: float) -> Stage:
-        asked = Objective(loss=loss, radius=radius, margin=margin, hinge_weight=hinge_weight)
+        asked = Objective(loss=loss, radius=radius, margin=margin, hinge_weight=hinge_weight, focus=focus)
         return Stage(steps=steps, lr=lr, warmup=warmup, objective=asked)
 
     if network not in NETWORKS:
@@ -90,6 +92,7 @@ def lipsim(
         accumulate=accumulate,
         held_out=held_out,
         views=views,
+        kin=kin,
         jitter=jitter,
         pool=pool,
         ema=ema,

@@ -41,6 +41,7 @@ class OrderBatches:
         alike: neighbours (len(items), k) of every item (neighbours.py).
         size: images in a batch, of all processes together.
         cluster: images in each cluster.
+        kin: of them, other views of the photograph the cluster is drawn around.
         clustered: share of the batches that are made of clusters, so that small differences are learnt too.
         jitter: share of the images the student sees in other colours; the teacher saw all of them plain.
 
@@ -51,6 +52,7 @@ class OrderBatches:
     alike: Stored
     size: int
     cluster: int
+    kin: int
     clustered: float
     jitter: float
     key: Key
@@ -77,7 +79,7 @@ class OrderBatches:
         if torch.rand((), generator=generator) >= self.clustered:
             return fill([], self.size, len(self.items), generator)
         seeds = fill([], -(-self.size // self.cluster), len(self.items), generator)
-        clusters = [draw_cluster(self.alike, seed, self.cluster, generator) for seed in seeds]
+        clusters = [draw_cluster(self.items, self.alike, seed, self.cluster, self.kin, generator) for seed in seeds]
         # Clusters may meet: what is then missing is drawn at random.
         drawn = list(dict.fromkeys(item for cluster in clusters for item in cluster))
         return fill(drawn[: self.size], self.size, len(self.items), generator)
@@ -105,10 +107,14 @@ def own_rows(size: int, share: Share) -> range:
     return range(each * share.rank, each * (share.rank + 1))
 
 
-def draw_cluster(alike: Stored, seed: int, size: int, generator: torch.Generator) -> list[int]:
-    """An item and up to `size` - 1 of its neighbours."""
+def draw_cluster(items: Items, alike: Stored, seed: int, size: int, kin: int, generator: torch.Generator) -> list[int]:
+    """An item, up to `kin` other views of its photograph, and neighbours of it: `size` different ones at most."""
+    views = items.views.count
+    photo = range(seed - seed % views, seed - seed % views + views)
+    own = [photo[i] for i in torch.randperm(views, generator=generator).tolist() if photo[i] != seed]
     around: Tensor = torch.from_numpy(alike.array[seed].copy())
-    return [seed, *around[torch.randperm(len(around), generator=generator)[: size - 1]].tolist()]
+    others = around[torch.randperm(len(around), generator=generator)].tolist()
+    return list(dict.fromkeys([seed, *own[:kin], *others]))[:size]
 
 
 def fill(drawn: list[int], size: int, n: int, generator: torch.Generator) -> list[int]:

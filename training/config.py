@@ -40,6 +40,7 @@ class TrainConfig:
         clustered: share of the batches drawn as clusters of the teacher's neighbours, so that
             also small differences are ordered; the others are drawn at random.
         cluster: images in each cluster.
+        kin: of them, other views of the photograph the cluster is drawn around.
         jitter: share of the views that are colour-jittered (the paper's second pipeline).
         pool: triplets drawn from each data set to fine-tune on.
         rehearse: share of the steps of fine-tuning that go on ordering as the teacher does, so
@@ -58,6 +59,7 @@ class TrainConfig:
     views: int = 2
     clustered: float = 0.5
     cluster: int = 8
+    kin: int = 0
     neighbours: int = 50
     jitter: float = 0.5
     pool: int = 300
@@ -73,6 +75,7 @@ class TrainConfig:
             "--jitter": (self.jitter, 0 <= self.jitter <= 1, "a share from 0 to 1"),
             "--ema": (self.ema, 0 <= self.ema < 1, "a decay from 0 to below 1"),
             "--accumulate": (self.accumulate, self.accumulate >= 1, "at least 1"),
+            "--kin": (self.kin, 0 <= self.kin < self.cluster, f"0 to {self.cluster - 1}"),
             "--views": (self.views, self.views >= 2, "at least 2: the photograph and its mirror image"),
             "--batch-size": (self.batch, self.batch >= 6, "at least 6 images"),
             "--precision": (self.precision, self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
@@ -85,6 +88,7 @@ class TrainConfig:
                 "--loss": (asked.loss, asked.loss in LOSSES, f"one of {', '.join(LOSSES)}"),
                 "--radius": (asked.radius, asked.radius > 0, "a positive radius in pixel l2"),
                 "--margin": (asked.margin, asked.margin > 0, "a positive margin"),
+                "--focus": (asked.focus, asked.focus >= 0, "0, or a cosine distance above it"),
                 "--hinge-weight": (asked.hinge_weight, asked.hinge_weight > 1, "a number above 1"),
             }
             _refuse(bounds)

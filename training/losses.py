@@ -90,12 +90,15 @@ class Objective:
         radius: what "hinge" and "hkr" ask for, in pixel l2.
         margin: what "cosine" asks for, in units of the cosine distance.
         hinge_weight: the weight of the hinge in "hkr".
+        focus: of a batch, how fast the weight of a triplet falls with the teacher's distance of its images: by a
+            factor e where the two cosine distances from the reference grow by as much together; 0 for not at all.
     """
 
     loss: str = "hinge"
     radius: float = 5.0
     margin: float = 0.5
     hinge_weight: float = 10.0
+    focus: float = 0.0
 
     def penalty(self, signed: Tensor) -> Tensor:
         """Of radii or margins that are positive where the answer is right; same shape."""
@@ -116,13 +119,15 @@ class Objective:
         """The mean over all triplets of a batch, ordered as the teacher orders them.
 
         Each triplet weighs as much as the teacher's two similarities differ, so near ties, where
-        the teacher's order is mostly noise, hardly count.
+        the teacher's order is mostly noise, hardly count; `focus` lets those of like images count for more.
 
         Args:
             g: student embeddings (n, d).
             teacher: the teacher's cosine similarities (n, n).
         """
         weight = ordering_weight(teacher)
+        if self.focus:
+            weight = weight * torch.exp((teacher[:, :, None] + teacher[:, None, :] - 2) / self.focus)
         score = batch_margins if self.loss == "cosine" else batch_radii
         return (weight * self.penalty(score(g))).sum() / weight.sum().clamp_min(_TINY)
 

@@ -54,6 +54,7 @@ class Material:
             alike=self.alike,
             size=c.batch,
             cluster=c.cluster,
+            kin=c.kin,
             clustered=c.clustered,
             jitter=c.jitter,
             key=Key(c.seed, stage),

@@ -44,8 +44,10 @@ def validation_triplets(held: Items, alike: Stored, most: int = 192, cluster: in
     cluster = min(cluster, most)
     images: list[Image.Image] = []
     triplets, weights = [], []
-    for seed in fill([], max(1, min(most, len(held)) // cluster), len(held), generator):
-        items = draw_cluster(alike, seed, cluster, generator)
+    seeds = fill([], max(1, min(most, len(held)) // cluster), len(held), generator)
+    for i, seed in enumerate(seeds):
+        # Every second cluster is half of one photograph: variations of the same thing are what metrics are asked about.
+        items = draw_cluster(held, alike, seed, cluster, (cluster // 2 - 1) * (i % 2), generator)
         rows, weight = _ordered(held.similarities(items))
         triplets.append(rows + len(images))
         weights.append(weight)

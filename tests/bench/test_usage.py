@@ -24,9 +24,9 @@ SURFACE = {
     "list": {"kind", "--help"},
     "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
-        "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--jitter", "--pool", "--steps",
+        "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--kin", "--jitter", "--pool", "--steps",
         "--lr", "--distil-loss", "--radius", "--finetune-steps", "--loss", "--finetune-radius", "--margin",
-        "--hinge-weight", "--network", "--batch-size", "--accumulate", "--precision", "--ema", "--seed", "--device",
+        "--hinge-weight", "--focus", "--network", "--batch-size", "--accumulate", "--precision", "--ema", "--seed", "--device",
         "--devices", "--nodes", "--workers", "--checkpoint-every", "--config", "--smoke", "--help",
     },
     "train lpips": {

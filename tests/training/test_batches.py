@@ -22,7 +22,7 @@ def make_batches(make_items):
     items = make_items()
 
     def make(key=KEY, share=Share(), **changes) -> OrderBatches:  # noqa: B008 - frozen
-        options = {"size": 24, "cluster": 4, "clustered": 0.5, "jitter": 0.5} | changes
+        options = {"size": 24, "cluster": 4, "kin": 0, "clustered": 0.5, "jitter": 0.5} | changes
         return OrderBatches(items=items, alike=neighbours(items, 6), key=key, share=share, **options)
 
     return make
@@ -103,6 +103,18 @@ def test_clusters_are_of_neighbours_with_one_other_view_of_a_photograph_at_most(
     assert shares[0] < shares[1] < shares[2]
 
 
+def test_kin_are_other_views_of_the_photograph_a_cluster_is_drawn_around(make_batches):
+    for kin, mates in ((1, 1), (2, 2), (3, 2)):
+        whole = 0
+        for step in range(40):
+            drawn = make_batches(size=12, cluster=4, kin=kin, clustered=1.0).draw(step)
+            for start in range(0, 12, 4):
+                photos = [item // 3 for item in drawn[start : start + 4]]
+                whole += photos.count(photos[0]) >= 1 + mates
+        # Where clusters meet, the later ones move up.
+        assert whole > 80
+
+
 def same_photo(drawn: list[int]) -> int:
     return len(drawn) - len({item // 3 for item in drawn})
 
@@ -120,7 +132,7 @@ def test_holding_out_leaks_no_photograph(make_items):
     assert len(learn) == 3 * len(learn.bank)
     unseen = {held.image(i).tobytes() for i in range(len(held))}
     batches = OrderBatches(
-        items=learn, alike=neighbours(learn, 6), size=18, cluster=4, clustered=0.5, jitter=0.0, key=KEY
+        items=learn, alike=neighbours(learn, 6), size=18, cluster=4, kin=0, clustered=0.5, jitter=0.0, key=KEY
     )
     for step in range(12):
         assert not unseen & {learn.image(item).tobytes() for item in batches.draw(step)}

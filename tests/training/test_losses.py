@@ -71,6 +71,23 @@ def test_the_loss_of_a_batch_is_that_of_its_triplets_weighed_by_the_teacher(loss
     assert asked.of_batch(g, teacher).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_focus_weighs_a_triplet_by_how_alike_its_images_are():
+    """Of two triplets in order, (0; 1, 2) is e^(0.6 + 0.4 - 0.3 - 0.1) times as near as (2; 1, 0) at focus 1."""
+    g = torch.tensor([[3.0, 0.0], [3.0, 1.0], [0.5, 3.0]])
+    teacher = torch.tensor([[1.0, 0.6, 0.4], [0.6, 1.0, 0.3], [0.1, 0.3, 1.0]])
+    asked, one = Objective(focus=1.0), torch.ones(1)
+
+    def of(i, j, k):
+        return asked.of_triplets(g[[i]], g[[k]], g[[j]], one).item()
+
+    gains = torch.tensor([0.2, 0.3, 0.2])
+    weight = gains * torch.exp(torch.tensor([1.0, 0.9, 0.4]))
+    losses = torch.tensor([of(0, 1, 2), of(1, 0, 2), of(2, 1, 0)])
+    expected = (weight * losses).sum() / weight.sum()
+    assert asked.of_batch(g, teacher).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert asked.of_batch(g, teacher).item() != pytest.approx(Objective().of_batch(g, teacher).item(), rel=1e-3)
+
+
 def test_where_the_teacher_sees_no_difference_there_is_nothing_to_learn():
     g = torch.tensor([[3.0, 0.0], [3.0, 0.5], [0.0, 3.0]])
     assert Objective().of_batch(g, torch.zeros(3, 3)) == 0

@@ -33,3 +33,14 @@ def test_they_are_ordered_as_the_teacher_orders_them_within_clusters(make_items,
     assert torch.equal(again.triplets, found.triplets)
     own = {held.image(item).tobytes() for item in range(len(held))}
     assert {x.permute(1, 2, 0).numpy().tobytes() for x in found.images} <= own
+
+
+def test_every_second_cluster_is_half_of_one_photograph(make_items):
+    _, held = make_items(count=6).split(3)
+    found = validation_triplets(held, neighbours(held, 5), most=60, cluster=6)
+    photo_of = {held.image(item).tobytes(): item // 6 for item in range(len(held))}
+    photos = [photo_of[x.permute(1, 2, 0).numpy().tobytes()] for x in found.images]
+    assert len(photos) == 60
+    of_seed = [photos[start : start + 6].count(photos[start]) for start in range(0, 60, 6)]
+    assert max(of_seed[::2]) <= 2
+    assert set(of_seed[1::2]) <= {3, 4}

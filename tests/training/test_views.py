@@ -7,6 +7,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from core.noise import forked_rng
+from training import views as views_module
 from training.jitter import Jitter
 from training.views import Views, to_bytes, to_floats
 
@@ -37,8 +38,24 @@ def test_a_view_follows_from_name_and_number():
         assert not np.array_equal(first, pixels(Views(32, 8)(photo, name, number)))
 
 
+@pytest.fixture
+def plain_colours(monkeypatch):
+    """Crops keep the photograph's colours."""
+    monkeypatch.setattr(views_module, "_COLOURS", lambda image: image)
+
+
+def test_seven_crops_in_ten_have_other_colours_and_the_first_two_views_never(request):
+    photo, views = ramp(60, 40), Views(size=16, count=102)
+    shown = [pixels(views(photo, "a", number)) for number in range(102)]
+    request.getfixturevalue("plain_colours")
+    plain = [pixels(views(photo, "a", number)) for number in range(102)]
+    changed = [not np.array_equal(one, other) for one, other in zip(shown, plain, strict=True)]
+    assert not any(changed[:2])
+    assert 55 < sum(changed[2:]) < 85
+
+
 @pytest.mark.parametrize("shape", [(300, 200), (200, 200), (900, 60), (5, 7)])
-def test_crops_stay_within_the_photograph_and_have_the_area_and_shape_they_may(shape):
+def test_crops_stay_within_the_photograph_and_have_the_area_and_shape_they_may(shape, plain_colours):
     photo, views = ramp(*shape), Views(size=40, count=80)
     mirrored, areas, ratios = [], [], []
     for number in range(2, 80):
