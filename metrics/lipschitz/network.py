@@ -8,6 +8,7 @@ from metrics.lipschitz.maps import MAPS
 from metrics.lipschitz.patches import Patches
 from metrics.lipschitz.scaling import Scaling
 from metrics.lipschitz.shape import LipSimConfig
+from metrics.lipschitz.spectrum import Spectrum
 from metrics.lipschitz.square import Square, SquareConv, SquareDense
 from metrics.lipschitz.stem import Stem, SumPool
 from metrics.lipschitz.windows import Merge, WindowSLL
@@ -30,6 +31,7 @@ class LipSimNet(nn.Module):
             )
             for stage, depth in enumerate(config.depths)
         )
+        self.spectrum = Spectrum(config.grid, config.family == "window") if config.spectrum else nn.Identity()
         dense = (_dense(config, number) for number in range(config.linears))
         self.head = nn.Sequential(*dense, *_scaling(config, config.features))
 
@@ -37,7 +39,7 @@ class LipSimNet(nn.Module):
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
-        return self.head(x.flatten(1))
+        return self.head(self.spectrum(x).flatten(1))
 
 
 def _stem(config: LipSimConfig) -> nn.Module:

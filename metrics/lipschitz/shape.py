@@ -27,6 +27,7 @@ class LipSimConfig:
         basis: pixel, or dct for the frequencies of a block of pixels.
         pre_pool: window of a sum-pool of the pixels, before anything else.
         width: channels behind the stem, zeros added; 0 for as many as the stem gives.
+        spectrum: whether the grid the stages leave is turned into frequencies before the dense layers (spectrum.py).
         widths: of the family window, which learns its stem and its pools: channels of each stage.
     """
 
@@ -41,6 +42,7 @@ class LipSimConfig:
     basis: str = "pixel"
     pre_pool: int = 1
     width: int = 0
+    spectrum: bool = False
     widths: tuple[int, ...] = ()
 
     @property
@@ -56,7 +58,12 @@ class LipSimConfig:
     @property
     def features(self) -> int:
         """Length of the embedding."""
-        return self.stages[-1] * (self.size // self._divisor) ** 2
+        return self.stages[-1] * self.grid**2
+
+    @property
+    def grid(self) -> int:
+        """Positions along each side that the stages leave."""
+        return self.size // self._divisor
 
     @property
     def _divisor(self) -> int:
@@ -86,7 +93,11 @@ class LipSimConfig:
             raise UserError(f"expected a network of small whole numbers, got {self}")
         if not self.depths or len(self.depths) != len(self.inners) or self.size % self._divisor:
             raise UserError(f"expected as many inners as depths, and a size that divides, got {self}")
-        if self.family not in FAMILIES or self.basis not in BASES or type(self.scaled) is not bool:
+        if (
+            self.family not in FAMILIES
+            or self.basis not in BASES
+            or not all(type(flag) is bool for flag in (self.scaled, self.spectrum))
+        ):
             raise UserError(f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self}")
         if self.channels < 3 * self.stem**2:
             raise UserError(f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self}")

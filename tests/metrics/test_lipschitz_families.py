@@ -17,6 +17,7 @@ from metrics.lipschitz.maps import MAPS, Map, cayley, gram_rows
 from metrics.lipschitz.network import freeze, untrained
 from metrics.lipschitz.scaling import Scaling
 from metrics.lipschitz.shape import NETWORKS, LipSimConfig
+from metrics.lipschitz.spectrum import Spectrum
 from metrics.lipschitz.square import SquareConv, SquareDense, max_min
 from metrics.lipschitz.stem import Stem, dct_matrix
 
@@ -165,6 +166,16 @@ def test_the_stem_pools_turns_and_pads_without_gain() -> None:
     assert torch.equal(plain, F.pixel_unshuffle(images(1, 8) - 0.5, 4))
 
 
+@pytest.mark.parametrize("tokens", [True, False])
+def test_the_spectrum_is_scipys_dct_of_every_channel_and_no_longer(tokens: bool) -> None:
+    x = torch.randn(2, 7, 7, 3, generator=generator(1))
+    wanted = torch.from_numpy(dctn(x.numpy(), axes=(1, 2), norm="ortho"))
+    turned = Spectrum(7, tokens)(x if tokens else x.permute(0, 3, 1, 2))
+    torch.testing.assert_close(turned if tokens else turned.permute(0, 2, 3, 1), wanted, rtol=1e-5, atol=1e-5)
+    for side in (2, 7, 14):
+        assert torch.linalg.matrix_norm(Spectrum(side, tokens).matrix.double(), 2) <= 1
+
+
 CHANGES: dict[str, dict[str, object]] = {
     "aol": {"family": "aol"},
     "cayley": {"family": "cayley"},
@@ -173,6 +184,17 @@ CHANGES: dict[str, dict[str, object]] = {
     "dct": {"basis": "dct"},
     "pooled and padded": {"pre_pool": 2, "depths": (1,), "inners": (4,), "width": 14},
     "window": {"family": "window", "stem": 4, "depths": (3, 2), "inners": (8, 12), "widths": (12, 20), "scaled": True},
+    "spectrum": {"spectrum": True, "scaled": True},
+    "window, spectrum": {
+        "family": "window",
+        "stem": 4,
+        "depths": (2, 1),
+        "inners": (8, 12),
+        "widths": (12, 20),
+        "scaled": True,
+        "spectrum": True,
+        "linears": 0,
+    },
     "all": {"family": "aol", "scaled": True, "basis": "dct", "width": 16},
 }
 
@@ -246,6 +268,7 @@ def test_headers_of_before_the_families_still_load() -> None:
         {"family": 3},
         {"basis": "fourier"},
         {"scaled": 1},
+        {"spectrum": 1},
         {"width": 11},
         {"pre_pool": 0},
         {"pre_pool": 3},
