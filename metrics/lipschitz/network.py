@@ -31,7 +31,7 @@ class LipSimNet(nn.Module):
             )
             for stage, depth in enumerate(config.depths)
         )
-        self.spectrum = Spectrum(config.grid, config.family == "window") if config.spectrum else nn.Identity()
+        self.spectrum = nn.Sequential(*_spectrum(config))
         dense = (_dense(config, number) for number in range(config.linears))
         self.head = nn.Sequential(*dense, *_scaling(config, config.features))
 
@@ -62,6 +62,14 @@ def _end(config: LipSimConfig, stage: int) -> list[nn.Module]:
     if config.family == "window":
         return [Merge(config.stages[stage], to) for to in config.widths[stage + 1 : stage + 2]]
     return [*_scaling(config, config.channels), SumPool(2)]
+
+
+def _spectrum(config: LipSimConfig) -> list[nn.Module]:
+    if not config.spectrum:
+        return []
+    channels, inner = config.stages[-1], config.inners[-1]
+    folds = (WindowSLL(channels, inner, window=1, shifted=False) for _ in range(config.folds))
+    return [Spectrum(config.grid, config.family == "window"), *folds]
 
 
 def _dense(config: LipSimConfig, number: int) -> nn.Module:

@@ -28,6 +28,7 @@ class LipSimConfig:
         pre_pool: window of a sum-pool of the pixels, before anything else.
         width: channels behind the stem, zeros added; 0 for as many as the stem gives.
         spectrum: whether the grid the stages leave is turned into frequencies before the dense layers (spectrum.py).
+        folds: of the family window, layers on the channels of each frequency, the same for all.
         widths: of the family window, which learns its stem and its pools: channels of each stage.
     """
 
@@ -43,6 +44,7 @@ class LipSimConfig:
     pre_pool: int = 1
     width: int = 0
     spectrum: bool = False
+    folds: int = 0
     widths: tuple[int, ...] = ()
 
     @property
@@ -87,7 +89,7 @@ class LipSimConfig:
 
     def checked(self) -> Self:
         """Raises UserError for a shape that does not fit or that would not fit into memory."""
-        numbers = [self.size, self.stem, self.linears, self.linear_inner, self.pre_pool, self.width]
+        numbers = [self.size, self.stem, self.linears, self.linear_inner, self.pre_pool, self.width, self.folds]
         numbers += [*self.depths, *self.inners, *self.widths]
         if not all(type(n) is int and 0 <= n <= 4096 for n in numbers) or min(self.stem, self.pre_pool) < 1:
             raise UserError(f"expected a network of small whole numbers, got {self}")
@@ -104,8 +106,8 @@ class LipSimConfig:
         if self.family == "window":
             return self._window_checked()
         blocks = self.linears == 0 or (self.linear_inner > 0 and self.features % self.linear_inner == 0)
-        if self.widths:
-            raise UserError(f"only the family window takes widths, got {self}")
+        if self.widths or self.folds:
+            raise UserError(f"only the family window takes widths and folds, got {self}")
         if self.family != "sll" and (self.channels % 2 or not blocks):
             raise UserError(f"{self.family} wants an even width, and a linear_inner that divides {self.features}")
         return self
@@ -113,6 +115,8 @@ class LipSimConfig:
     def _window_checked(self) -> Self:
         if len(self.widths) != len(self.depths) or min(self.widths) < 1:
             raise UserError(f"window wants a width for each stage, got {self}")
+        if self.folds and not self.spectrum:
+            raise UserError(f"folds act on frequencies: they want a spectrum, got {self}")
         if (self.basis, self.pre_pool, self.width) != ("pixel", 1, 0):
             raise UserError(f"window learns its stem: it takes no basis, pre_pool or width, got {self}")
         inputs = (3 * self.stem**2, *(4 * width for width in self.widths))
@@ -134,6 +138,8 @@ NETWORKS = {
         linears=1,
         linear_inner=64,
         scaled=True,
+        spectrum=True,
+        folds=2,
     ),
 }
 """What `bench train lipsim --network` offers."""
