@@ -54,7 +54,7 @@ def test_from_scratch_sees_constructed_triplets_alone() -> None:
 
 def test_unknown_entries_and_two_data_sets_of_one_kind_are_refused() -> None:
     with pytest.raises(UserError, match="got 'none'"):
-        chosen(["aol", "none"])
+        chosen(["cayley", "none"])
     with pytest.raises(UserError, match="one data set of each kind, got 2 of nights"):
         table.names(["nights:/a", "photos", "nights:/b"])
     assert table.names(["nights:/a@test", "photos"]) == {"nights", "photos"}
