@@ -141,7 +141,7 @@ def test_a_stopped_study_goes_on_and_trains_nothing_twice(tmp_path: Path, monkey
     monkeypatch.setattr(study, "train", train)
     monkeypatch.setattr(study, "score", score)
     to, picture = tmp_path / "study.csv", tmp_path / "frontier.png"
-    words = ["study", "--steps", "4", "--only", "default", "--only", "aol", "--device", "cpu"]
+    words = ["study", "--steps", "4", "--only", "default", "--only", "cayley", "--device", "cpu"]
     words += ["--images", str(tmp_path), "--to", str(to), "--picture", str(picture), "--work", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(KeyboardInterrupt):
@@ -149,11 +149,11 @@ def test_a_stopped_study_goes_on_and_trains_nothing_twice(tmp_path: Path, monkey
     assert set(table.load(to)["entry"]) == {"default"}
     study.main()
     study.main()
-    assert trained == ["default", "stopped", "aol"]
+    assert trained == ["default", "stopped", "cayley"]
     assert picture.is_file()
     monkeypatch.setattr(sys, "argv", [*words, "--data", "photos", "--data", "nights:x"])
     study.main()
-    assert trained[3:] == ["default", "aol"]
+    assert trained[3:] == ["default", "cayley"]
     assert set(table.load(to)["data"]) == {"photos", "nights"}
 
 
