@@ -157,6 +157,12 @@ def test_runs_without_a_curve() -> None:
     record = _record(NORMS, [1.0], minimal=False)
     with pytest.raises(ValueError, match="smallest flip"):
         minimal_norms(record)
+    for option in ({"move": "all"}, {"protocol": "paper"}):
+        asked = _record(NORMS, [1.0])
+        other = replace(asked, spec={**asked.spec, **option})
+        assert not robustness_curve(other).everywhere
+        with pytest.raises(ValueError, match="smallest flip"):
+            minimal_norms(other)
     with pytest.raises(ValueError, match="no certificates"):
         certified_radii(replace(record, spec={**record.spec, "certifier": None}))
     with pytest.raises(ValueError, match="no attack"):
