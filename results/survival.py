@@ -133,8 +133,8 @@ def median_norm(norms: np.ndarray) -> Estimate:
 
 def _check(record: Record, proved: bool) -> None:
     spec = record.spec
-    if not spec["eps"]:
-        raise ValueError(f"the run {record.run} has no eps, so it has no curve over them")
+    if not spec["eps"] or min(spec["eps"]) <= 0:
+        raise ValueError(f"the run {record.run} has no positive eps, so it has no curve over them")
     if not spec["certifier" if proved else "attack"]:
         raise ValueError(f"the run {record.run} has no {'certificates' if proved else 'attack'}")
     if not proved and record.facts.get("unit") == "distance":

@@ -167,8 +167,9 @@ def test_runs_without_a_curve() -> None:
         certified_radii(replace(record, spec={**record.spec, "certifier": None}))
     with pytest.raises(ValueError, match="no attack"):
         robustness_curve(replace(record, spec={**record.spec, "attack": None}))
-    with pytest.raises(ValueError, match="no eps"):
-        robustness_curve(replace(record, spec={**record.spec, "eps": []}))
+    for eps in ([], [0.0]):
+        with pytest.raises(ValueError, match="no positive eps"):
+            areas(replace(record, spec={**record.spec, "eps": eps}))
     with pytest.raises(ValueError, match="moved distances"):
         areas(replace(record, facts={"unit": "distance"}))
     with pytest.raises(ValueError, match="two clusters"):
