@@ -18,7 +18,8 @@ def _record(norms: np.ndarray, eps: list[float], minimal: bool = True, shares: f
         [
             pd.DataFrame(dict.fromkeys(COLUMNS, 0), index=range(len(norms))).assign(
                 id=[f"t{i}" for i in range(len(norms))], group="", broken_by="", eps=at, right_share=shares, d1=1.0,
-                correct=norms > 0, robust=norms > at, radius=norms, size=np.where((0 < norms) & (norms <= at), norms, at / 2),
+                correct=norms > 0, robust=norms > at, radius=norms,
+                size=np.where((norms > 0) & (norms <= at), norms, at / 2),
             )
             for at in eps
         ],
