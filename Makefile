@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check audit bench strength clean
+.PHONY: demo test check audit docs bench strength clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,14 @@ check: $(VENV)/.tested ## format, lint, types, layers
 audit: $(VENV)/.installed ## search for a pair of images that the shipped lipsim moves faster than was proved
 	$(BIN)/bench audit --metric lipsim --data photos --limit 3
 
+build/docs-venv/.installed: docs/requirements.txt
+	$(PYTHON) -m venv build/docs-venv
+	build/docs-venv/bin/pip install --quiet --requirement docs/requirements.txt
+	touch $@
+
+docs: build/docs-venv/.installed ## the pages of docs/ as a site in build/docs; a link that leads nowhere is an error
+	build/docs-venv/bin/sphinx-build -W --keep-going -q -b html docs build/docs
+
 bench: $(VENV)/.tested ## speed and memory beside what others do, in less than 30 minutes; run it on an idle machine
 	$(BIN)/python -m benchmarks
 
@@ -39,4 +47,4 @@ strength: $(VENV)/.tested ## who broke what: l2-aa beside upstream's attacks, fr
 	$(BIN)/python -m benchmarks.strength
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) build
