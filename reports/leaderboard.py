@@ -23,7 +23,7 @@ RANK_NOTE = (
 )
 GROUP_NOTE = (
     "Metrics that share a letter do not differ significantly: exact McNemar test on the same triplets, "
-    "Holm's correction over {pairs} pairs, {alpha:.0%}."
+    "Holm's correction over {pairs} pairs, level {alpha}."
 )
 
 _Pair = tuple[Row | None, Row | None]

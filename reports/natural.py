@@ -50,7 +50,7 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
     )
     facts = facts_for("natural", data)
     theirs = _published(facts, groups)
-    sizes = {scores[0].n: [cell.n if cell else 0 for cell in scores[1:]] for _, *scores in ours}
+    sizes = {total.n: [cell.n if cell else 0 for cell in parts] for _, total, parts in ours}
     counts = "; ".join(
         f"of {n} triplets, {', '.join(f'{size} {group}' for size, group in zip(sizes[n], groups, strict=True))}"
         for n in sizes
@@ -58,26 +58,25 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
     form = "The form of Table 4 of the LipSim paper (arXiv:2310.18274)." if facts else ""
     said = f"A tie of the metric counts one half. {INTERVAL_NOTE} {f'Subsets: {counts}.' if groups else ''} {form}"
     lines: list[tuple[Value, ...]] = [
-        (name, total.n, total, *parts, *([MEASURED] if theirs else [])) for name, total, *parts in ours
+        (name, total.n, total, *parts, *([MEASURED] if theirs else [])) for name, total, parts in ours
     ]
     return Table(
         title=f"Natural 2AFC score on {label}, percent",
         columns=("metric", "n", OVERALL, *groups, *(["source"] if theirs else [])),
         rows=(*lines, *theirs),
-        notes=(said, *([PUBLISHED_NOTE + remarks(facts)] if theirs else [])),
+        notes=(said, *([f"{PUBLISHED_NOTE} {remarks(facts)}"] if theirs else [])),
         name=f"natural_{file_stem(label)}",
         rules=(len(ours),) if theirs else (),
     )
 
 
-def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, *tuple[Cell | None, ...]]:
-    """The score over all triplets, then over each subset; None for one without triplets."""
+def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, list[Cell | None]]:
+    """The score over all triplets, and over each subset; None for one without triplets."""
     once = record.samples.drop_duplicates("id")
     credit = natural_credit(once)
     masks = [(once["group"] == group).fillna(False).to_numpy(dtype=bool) for group in groups]
-    return Cell.share(proportion(credit)), *(
-        Cell.share(proportion(credit[mask])) if mask.any() else None for mask in masks
-    )
+    parts = [Cell.share(proportion(credit[mask])) if mask.any() else None for mask in masks]
+    return Cell.share(proportion(credit)), parts
 
 
 def _published(facts: Sequence[Fact], groups: Sequence[str]) -> list[tuple[Value, ...]]:

@@ -1,0 +1,86 @@
+"""Words as LaTeX: nothing from a record can be a command, and pdflatex can set every sign."""
+
+import re
+import unicodedata
+
+_SIGNS = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
+    # Daggers, dashes, quotation marks, dots.
+    "\u2020": r"\textdagger{}", "\u2021": r"\textdaggerdbl{}", "\u2013": r"\textendash{}", "\u2014": r"\textemdash{}",
+    "\u2018": r"\textquoteleft{}", "\u2019": r"\textquoteright{}", "\u201c": r"\textquotedblleft{}",
+    "\u201d": r"\textquotedblright{}", "\u2026": r"\textellipsis{}", "\u00b7": r"\textperiodcentered{}",
+    # Signs of measurement and mathematics.
+    "\u00d7": r"\texttimes{}", "\u00b1": r"\textpm{}", "\u00b0": r"\textdegree{}", "\u00b5": r"\textmu{}",
+    "\u2264": r"\ensuremath{\le}", "\u2265": r"\ensuremath{\ge}", "\u221e": r"\ensuremath{\infty}",
+    "\u03b4": r"\ensuremath{\delta}", "\u03b5": r"\ensuremath{\varepsilon}", "\u03c3": r"\ensuremath{\sigma}",
+    "\u2113": r"\ensuremath{\ell}",
+    # Letters that are no other letter with an accent.
+    "\u00df": r"\ss{}", "\u00e6": r"\ae{}", "\u00c6": r"\AE{}", "\u0153": r"\oe{}", "\u0152": r"\OE{}",
+    "\u00f8": r"\o{}", "\u00d8": r"\O{}", "\u0142": r"\l{}", "\u0141": r"\L{}",
+}  # fmt: skip
+_ACCENTS = {
+    "\u0300": "\\`", "\u0301": "\\'", "\u0302": "\\^", "\u0303": "\\~", "\u0304": "\\=", "\u0306": "\\u",
+    "\u0307": "\\.", "\u0308": '\\"', "\u030a": "\\r", "\u030b": "\\H", "\u030c": "\\v", "\u0327": "\\c",
+}  # fmt: skip
+_OURS = (
+    (re.compile(r"(?<![\w()-])eps (\d+(?:[./]\d+)?)(?![\w(:-])"), r"$\\varepsilon{=}\1$"),
+    (re.compile(r"(?<![\w()-])eps(?![\w(:-])"), r"$\\varepsilon$"),
+    (re.compile(r"(?<![\w()-])l2(?![\w(:-])"), r"$\\ell_2$"),
+    (re.compile(r"(?<![\w()-])l-infinity(?![\w(:-])"), r"$\\ell_\\infty$"),
+)
+BREAK = r"\allowbreak{}"
+LONGEST = 12
+"""Letters of a word that need no place to break."""
+
+
+def text(value: str) -> str:
+    """Words from anywhere, made harmless. A sign that the fonts lack is given by its number, as U+4E2D."""
+    words = "".join(map(_sign, unicodedata.normalize("NFC", " ".join(value.split()))))
+    # Two of them would become another sign; behind the end of a line these two would be its argument.
+    words = words.replace("--", "-{}-").replace("--", "-{}-").replace(",,", ",{},").replace(",,", ",{},")
+    return f"{{}}{words}" if words.startswith(("[", "*")) else words
+
+
+def prose(value: str) -> str:
+    """Words of a paragraph: the same, with places where long names may break."""
+    return " ".join(_breakable(word) for word in value.split())
+
+
+def wording(value: str) -> str:
+    """Words of this program, such as headings: budgets and norms as mathematics, the rest as `prose`."""
+    for pattern, maths in _OURS:
+        found = pattern.search(value)
+        if found:
+            before, after = value[: found.start()], value[found.end() :]
+            return _joined(before) + found.expand(maths) + _joined(after)
+    return prose(value)
+
+
+def _joined(part: str) -> str:
+    """`wording` that keeps the blanks at the ends."""
+    left, right = part[:1].isspace(), part[-1:].isspace()
+    return (" " if left else "") + wording(part) + (" " if right and part.strip() else "")
+
+
+def _breakable(word: str) -> str:
+    if len(word) <= LONGEST:
+        return text(word)
+    # A chance after every sign that is no letter, and in the midst of what has none.
+    pieces = re.findall(rf"[^\W_]{{1,{LONGEST}}}|[\W_]", unicodedata.normalize("NFC", word))
+    broken = "".join(
+        text(piece) + (r"\allowbreak{}" if len(piece) == LONGEST or not piece.isalnum() else "") for piece in pieces
+    )
+    return broken.removesuffix(r"\allowbreak{}")
+
+
+def _sign(sign: str) -> str:
+    if sign in _SIGNS:
+        return _SIGNS[sign]
+    if " " <= sign <= "~":
+        return sign
+    taken = unicodedata.normalize("NFD", sign)
+    if len(taken) == 2 and taken[0].isascii() and taken[0].isalpha() and taken[1] in _ACCENTS:
+        return f"{_ACCENTS[taken[1]]}{{{taken[0]}}}"
+    return f"U+{ord(sign):04X}"
