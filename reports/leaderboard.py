@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import ClassVar
-
-import numpy as np
 
 from reports.base import Cell, Table, Value, report
 from reports.current import by_data
 from reports.sandwich import bounds
 from reports.wording import NORMS, eps_text, file_stem, labels
-from results.comparison import holm, letters, mcnemar
+from results.paired import significance
 from results.record import Record
 from results.rows import Row, table_rows
 
-ALPHA = 0.05
 RANK_NOTE = (
     "Rank: by the score after the strongest attack that was run on each metric, on the same {n} triplets; "
     "a score is an upper bound, and a weaker attack flatters. Brackets: 95 % interval. "
@@ -23,7 +19,7 @@ RANK_NOTE = (
 )
 GROUP_NOTE = (
     "Metrics that share a letter do not differ significantly: exact McNemar test on the same triplets, "
-    "Holm's correction over {pairs} pairs, level {alpha}."
+    "Holm's correction over {pairs} pairs, 5 %."
 )
 
 _Pair = tuple[Row | None, Row | None]
@@ -74,7 +70,8 @@ def _table(label: str, norm: str, rows: Sequence[Row], runs: Mapping[str, Record
     order = sorted(
         natural, key=lambda m: (m not in attacked, -attacked[m].score if m in attacked else 0, -natural[m].score, m)
     )
-    groups = significance(attacked, runs) if len(attacked) > 1 else {}
+    compared = {metric: runs[attack.run] for metric, attack in attacked.items()}
+    groups = significance(compared, "attack", eps).letters if len(attacked) > 1 else {}
     methods = {attack.method for attack in attacked.values()}
     names = labels(order)
     n = max(row.n for row in natural.values())
@@ -101,20 +98,6 @@ def _table(label: str, norm: str, rows: Sequence[Row], runs: Mapping[str, Record
             *(["group"] if groups else []),
         ),
         rows=tuple(map(line, order)),
-        notes=(RANK_NOTE.format(n=n), *([GROUP_NOTE.format(pairs=pairs, alpha=ALPHA)] if groups else [])),
+        notes=(RANK_NOTE.format(n=n), *([GROUP_NOTE.format(pairs=pairs)] if groups else [])),
         name=f"leaderboard_{norm}_{file_stem(label)}_{n}",
     )  # fmt: skip
-
-
-def significance(attacked: Mapping[str, Row], runs: Mapping[str, Record]) -> dict[str, str]:
-    """The letters of metrics whose answers under attack were given on the same triplets."""
-    robust = {metric: _robust(runs[row.run], row.eps) for metric, row in attacked.items()}
-    pairs = list(combinations(attacked, 2))
-    adjusted = holm([mcnemar(robust[a], robust[b]).exact for a, b in pairs])
-    p = {frozenset(pair): value for pair, value in zip(pairs, adjusted, strict=True)}
-    return letters(list(attacked), [row.score for row in attacked.values()], p, ALPHA)
-
-
-def _robust(record: Record, eps: float | None) -> np.ndarray:
-    at = record.samples[record.samples["eps"] == eps]
-    return at.sort_values("id")["robust"].to_numpy(dtype=bool)

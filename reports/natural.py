@@ -10,7 +10,8 @@ from reports.lines import INTERVAL_NOTE, MEASURED, PUBLISHED_NOTE
 from reports.literature import Fact, facts_for, remarks
 from reports.wording import file_stem, labels
 from results.record import Record
-from results.statistics import natural_credit, proportion
+from results.references import references
+from results.statistics import natural_credit, score
 
 MOST_GROUPS = 6
 """More subsets than that make no table; rows.csv and samples.parquet have them."""
@@ -73,10 +74,10 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
 def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, list[Cell | None]]:
     """The score over all triplets, and over each subset; None for one without triplets."""
     once = record.samples.drop_duplicates("id")
-    credit = natural_credit(once)
+    credit, drawn = natural_credit(once), references(record, once["id"])
     masks = [(once["group"] == group).fillna(False).to_numpy(dtype=bool) for group in groups]
-    parts = [Cell.share(proportion(credit[mask])) if mask.any() else None for mask in masks]
-    return Cell.share(proportion(credit)), parts
+    parts = [Cell.share(score(credit[mask], drawn[mask].tolist())) if mask.any() else None for mask in masks]
+    return Cell.share(score(credit, drawn.tolist())), parts
 
 
 def _published(facts: Sequence[Fact], groups: Sequence[str]) -> list[tuple[Value, ...]]:

@@ -11,7 +11,8 @@ from reports.current import by_data, current_rows
 from reports.wording import NORMS, eps_text, file_stem, labels
 from results.record import Record
 from results.rows import Row
-from results.statistics import credit, proportion
+from results.references import references
+from results.statistics import credit, score
 
 SANDWICH_NOTE = (
     "On these n triplets no attack within eps on the reference image can push the score below the lower bound, "
@@ -68,7 +69,7 @@ def gap(proved: Row, attacked: Row, runs: Mapping[str, Record]) -> tuple[Value, 
     broken = int((between < 0).sum())
     if broken or between.isna().any():
         return Number(attacked.score - proved.score), broken
-    return Cell.share(proportion(between.to_numpy())), 0
+    return Cell.share(score(between.to_numpy(), references(runs[attacked.run], between.index).tolist())), 0
 
 
 def _credit(record: Record, eps: float | None, survived: Callable[[pd.DataFrame], pd.Series]) -> pd.Series:
