@@ -1,6 +1,6 @@
 """What a report is made of: tables and charts as plain data, which markdown and figures only print."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
@@ -9,17 +9,18 @@ import numpy as np
 from core.registry import Registry
 from results.record import Record
 from results.rows import Row
+from results.statistics import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its 95 % interval over n triplets: a score in percent, or a mean distance."""
+    """A number with its 95 % interval over n triplets: a score in percent, a mean distance or number of passes."""
 
     value: float
     low: float
     high: float
     n: int
-    unit: Literal["percent", "distance"] = "percent"
+    unit: Literal["percent", "distance", "passes"] = "percent"
     mark: str = ""
     """A sign behind the number that a note of the table explains."""
 
@@ -28,6 +29,11 @@ class Cell:
         """The number of a row; a certificate that is no promise is marked."""
         mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
         return cls(row.score, row.low, row.high, row.n, row.unit, mark)
+
+    @classmethod
+    def share(cls, estimate: Estimate) -> "Cell":
+        """A share of triplets, in percent."""
+        return cls(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.n)
 
 
 UNSOUND = "†"
@@ -38,7 +44,19 @@ MARKS = {
 }
 """What the signs behind numbers mean."""
 
-Value: TypeAlias = str | int | float | Cell | None
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number without an interval, and how many digits of it are worth reading."""
+
+    value: float
+    form: str = ".1f"
+
+    def __str__(self) -> str:
+        return f"{self.value:{self.form}}"
+
+
+Value: TypeAlias = str | int | Cell | Number | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
+    name: str = ""
+    """Stem of its own files, for formats that write one a table; the title's words where it is empty."""
+    rules: tuple[int, ...] = ()
+    """Rows above which a line is drawn: what is below is of another kind."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -170,6 +192,22 @@ class Sheet:
 
 Figure: TypeAlias = Chart | Sheet
 Block: TypeAlias = Table | Chart | Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report, before it is printed in any format."""
+
+    title: str
+    opening: tuple[str, ...]
+    """Paragraphs before the first block."""
+    blocks: tuple[Block, ...]
+    records: tuple[Record, ...]
+    """The runs shown; those that newer ones replace are not among them."""
+
+
+Format: TypeAlias = Callable[[Document], Mapping[str, str]]
+"""Prints a report: path below the folder of the report -> content of the file. Pictures lie beside them."""
 
 
 class Report(Protocol):
