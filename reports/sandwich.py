@@ -10,8 +10,8 @@ from reports.base import Cell, Number, Table, Value, report
 from reports.current import by_data, current_rows
 from reports.wording import NORMS, eps_text, file_stem, labels
 from results.record import Record
-from results.rows import Row
 from results.references import references
+from results.rows import Row
 from results.statistics import credit, score
 
 SANDWICH_NOTE = (
