@@ -24,12 +24,8 @@ _ACCENTS = {
     "\u0300": "\\`", "\u0301": "\\'", "\u0302": "\\^", "\u0303": "\\~", "\u0304": "\\=", "\u0306": "\\u",
     "\u0307": "\\.", "\u0308": '\\"', "\u030a": "\\r", "\u030b": "\\H", "\u030c": "\\v", "\u0327": "\\c",
 }  # fmt: skip
-_OURS = (
-    (re.compile(r"(?<![\w()-])eps (\d+(?:[./]\d+)?)(?![\w(:-])"), r"$\\varepsilon{=}\1$"),
-    (re.compile(r"(?<![\w()-])eps(?![\w(:-])"), r"$\\varepsilon$"),
-    (re.compile(r"(?<![\w()-])l2(?![\w(:-])"), r"$\\ell_2$"),
-    (re.compile(r"(?<![\w()-])l-infinity(?![\w(:-])"), r"$\\ell_\\infty$"),
-)
+_OURS = re.compile(r"(?<![\w()-])(?:eps (?P<eps>\d+(?:[./]\d+)?)|(?P<word>eps|l2|l-infinity))(?![\w(:-])")
+_MATHS = {"eps": r"$\varepsilon$", "l2": r"$\ell_2$", "l-infinity": r"$\ell_\infty$"}
 BREAK = r"\allowbreak{}"
 LONGEST = 12
 """Letters of a word that need no place to break."""
@@ -50,18 +46,17 @@ def prose(value: str) -> str:
 
 def wording(value: str) -> str:
     """Words of this program, such as headings: budgets and norms as mathematics, the rest as `prose`."""
-    for pattern, maths in _OURS:
-        found = pattern.search(value)
-        if found:
-            before, after = value[: found.start()], value[found.end() :]
-            return _joined(before) + found.expand(maths) + _joined(after)
-    return prose(value)
+    parts, end = [], 0
+    for found in _OURS.finditer(value):
+        maths = rf"$\varepsilon{{=}}{found['eps']}$" if found["eps"] else _MATHS[found["word"]]
+        parts += [_between(value[end : found.start()]), maths]
+        end = found.end()
+    return "".join([*parts, _between(value[end:])]).strip()
 
 
-def _joined(part: str) -> str:
-    """`wording` that keeps the blanks at the ends."""
-    left, right = part[:1].isspace(), part[-1:].isspace()
-    return (" " if left else "") + wording(part) + (" " if right and part.strip() else "")
+def _between(value: str) -> str:
+    """`prose` that keeps blanks at the ends."""
+    return re.sub(r"\S+", lambda word: _breakable(word[0]), re.sub(r"\s+", " ", value))
 
 
 def _breakable(word: str) -> str:
