@@ -26,6 +26,7 @@ _ACCENTS = {
 }  # fmt: skip
 _OURS = re.compile(r"(?<![\w()-])(?:eps (?P<eps>\d+(?:[./]\d+)?)|(?P<word>eps|l2|l-infinity))(?![\w(:-])")
 _MATHS = {"eps": r"$\varepsilon$", "l2": r"$\ell_2$", "l-infinity": r"$\ell_\infty$"}
+_LATIN = "\u00c0-\u024f"
 BREAK = r"\allowbreak{}"
 LONGEST = 12
 """Letters of a word that need no place to break."""
@@ -60,14 +61,13 @@ def _between(value: str) -> str:
 
 
 def _breakable(word: str) -> str:
-    if len(word) <= LONGEST:
+    word = unicodedata.normalize("NFC", word)
+    if re.fullmatch(rf"[!-~{_LATIN}]{{1,{LONGEST}}}", word):
         return text(word)
     # A chance after every sign that is no letter, and in the midst of what has none.
-    pieces = re.findall(rf"[^\W_]{{1,{LONGEST}}}|[\W_]", unicodedata.normalize("NFC", word))
-    broken = "".join(
-        text(piece) + (r"\allowbreak{}" if len(piece) == LONGEST or not piece.isalnum() else "") for piece in pieces
-    )
-    return broken.removesuffix(r"\allowbreak{}")
+    pieces = re.findall(rf"[A-Za-z0-9{_LATIN}]{{1,{LONGEST}}}|.", word, re.DOTALL)
+    gaps = (len(piece) in (1, LONGEST) for piece in pieces)
+    return "".join(text(piece) + BREAK * gap for piece, gap in zip(pieces, gaps, strict=True)).removesuffix(BREAK)
 
 
 def _sign(sign: str) -> str:
