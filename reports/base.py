@@ -1,23 +1,26 @@
 """What a report is made of: tables and charts as plain data, which markdown and figures only print."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
+
+import numpy as np
 
 from core.registry import Registry
 from results.record import Record
 from results.rows import Row
+from results.statistics import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its 95 % interval over n triplets: a score in percent, or a mean distance."""
+    """A number with its 95 % interval over n triplets: a score in percent, a mean distance or number of passes."""
 
     value: float
     low: float
     high: float
     n: int
-    unit: Literal["percent", "distance"] = "percent"
+    unit: Literal["percent", "distance", "passes"] = "percent"
     mark: str = ""
     """A sign behind the number that a note of the table explains."""
 
@@ -26,6 +29,17 @@ class Cell:
         """The number of a row; a certificate that is no promise is marked."""
         mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
         return cls(row.score, row.low, row.high, row.n, row.unit, mark)
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Value and ends of the interval with the digits worth reading, the same in every format."""
+        form = {"percent": ".1f", "distance": ".4g", "passes": ".3g"}[self.unit]
+        return f"{self.value:{form}}", f"{self.low:{form}}", f"{self.high:{form}}"
+
+    @classmethod
+    def share(cls, estimate: Estimate) -> "Cell":
+        """A share of triplets, in percent."""
+        return cls(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.n)
 
 
 UNSOUND = "†"
@@ -36,7 +50,19 @@ MARKS = {
 }
 """What the signs behind numbers mean."""
 
-Value: TypeAlias = str | int | float | Cell | None
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number without an interval, and how many digits of it are worth reading."""
+
+    value: float
+    form: str = ".1f"
+
+    def __str__(self) -> str:
+        return f"{self.value:{self.form}}"
+
+
+Value: TypeAlias = str | int | Cell | Number | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,12 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
+    name: str = ""
+    """Stem of its own files, for formats that write one a table; the title's words where it is empty."""
+    rules: tuple[int, ...] = ()
+    """Rows above which a line is drawn: what is below is of another kind."""
+    prose: bool = False
+    """Whether cells hold sentences and not numbers: details to look up, not a table for a paper."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -80,16 +112,110 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Bars:
+    """Horizontal bars: a group a metric, from the top; in each a bar a series. `cells[group][series]` in percent."""
+
+    title: str
+    x_label: str
+    groups: tuple[str, ...]
+    series: tuple[str, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """Values of one metric as a histogram; `heights` are one less than `edges`, `smooth` is the kernel estimate."""
+
+    metric: str
+    style: int
+    edges: tuple[float, ...]
+    heights: tuple[float, ...]
+    """Percent of the values in each bin."""
+    smooth: tuple[tuple[float, float], ...]
+    """(value, percent a bin at that density); empty where the values fill hardly more than one bin."""
+    mean: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Histograms over one scale of values."""
+
+    title: str
+    x_label: str
+    densities: tuple[Density, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Points (x, y) of one metric; of `open` ones only a lower bound of y is known."""
+
+    metric: str
+    style: int
+    points: tuple[tuple[float, float], ...]
+    open: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points above the diagonal y = x, if what is proved holds."""
+
+    title: str
+    x_label: str
+    y_label: str
+    dots: tuple[Dots, ...]
+
+
+Axes: TypeAlias = Panel | Bars | Distribution | Scatter
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture; `name` is that of its file, without the suffix."""
+    """One picture; `name` is that of its file, without the suffix. All panels are of one kind."""
 
     title: str
     name: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Axes, ...]
     notes: tuple[str, ...] = ()
 
 
-Block: TypeAlias = Table | Chart
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image with the words below it; `pixels` are (h, w, 3), uint8."""
+
+    pixels: np.ndarray
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Images side by side: a line a triplet, as wide as `columns`. A picture, like a chart."""
+
+    title: str
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Picture | None, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+Figure: TypeAlias = Chart | Sheet
+Block: TypeAlias = Table | Chart | Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report, before it is printed in any format."""
+
+    title: str
+    opening: tuple[str, ...]
+    """Paragraphs before the first block."""
+    blocks: tuple[Block, ...]
+    records: tuple[Record, ...]
+    """The runs shown; those that newer ones replace are not among them."""
+
+
+Format: TypeAlias = Callable[[Document], Mapping[str, str]]
+"""Prints a report: path below the folder of the report -> content of the file. Pictures lie beside them."""
 
 
 class Report(Protocol):

@@ -1,82 +1,115 @@
-"""Natural, attacked and certified scores, one line a metric."""
+"""Metrics in the order of what attacks left of them, with the differences that are more than chance."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reports.base import MARKS, Cell, Table, report
-from reports.current import current_rows
-from reports.wording import NORMS, eps_text, labels
+from reports.base import Cell, Table, Value, report
+from reports.current import by_data
+from reports.sandwich import bounds
+from reports.wording import NORMS, eps_text, file_stem, labels
+from results.paired import significance
 from results.record import Record
-from results.rows import Row
+from results.rows import Row, table_rows
 
-_Column = tuple[str, str, str, float]
-"""kind, norm, method, eps"""
+RANK_NOTE = (
+    "Rank: by the score after the strongest attack that was run on each metric, on the same {n} triplets; "
+    "a score is an upper bound, and a weaker attack flatters. Brackets: 95 % interval. "
+    "Certified: at least this, whatever the attack."
+)
+GROUP_NOTE = (
+    "Metrics that share a letter do not differ significantly: exact McNemar test on the same triplets, "
+    "Holm's correction over {pairs} pairs, 5 %."
+)
+REPEATED_NOTE = "Triplets share reference images here, which the test does not know: its groups are too fine."
 
-UNIT_NOTE = (
-    "eps: norm of the change over all pixels and channels, images in [0, 1]. Brackets: 95 % interval over n triplets."
-)
-DISTANCE_NOTE = (
-    "Mean d(x, x + delta): how far an attacker moves an image from itself; "
-    "with --goal pull mean d(x + delta, y): how near to another one. Natural: mean d(x, y) of different images. "
-    "Each metric has its own scale, so compare along a line, not down a column; psnr is in -dB."
-)
+_Pair = tuple[Row | None, Row | None]
+"""The best sound certificate and the strongest attack of a metric."""
 
 
 @report("leaderboard", source="arXiv:2010.09670 (RobustBench) has this form for classifiers")
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Natural, attacked and certified 2AFC scores by data set; distances under attack apart."""
+    """Rank, natural, attacked and certified 2AFC score, and significance groups, at one eps."""
 
     place: ClassVar[int] = 1
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set; a second one where attacks moved distances instead of answers."""
-        rows = current_rows(records)
-        tables = []
-        for data, label in labels(row.data for row in rows).items():
-            mine = [row for row in rows if row.data == data]
-            answered = [row for row in mine if row.unit == "percent"]
-            if answered:
-                tables.append(_table(f"2AFC score on {label}, percent", answered, UNIT_NOTE))
-            moved = [row for row in mine if row.unit == "distance"]
-            if moved:
-                tables.append(_table(f"Distance under attack on {label}", moved, f"{DISTANCE_NOTE} {UNIT_NOTE}"))
-        return tables
+        """One table a data set, set of triplets and norm that was attacked: only equal triplets are ranked."""
+        sets = ((label, same) for _, label, mine in by_data(records) for same in _same_triplets(mine))
+        tables = (_table(label, norm, same) for label, same in sets for norm in NORMS)
+        return [table for table in tables if table is not None]
 
 
-def _table(title: str, rows: Sequence[Row], note: str) -> Table:
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural"}
-    cells = {(row.metric, row.n, _column(row)): Cell.of(row) for row in rows if row.kind != "natural"}
-    columns = sorted({column for _, _, column in cells})
-    names = labels(row.metric for row in rows)
-    lines = sorted(
-        dict.fromkeys((row.metric, row.n) for row in rows),
-        key=lambda line: (-natural[line].score if line in natural else 0, line),
-    )
-    marks = {cell.mark for cell in cells.values()}
-    notes = [note, *(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in marks)]
+def _same_triplets(records: Sequence[Record]) -> list[list[Record]]:
+    """Runs that answered the same triplets, the largest set first; rounded images are others."""
+    found: dict[tuple[object, frozenset[str]], list[Record]] = {}
+    for record in records:
+        if record.facts.get("answers", True) and not record.spec.get("quantize"):
+            content = record.spec.get("fingerprints", {}).get("data")
+            found.setdefault((content, frozenset(record.samples["id"])), []).append(record)
+    return sorted(found.values(), key=lambda same: -same[0].samples["id"].nunique())
+
+
+def _table(label: str, norm: str, same: Sequence[Record]) -> Table | None:
+    """Metrics at one eps; None where none was attacked."""
+    rows = table_rows(same)
+    pairs = {(metric, eps): pair for (metric, _, at, eps), pair in bounds(rows).items() if at == norm}
+    eps = _most_attacked(pairs)
+    if eps is None:
+        return None
+    natural = {row.metric: row for row in rows if row.kind == "natural"}
+    proved = {metric: proof for (metric, at), (proof, _) in pairs.items() if at == eps and proof}
+    attacked = {metric: attack for (metric, at), (_, attack) in pairs.items() if at == eps and attack}
+    metrics = sorted({metric for metric, _ in pairs}, key=lambda m: (-_score(attacked, m), -natural[m].score, m))
+    groups = _groups(attacked, same, eps)
+    names, methods = labels(metrics), labels(sorted({row.method or "" for row in attacked.values()}))
+    columns: dict[str, list[Value]] = {
+        "rank": [_rank(attacked, metric) for metric in metrics],
+        "metric": [names[metric] for metric in metrics],
+        "natural": [Cell.of(natural[metric]) for metric in metrics],
+        "attacked": [Cell.of(attacked[metric]) if metric in attacked else None for metric in metrics],
+        "by": [methods[attacked[metric].method or ""] if metric in attacked else None for metric in metrics],
+        "certified": [Cell.of(proved[metric]) if metric in proved else None for metric in metrics],
+        "group": [groups.get(metric) for metric in metrics],
+    }
+    columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
+    n = same[0].samples["id"].nunique()
     return Table(
-        title=title,
-        columns=("metric", "n", *(["natural"] if natural else []), *(_heading(column) for column in columns)),
-        rows=tuple(
-            (
-                names[metric],
-                n,
-                *([Cell.of(natural[metric, n])] if natural else []),
-                *(cells.get((metric, n, column)) for column in columns),
-            )
-            for metric, n in lines
-        ),
-        notes=tuple(notes),
+        title=f"Leaderboard on {label}, {NORMS[norm]} eps {eps_text(eps)}, percent (n = {n})",
+        columns=tuple(columns),
+        rows=tuple(zip(*columns.values(), strict=True)),
+        notes=(RANK_NOTE.format(n=n), *_group_notes(len(attacked), same)),
+        name=f"leaderboard_{norm}_{file_stem(label)}_{n}",
     )
 
 
-def _column(row: Row) -> _Column:
-    return row.kind, row.norm or "", row.method or "", row.eps or 0.0
+def _most_attacked(pairs: Mapping[tuple[str, float], _Pair]) -> float | None:
+    """The eps at which most metrics were attacked, the largest of several."""
+    counts = Counter(eps for (_, eps), (_, attack) in pairs.items() if attack)
+    return max(counts, key=lambda eps: (counts[eps], eps), default=None)
 
 
-def _heading(column: _Column) -> str:
-    kind, norm, method, eps = column
-    what = "after" if kind == "attack" else "proved by"
-    return f"{what} {labels([method])[method]}, {NORMS.get(norm, norm)} eps {eps_text(eps)}"
+def _score(attacked: Mapping[str, Row], metric: str) -> float:
+    return attacked[metric].score if metric in attacked else -1.0
+
+
+def _rank(attacked: Mapping[str, Row], metric: str) -> int | None:
+    """1 for the best; equal scores share a rank, and the next one counts them all."""
+    score = _score(attacked, metric)
+    return 1 + sum(other.score > score for other in attacked.values()) if metric in attacked else None
+
+
+def _groups(attacked: Mapping[str, Row], same: Sequence[Record], eps: float) -> Mapping[str, str]:
+    """Letters, where there are two to compare."""
+    runs = {record.run: record for record in same}
+    compared = {metric: runs[attack.run] for metric, attack in attacked.items()}
+    return significance(compared, "attack", eps).letters if len(compared) > 1 else {}
+
+
+def _group_notes(metrics: int, same: Sequence[Record]) -> list[str]:
+    if metrics < 2:
+        return []
+    repeated = any(record.facts.get("references") for record in same)
+    return [GROUP_NOTE.format(pairs=metrics * (metrics - 1) // 2), *([REPEATED_NOTE] if repeated else [])]

@@ -2,24 +2,22 @@
 
 import re
 
-from reports.base import Block, Cell, Chart, Table, Value
+from reports.base import Cell, Document, Figure, Table, Value
 
 
 def text(value: str) -> str:
     """Words from a record, made harmless: no markup, no link, no new cell, no new line."""
-    return re.sub(r"([\\`*_|<>&]|\](?=[(\[]))", r"\\\1", " ".join(value.split()))
+    return re.sub(r"([\\`*_|<>&~$]|\](?=[(\[]))", r"\\\1", " ".join(value.split()))
 
 
 def cell(value: Value) -> str:
     """One cell: `71.9 [59.9, 81.4]` for a score, four digits for a distance, a dash for nothing."""
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.1f}"
     if not isinstance(value, Cell):
         return text(str(value))
-    form = ".1f" if value.unit == "percent" else ".4g"
-    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]{value.mark}"
+    number, low, high = value.words
+    return f"{number} [{low}, {high}]{value.mark}"
 
 
 def table(content: Table) -> str:
@@ -36,16 +34,16 @@ def table(content: Table) -> str:
     return "\n\n".join([f"## {text(content.title)}", "\n".join(lines), *map(text, content.notes)])
 
 
-def chart(content: Chart) -> str:
+def chart(content: Figure) -> str:
     """The picture, which lies beside the document, and its notes."""
     title = text(content.title)
     return "\n\n".join([f"## {title}", f"![{title}]({content.name}.png)", *map(text, content.notes)])
 
 
-def document(title: str, opening: list[str], blocks: list[Block]) -> str:
-    """The whole file."""
-    parts = [table(block) if isinstance(block, Table) else chart(block) for block in blocks]
-    return "\n\n".join([f"# {text(title)}", *map(text, opening), *parts]) + "\n"
+def files(document: Document) -> dict[str, str]:
+    """The report in one file."""
+    parts = [table(block) if isinstance(block, Table) else chart(block) for block in document.blocks]
+    return {"report.md": "\n\n".join([f"# {text(document.title)}", *map(text, document.opening), *parts]) + "\n"}
 
 
 def _line(cells: list[str]) -> str:

@@ -69,11 +69,20 @@ def rows_of(record: Record) -> list[Row]:
         if spec["attack"]:
             method = _joined(spec["attack"], _chosen(spec), threat)
             rows.append(_row(base, "attack", method, spec["norm"], eps, _attacked(record, at), record))
-        if spec["certifier"]:
-            method = _joined(spec["certifier"], threat)
-            proved = _score(record, at, credit(at, at["radius"] > eps))
-            rows.append(_row(base, "certificate", method, spec["norm"], eps, proved, record))
+        if certified := certificate_row(record, eps):
+            rows.append(certified)
     return rows
+
+
+def certificate_row(record: Record, eps: float) -> Row | None:
+    """The certified score of a run at any eps, as a radius answers for all of them; None without a certifier."""
+    spec, threat = record.spec, _threat(record.spec)
+    if not spec["certifier"]:
+        return None
+    once = record.samples.drop_duplicates("id")
+    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run, "threat": threat}
+    proved = _score(record, once, credit(once, once["radius"] > eps))
+    return _row(base, "certificate", _joined(spec["certifier"], threat), spec["norm"], eps, proved, record)
 
 
 def curve_rows(record: Record, most: int = 60) -> list[Row]:

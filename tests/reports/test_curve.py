@@ -2,11 +2,15 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from reports.figures import save_png, spread
-from reports.robustness_curve import RobustnessCurve
+from reports.base import Cell
+from reports.drawing.curves import spread
+from reports.figures import save
+from reports.robustness_curve import RobustnessCurve, banded
 
 
 def test_curves_start_at_the_natural_score_and_never_rise(four_metrics) -> None:
@@ -44,10 +48,10 @@ def test_unsound_certificates_are_not_drawn(make_record) -> None:
 def test_bands_of_many_metrics_are_left_to_the_tables(make_record, monkeypatch, tmp_path) -> None:
     drawn: list[object] = []
     monkeypatch.setattr("matplotlib.axes.Axes.fill_between", lambda axis, *rest, **style: drawn.append(rest))
-    for n, bands, note in ((4, True, "Bands: 95 % intervals."), (5, False, "95 % intervals are in the tables.")):
+    for n, bands, note in ((4, True, "Bands: 95 % for whole curves."), (5, False, "95 % intervals are in the tables.")):
         records = [make_record(name, run=name * 12) for name in "abcde"[:n]]
         (chart,) = RobustnessCurve()(records)
-        save_png(chart, tmp_path / "a.png")
+        save(chart, tmp_path / "a.png", "png")
         assert len(drawn) == (len(chart.panels[0].curves) if bands else 0)
         assert chart.notes[-1].startswith(note)
         drawn.clear()
@@ -61,11 +65,12 @@ def test_data_sets_of_like_names_get_files_of_their_own(make_record) -> None:
 
 def test_the_same_chart_gives_the_same_bytes(four_metrics, tmp_path) -> None:
     (chart,) = RobustnessCurve()(four_metrics)
-    first, second = tmp_path / "1.png", tmp_path / "2.png"
-    save_png(chart, first)
-    save_png(chart, second)
-    assert first.read_bytes() == second.read_bytes()
-    assert first.read_bytes().startswith(b"\x89PNG")
+    for form, begins in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        first, second = tmp_path / "1", tmp_path / "2"
+        save(chart, first, form)
+        save(chart, second, form)
+        assert first.read_bytes() == second.read_bytes()
+        assert first.read_bytes().startswith(begins)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
@@ -80,3 +85,21 @@ def test_labels_keep_their_distance_and_their_order(values: list[float]) -> None
 
 def test_labels_with_room_stay_where_they_are() -> None:
     assert spread([10, 90, 50], 5) == [10, 90, 50]
+
+
+def test_bands_hold_for_all_eps_of_a_curve_at_once() -> None:
+    """Five eps: each interval has 99 %; those of n = 10 and 5 by Clopper and Pearson's beta quantiles."""
+    points = [(float(eps), Cell(50.0, 0, 0, 10)) for eps in range(5)]
+    for _, cell in banded(points):
+        assert cell.low == pytest.approx(100 * stats.beta.ppf(0.005, 5, 6))
+        assert cell.high == pytest.approx(100 * stats.beta.ppf(0.995, 6, 5))
+        assert (cell.value, cell.n) == (50, 10)
+
+
+def test_many_eps_have_the_band_of_a_survival_curve() -> None:
+    """sqrt(ln(40) / (2 n)), which is 4.29 points for n = 1000."""
+    points = [(float(eps), Cell(98.0 - 2 * eps, 0, 0, 1000)) for eps in range(9)]
+    found = banded(points)
+    assert [round(cell.value - cell.low, 2) for _, cell in found] == [4.29] * 9
+    assert [cell.high for _, cell in found[:2]] == [100, 100]
+    assert found[4][1].high == pytest.approx(94.2947, abs=1e-3)
