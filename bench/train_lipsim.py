@@ -23,25 +23,25 @@ def lipsim(
     data: Annotated[list[str], _option("Data", "--data", "Triplets to fine-tune on; default: constructed.")] = [],  # noqa: B006
     limit: Annotated[int | None, _option("Data", "--limit", "Only this many photographs.", min=1)] = None,
     held_out: Annotated[int, _option("Data", "--held-out", "One photograph in so many judges.", min=2)] = 20,
-    views: Annotated[int, _option("Data", "--views", "Views of each photograph.", min=2)] = 2,
-    kin: Annotated[int, _option("Data", "--kin", "Views of one photograph in a cluster.", min=0)] = 0,
-    jitter: Annotated[float, _option("Data", "--jitter", "Share of images in other colours.")] = 0.5,
+    views: Annotated[int, _option("Data", "--views", "Views of each photograph.", min=2)] = 8,
+    kin: Annotated[int, _option("Data", "--kin", "Other views of one photograph in a cluster.", min=0)] = 3,
+    jitter: Annotated[float, _option("Data", "--jitter", "Share of views in yet other colours.")] = 0.0,
     pool: Annotated[int, _option("Data", "--pool", "Triplets drawn from each --data.", min=1)] = 300,
-    steps: Annotated[int, _option("Stage 1: distil", "--steps", "Steps; 0 for none.", min=0)] = 1600,
+    steps: Annotated[int, _option("Stage 1: distil", "--steps", "Steps; 0 for none.", min=0)] = 6500,
     lr: Annotated[float, _option("Stage 1: distil", "--lr", "Peak learning rate; a sixth in stage 2.")] = 3e-3,
     distil_loss: Annotated[str, _option("Stage 1: distil", "--distil-loss", "hinge, cosine or hkr.")] = "hinge",
     radius: Annotated[float, _option("Stage 1: distil", "--radius", "Radius asked for, pixel l2.")] = 5.0,
     finetune_steps: Annotated[
         int, _option("Stage 2: fine-tune", "--finetune-steps", "Steps; 0 for none.", min=0)
-    ] = 400,
+    ] = 300,
     loss: Annotated[str, _option("Stage 2: fine-tune", "--loss", "hinge, cosine or hkr.")] = "hinge",
     finetune_radius: Annotated[
         float | None, _option("Stage 2: fine-tune", "--finetune-radius", "Default: --radius.")
     ] = None,
     margin: Annotated[float, _option("Losses", "--margin", "Cosine distance asked for by cosine.")] = 0.5,
     hinge_weight: Annotated[float, _option("Losses", "--hinge-weight", "Of the hinge in hkr.")] = 10.0,
-    focus: Annotated[float, _option("Losses", "--focus", "Weigh like images more; 0 for none.")] = 0.0,
-    network: Annotated[str, _option("Network", "--network", "Its shape: sll or window.")] = "sll",
+    focus: Annotated[float, _option("Losses", "--focus", "Weigh like images more; 0 for none.")] = 0.3,
+    network: Annotated[str, _option("Network", "--network", "Its shape: sll or window.")] = "window",
     batch_size: Annotated[int, _option("Optimiser", "--batch-size", "Images a step, over all processes.", min=6)] = 48,
     accumulate: Annotated[int, _option("Optimiser", "--accumulate", "Batches a step.", min=1)] = 1,
     precision: Annotated[str, _option("Optimiser", "--precision", "bf16 or fp32.")] = "bf16",
