@@ -14,7 +14,7 @@ from core.tensors import Images
 from results.images import SavedTriplet, save, saved_numbers
 from triplets.base import Entry, Triplets
 
-COMPARED = 8
+COMPARED = 24
 """The image shown for comparison is one of those of the first so many triplets."""
 
 

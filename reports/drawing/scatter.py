@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from reports.base import Scatter
 from reports.drawing.style import FAINT, GRID, colour, dress, marker
 
-SIZE = (4.2, 3.9)
+SIZE = (4.2, 4.2)
 
 
 def draw(axis: Axes, panel: Scatter) -> None:
@@ -19,6 +19,8 @@ def draw(axis: Axes, panel: Scatter) -> None:
     axis.plot([0, largest], [0, largest], color=GRID, linewidth=0.8, zorder=1)
     for one in panel.dots:
         for values, hollow in ((one.points, False), (one.open, True)):
+            if not values:
+                continue  # a line without points would claim room at the corner of the paper
             look = marker(one.style, hollow)
             axis.plot(
                 [x for x, _ in values], [y for _, y in values], linestyle="", color=colour(one.style), alpha=0.8,
@@ -26,7 +28,6 @@ def draw(axis: Axes, panel: Scatter) -> None:
             )  # fmt: skip
     axis.set_xlim(0, largest)
     axis.set_ylim(0, largest)
-    axis.set_aspect("equal")
     axis.text(largest * 0.97, largest * 0.03, "would contradict the proof", ha="right", fontsize=7, color=FAINT)
     dress(axis, panel.title, panel.x_label, panel.y_label)
 

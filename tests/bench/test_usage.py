@@ -263,7 +263,7 @@ def test_report_of_a_run_and_of_none(bench, data, tmp_path):
     words = ("run", "--metric", "l2", "--attack", "l2-pgd(steps=2)", "--eps", "1", "--data", data)
     bench(*words, "--runs", tmp_path / "runs")
     written = bench("report", "--runs", tmp_path / "runs", "--to", tmp_path / "report").split()
-    assert {path.rpartition(".")[2] for path in written} == {"md", "png"}
+    assert {path.rpartition(".")[2] for path in written} == {"md", "png", "pdf"}
     assert "bench run" in bench.refusal("report", "--runs", tmp_path / "none", "--to", tmp_path / "other")
 
 
