@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
-from reports import markdown
+from reports import html, markdown
 from reports.base import Block, Chart, report
 from reports.current import current
 from reports.headline import opening
@@ -15,7 +15,7 @@ from results.record import Record
 
 TITLE = "Robustness of perceptual similarity metrics"
 
-FORMATS: dict[str, Callable[[str, list[str], list[Block]], str]] = {"md": markdown.document}
+FORMATS: dict[str, Callable[[str, list[str], list[Block]], str]] = {"md": markdown.document, "html": html.document}
 
 
 def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = ("md",)) -> list[Path]:

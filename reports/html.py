@@ -1,0 +1,132 @@
+"""Prints tables and charts as one HTML file that needs nothing beside it: no network, no other file.
+
+Template, style and scripts lie in `reports/page`. Names from records reach the page as escaped text or as JSON
+that cannot end its script element, and the page's own Content-Security-Policy admits only the scripts and
+styles written here, by their SHA-256.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.base import Block, Cell, Chart, Table, Value
+from reports.html_chart import chart_data, chart_table
+
+_PAGE = Path(__file__).parent / "page"
+_SCRIPTS = ("dom.js", "theme.js", "sort.js", "axes.js", "curves.js")
+
+
+def document(title: str, opening: list[str], blocks: list[Block]) -> str:
+    """The whole file."""
+    style = _asset("style.css")
+    # One module: its own scope, strict, and run when the document is there.
+    script = "\n".join(_asset(name) for name in _SCRIPTS)
+    charts = [block for block in blocks if isinstance(block, Chart)]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            opening=opening,
+            sections=_sections(blocks),
+            data={"charts": [chart_data(chart) for chart in charts]},
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Blocks under one heading: one table, one chart, or a row of lists of facts that open when asked."""
+
+    kind: str
+    blocks: tuple[Block, ...]
+    id: str
+
+
+def _sections(blocks: list[Block]) -> list[Section]:
+    """Neighbouring lists of facts share a section, so that twenty runs are no twenty headings."""
+    sections = []
+    for kind, group in groupby(blocks, _kind):
+        together = [tuple(group)] if kind == "facts" else [(block,) for block in group]
+        sections += [Section(kind, members, f"part-{len(sections) + i}") for i, members in enumerate(together)]
+    return sections
+
+
+def _kind(block: Block) -> str:
+    if isinstance(block, Chart):
+        return "chart"
+    numbers = any(isinstance(value, int | float | Cell) for row in block.rows for value in row)
+    return "table" if numbers or len(block.columns) != 2 else "facts"
+
+
+def number(value: Value) -> str:
+    """The number of a cell without its interval: one digit for percent, four for a distance, a dash for nothing."""
+    if value is None:
+        return "–"  # noqa: RUF001 - the sign a reader expects in an empty cell
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if not isinstance(value, Cell):
+        return str(value)
+    return f"{value.value:{_form(value)}}{value.mark}"
+
+
+def interval(cell: Cell) -> str:
+    """`[59.9, 81.4]`"""
+    return f"[{cell.low:{_form(cell)}}, {cell.high:{_form(cell)}}]"
+
+
+def sort_key(value: Value) -> str:
+    """What a column is sorted by: all digits of a number, a word as it is, nothing for an empty cell."""
+    if isinstance(value, Cell):
+        value = value.value
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _form(cell: Cell) -> str:
+    return ".1f" if cell.unit == "percent" else ".4g"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # NaN is no JSON: a browser would refuse all of it.
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters |= {"number": number, "interval": interval, "sort_key": sort_key, "chart_table": chart_table}
+    environment.tests |= {
+        "cell": lambda value: isinstance(value, Cell),
+        "numeric": lambda value: isinstance(value, int | float | Cell),
+    }
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Only this style and this script, images inside the file, and no connection to anywhere."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
