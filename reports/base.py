@@ -1,6 +1,6 @@
 """What a report is made of: tables and charts as plain data, which markdown and figures only print."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
@@ -47,6 +47,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
+    name: str = ""
+    """Stem of its own files, for formats that write one a table; the title's words where it is empty."""
+    rules: tuple[int, ...] = ()
+    """Rows above which a line is drawn: what is below is of another kind."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -90,6 +94,22 @@ class Chart:
 
 
 Block: TypeAlias = Table | Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report, before it is printed in any format."""
+
+    title: str
+    opening: tuple[str, ...]
+    """Paragraphs before the first block."""
+    blocks: tuple[Block, ...]
+    records: tuple[Record, ...]
+    """The runs shown; those that newer ones replace are not among them."""
+
+
+Format: TypeAlias = Callable[[Document], Mapping[str, str]]
+"""Prints a report: path below the folder of the report -> content of the file. Pictures lie beside them."""
 
 
 class Report(Protocol):

@@ -7,6 +7,7 @@ styles written here, by their SHA-256.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -15,32 +16,29 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.base import Block, Cell, Chart, Table, Value
+from reports.base import Block, Cell, Chart, Document, Table, Value
 from reports.html_chart import chart_data, chart_table
 
 _PAGE = Path(__file__).parent / "page"
 _SCRIPTS = ("dom.js", "theme.js", "sort.js", "axes.js", "curves.js")
 
 
-def document(title: str, opening: list[str], blocks: list[Block]) -> str:
-    """The whole file."""
+def files(document: Document) -> dict[str, str]:
+    """The report in one file."""
     style = _asset("style.css")
     # One module: its own scope, strict, and run when the document is there.
     script = "\n".join(_asset(name) for name in _SCRIPTS)
-    charts = [block for block in blocks if isinstance(block, Chart)]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=title,
-            opening=opening,
-            sections=_sections(blocks),
-            data={"charts": [chart_data(chart) for chart in charts]},
-            style=Markup(style),
-            script=Markup(script),
-            policy=_policy(style, script),
-        )
+    charts = [block for block in document.blocks if isinstance(block, Chart)]
+    page = _environment().get_template("page.html")
+    text = page.render(
+        document=document,
+        sections=_sections(document.blocks),
+        data={"charts": [chart_data(chart) for chart in charts]},
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
     )
+    return {"report.html": text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Section:
     id: str
 
 
-def _sections(blocks: list[Block]) -> list[Section]:
+def _sections(blocks: Sequence[Block]) -> list[Section]:
     """Neighbouring lists of facts share a section, so that twenty runs are no twenty headings."""
     sections = []
     for kind, group in groupby(blocks, _kind):

@@ -14,7 +14,9 @@ def chart_data(chart: Chart) -> list[dict[str, Any]]:
 def chart_table(panel: Panel) -> Table:
     """Every number of a panel, for those who do not see the drawing or run no scripts."""
     rows = [
-        (curve.metric, _kind(curve), eps_text(eps), cell, cell.n) for curve in panel.curves for eps, cell in curve.points
+        (curve.metric, _kind(curve), eps_text(eps), cell, cell.n)
+        for curve in panel.curves
+        for eps, cell in curve.points
     ]
     return Table(panel.title, ("metric", "bound", "eps", "score", "n"), tuple(rows))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from reports.base import Block, Cell, Chart, Table, Value
+from reports.base import Cell, Chart, Document, Table, Value
 
 
 def text(value: str) -> str:
@@ -42,10 +42,10 @@ def chart(content: Chart) -> str:
     return "\n\n".join([f"## {title}", f"![{title}]({content.name}.png)", *map(text, content.notes)])
 
 
-def document(title: str, opening: list[str], blocks: list[Block]) -> str:
-    """The whole file."""
-    parts = [table(block) if isinstance(block, Table) else chart(block) for block in blocks]
-    return "\n\n".join([f"# {text(title)}", *map(text, opening), *parts]) + "\n"
+def files(document: Document) -> dict[str, str]:
+    """The report in one file."""
+    parts = [table(block) if isinstance(block, Table) else chart(block) for block in document.blocks]
+    return {"report.md": "\n\n".join([f"# {text(document.title)}", *map(text, document.opening), *parts]) + "\n"}
 
 
 def _line(cells: list[str]) -> str:

@@ -1,6 +1,6 @@
 """A folder with the report: the document and the pictures beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,18 +8,21 @@ from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
 from reports import html, markdown
-from reports.base import Block, Chart, report
+from reports.base import Chart, Document, Format, report
 from reports.current import current
 from reports.headline import opening
 from results.record import Record
 
 TITLE = "Robustness of perceptual similarity metrics"
 
-FORMATS: dict[str, Callable[[str, list[str], list[Block]], str]] = {"md": markdown.document, "html": html.document}
+FORMATS: dict[str, Format] = {
+    "md": markdown.files,
+    "html": html.files,
+}
 
 
 def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = ("md",)) -> list[Path]:
-    """Write `report.<format>` and the pictures it shows into a folder; the paths written.
+    """Write the report in some formats, and the pictures it shows, into a folder; the paths written.
 
     Runs that newer ones replace are left out and named. Raises UserError where there is no run to
     report, for an unknown format, and where the folder cannot be written to.
@@ -36,21 +39,22 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
     words = opening(kept)
     if replaced:
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
+    document = Document(TITLE, tuple(words), tuple(blocks), tuple(kept))
     try:
-        return _write(blocks, words, to, formats)
+        return _write(document, to, formats)
     except OSError as error:
         raise UserError(
             f"cannot write the report to {to} ({error.strerror}); choose another folder with --to"
         ) from error
 
 
-def _write(blocks: list[Block], words: list[str], to: Path, formats: Sequence[str]) -> list[Path]:
+def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
     from reports.figures import save_png
 
-    pictures = {to / f"{chart.name}.png": chart for chart in blocks if isinstance(chart, Chart)}
+    pictures = {to / f"{chart.name}.png": chart for chart in document.blocks if isinstance(chart, Chart)}
     for path, chart in pictures.items():
         write_atomically(path, partial(save_png, chart))
-    documents = {to / f"report.{name}": FORMATS[name](TITLE, words, blocks) for name in formats}
-    for path, content in documents.items():
+    files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
+    for path, content in files.items():
         write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
-    return [*documents, *pictures]
+    return [*files, *pictures]
