@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
+import numpy as np
+
 from core.registry import Registry
 from results.record import Record
 from results.rows import Row
@@ -84,16 +86,94 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Bars:
+    """Horizontal bars: a group a metric from top to bottom, in each a bar a series; `cells[group][series]`, in percent."""
+
+    title: str
+    x_label: str
+    groups: tuple[str, ...]
+    series: tuple[str, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """Values of one metric as a histogram; `heights` are one less than `edges`, `smooth` is the kernel estimate."""
+
+    metric: str
+    style: int
+    edges: tuple[float, ...]
+    heights: tuple[float, ...]
+    """Probability densities: the area of all bars is 1."""
+    smooth: tuple[tuple[float, float], ...]
+    """(value, density); empty where all values are equal."""
+    mean: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Histograms over one scale of values."""
+
+    title: str
+    x_label: str
+    densities: tuple[Density, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Points (x, y) of one metric; of `open` ones only a lower bound of y is known."""
+
+    metric: str
+    style: int
+    points: tuple[tuple[float, float], ...]
+    open: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points above the diagonal y = x, if what is proved holds."""
+
+    title: str
+    x_label: str
+    y_label: str
+    dots: tuple[Dots, ...]
+
+
+Axes: TypeAlias = Panel | Bars | Distribution | Scatter
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture; `name` is that of its file, without the suffix."""
+    """One picture; `name` is that of its file, without the suffix. All panels are of one kind."""
 
     title: str
     name: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Axes, ...]
     notes: tuple[str, ...] = ()
 
 
-Block: TypeAlias = Table | Chart
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image with the words below it; `pixels` are (h, w, 3), uint8."""
+
+    pixels: np.ndarray
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Images side by side: a line a triplet, as wide as `columns`. A picture, like a chart."""
+
+    title: str
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Picture | None, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+Figure: TypeAlias = Chart | Sheet
+Block: TypeAlias = Table | Chart | Sheet
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -51,6 +52,8 @@ class Record:
     """What was found on the way: unit, parts of the attack, soundness, ties, min |g|, seconds."""
     status: Status = "done"
     schema: int = SCHEMA
+    folder: Path | None = field(default=None, compare=False)
+    """Where it was read from: saved images lie there. None for a record that is not from a store."""
 
     def header(self) -> dict[str, Any]:
         """Everything but the samples, for record.json."""

@@ -114,7 +114,7 @@ class RunStore:
         samples = _read_samples(path)
         if header["status"] == "done" and not set(header["spec"]["eps"]) <= set(samples["eps"]):
             raise _damaged(path, "an eps of record.json has no samples")
-        return Record(samples=samples, **header)
+        return Record(samples=samples, folder=path.parent, **header)
 
 
 class RunWriter:
@@ -123,7 +123,7 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.shards = folder / "shards"
-        for part in (*folder.glob(".*.part"), *self.shards.glob(".*.part")):
+        for part in (path for place in (folder, self.shards, folder / "images") for path in place.glob(".*.part")):
             part.unlink()
         kept = {path: _shard_or_none(path) for path in sorted(self.shards.glob("*.parquet"))}
         frames = [frame for frame in kept.values() if frame is not None]
