@@ -1,4 +1,4 @@
-"""Prints tables and charts as one HTML file that needs nothing beside it: no network, no other file.
+"""Prints a report as one HTML file that needs nothing beside it: no network, no other file.
 
 Template, style and scripts lie in `reports/page`. Names from records reach the page as escaped text or as JSON
 that cannot end its script element, and the page's own Content-Security-Policy admits only the scripts and
@@ -10,30 +10,32 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.base import Block, Cell, Chart, Document, Table, Value
-from reports.html_chart import chart_data, chart_table
+from reports.base import Block, Cell, Chart, Document, Sheet, Table, Value
+from reports.html_chart import chart_data, panel_table
+from reports.html_sheet import sheet_rows
 
 _PAGE = Path(__file__).parent / "page"
-_SCRIPTS = ("dom.js", "theme.js", "sort.js", "axes.js", "curves.js")
+_SCRIPTS = (
+    "dom", "theme", "sort", "axes", "curves", "bars", "distribution", "scatter", "plot", "viewer",
+)  # fmt: skip
 
 
 def files(document: Document) -> dict[str, str]:
     """The report in one file."""
     style = _asset("style.css")
     # One module: its own scope, strict, and run when the document is there.
-    script = "\n".join(_asset(name) for name in _SCRIPTS)
-    charts = [block for block in document.blocks if isinstance(block, Chart)]
+    script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     page = _environment().get_template("page.html")
     text = page.render(
         document=document,
         sections=_sections(document.blocks),
-        data={"charts": [chart_data(chart) for chart in charts]},
+        charts=[chart_data(block) for block in document.blocks if isinstance(block, Chart)],
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
@@ -43,27 +45,38 @@ def files(document: Document) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Blocks under one heading: one table, one chart, or a row of lists of facts that open when asked."""
+    """What is under one heading: a block, or neighbouring lists of facts that open when asked."""
 
     kind: str
+    title: str
     blocks: tuple[Block, ...]
-    id: str
 
 
 def _sections(blocks: Sequence[Block]) -> list[Section]:
-    """Neighbouring lists of facts share a section, so that twenty runs are no twenty headings."""
+    """Twenty runs are not twenty headings."""
     sections = []
     for kind, group in groupby(blocks, _kind):
-        together = [tuple(group)] if kind == "facts" else [(block,) for block in group]
-        sections += [Section(kind, members, f"part-{len(sections) + i}") for i, members in enumerate(together)]
+        members = tuple(group)
+        if kind == "facts":
+            sections.append(Section(kind, "What was run", members))
+        else:
+            sections += [Section(kind, block.title, (block,)) for block in members]
     return sections
 
 
 def _kind(block: Block) -> str:
     if isinstance(block, Chart):
         return "chart"
+    if isinstance(block, Sheet):
+        return "sheet"
     numbers = any(isinstance(value, int | float | Cell) for row in block.rows for value in row)
     return "table" if numbers or len(block.columns) != 2 else "facts"
+
+
+def bodies(table: Table) -> list[tuple[tuple[Value, ...], ...]]:
+    """Rows between the rules of a table: kinds that sorting must not mix."""
+    ends = [0, *(rule for rule in table.rules if 0 < rule < len(table.rows)), len(table.rows)]
+    return [table.rows[start:end] for start, end in pairwise(ends)]
 
 
 def number(value: Value) -> str:
@@ -104,10 +117,13 @@ def _environment() -> Environment:
     )
     # NaN is no JSON: a browser would refuse all of it.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters |= {"number": number, "interval": interval, "sort_key": sort_key, "chart_table": chart_table}
+    environment.filters |= {
+        "bodies": bodies, "number": number, "interval": interval, "sort_key": sort_key,
+        "panel_table": panel_table, "sheet_rows": sheet_rows,
+    }  # fmt: skip
     environment.tests |= {
         "cell": lambda value: isinstance(value, Cell),
-        "numeric": lambda value: isinstance(value, int | float | Cell),
+        "numeric": lambda value: value is None or isinstance(value, int | float | Cell),
     }
     return environment
 

@@ -18,35 +18,56 @@ function sign(style, x, y, name = "mark") {
   return shape("path", { class: name, d: SIGNS[style % SIGNS.length], transform: `translate(${x} ${y})` });
 }
 
+function series(style, ...names) {
+  return shape("g", { class: ["series", `s${style % COLOURS}`, ...names].join(" ") });
+}
+
 function axes(width, [left, right], [bottom, top], xLabel, yLabel) {
-  const box = { left: 46, right: width - 12, top: 10, bottom: Math.min(400, Math.max(250, width * 0.58)) - 42 };
+  const height = Math.min(400, Math.max(260, width * 0.58));
+  const box = { left: 50, right: width - 12, top: 10, bottom: height - 44 };
   const x = (value) => box.left + ((value - left) / (right - left)) * (box.right - box.left);
   const y = (value) => box.bottom - ((value - bottom) / (top - bottom)) * (box.bottom - box.top);
-  const height = box.bottom + 42;
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, height, "aria-hidden": "true" });
   for (const value of ticks(bottom, top)) {
     svg.append(
       shape("line", { class: "rule", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }),
-      shape("text", { x: box.left - 8, y: y(value) + 4, "text-anchor": "end" }, String(value)),
+      shape("text", { x: box.left - 7, y: y(value) + 4, "text-anchor": "end" }, String(value)),
     );
-  }
-  for (const value of ticks(left, right)) {
-    svg.append(shape("text", { x: x(value), y: box.bottom + 18, "text-anchor": "middle" }, String(value)));
   }
   const middle = (box.top + box.bottom) / 2;
   svg.append(
-    shape("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }),
-    shape("text", { x: (box.left + box.right) / 2, y: box.bottom + 36, "text-anchor": "middle" }, xLabel),
-    shape("text", { "text-anchor": "middle", transform: `translate(11 ${middle}) rotate(-90)` }, yLabel),
+    ...across(x, left, right, box, xLabel),
+    shape("text", { "text-anchor": "middle", transform: `translate(12 ${middle}) rotate(-90)` }, yLabel),
   );
   return { svg, x, y, box };
 }
 
-// Four to eight round numbers between two others.
+// The horizontal axis with its numbers and its name.
+function across(x, left, right, box, label) {
+  return [
+    ...ticks(left, right).map((value) =>
+      shape("text", { x: x(value), y: box.bottom + 18, "text-anchor": "middle" }, String(value)),
+    ),
+    shape("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }),
+    shape("text", { x: (box.left + box.right) / 2, y: box.bottom + 37, "text-anchor": "middle" }, label),
+  ];
+}
+
+// Three to seven round numbers from one to the other.
 function ticks(low, high) {
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
-  const count = Math.floor((high - Math.ceil(low / step - 1e-9) * step) / step + 1e-9) + 1;
-  return Array.from({ length: count }, (_, i) => Number(((Math.ceil(low / step - 1e-9) + i) * step).toPrecision(12)));
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function line(places) {
+  return places.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+}
+
+// The index of the smallest.
+function nearest(distances) {
+  return distances.indexOf(Math.min(...distances));
 }

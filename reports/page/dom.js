@@ -24,4 +24,4 @@ function announce(words) {
   document.getElementById("announce").textContent = words;
 }
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const charts = JSON.parse(document.getElementById("data").textContent);

@@ -1,8 +1,8 @@
 // Tables sorted by the heading that is pressed: numbers from the largest, words from A; empty cells stay last.
 
 function sortable(table) {
-  const body = table.tBodies[0];
-  const original = [...body.rows];
+  // A body holds rows of one kind: published numbers stay below measured ones.
+  const original = [...table.tBodies].map((body) => [...body.rows]);
   const headings = [...table.tHead.rows[0].cells];
   for (const [column, heading] of headings.entries()) {
     const button = element("button", { type: "button" }, ...heading.childNodes);
@@ -13,7 +13,9 @@ function sortable(table) {
       const order = heading.getAttribute("aria-sort") === first ? other : first;
       for (const each of headings) each.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", order);
-      body.append(...sorted(original, column, order === "descending"));
+      for (const [i, rows] of original.entries()) {
+        table.tBodies[i].append(...sorted(rows, column, order === "descending"));
+      }
       announce(`Sorted by ${button.textContent}, ${order}.`);
     });
   }
