@@ -9,17 +9,18 @@ import numpy as np
 from core.registry import Registry
 from results.record import Record
 from results.rows import Row
+from results.statistics import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its 95 % interval over n triplets: a score in percent, or a mean distance."""
+    """A number with its 95 % interval over n triplets: a score in percent, a mean distance or number of passes."""
 
     value: float
     low: float
     high: float
     n: int
-    unit: Literal["percent", "distance"] = "percent"
+    unit: Literal["percent", "distance", "passes"] = "percent"
     mark: str = ""
     """A sign behind the number that a note of the table explains."""
 
@@ -28,6 +29,11 @@ class Cell:
         """The number of a row; a certificate that is no promise is marked."""
         mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
         return cls(row.score, row.low, row.high, row.n, row.unit, mark)
+
+    @classmethod
+    def share(cls, estimate: Estimate) -> "Cell":
+        """A share of triplets, in percent."""
+        return cls(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.n)
 
 
 UNSOUND = "†"
@@ -38,7 +44,19 @@ MARKS = {
 }
 """What the signs behind numbers mean."""
 
-Value: TypeAlias = str | int | float | Cell | None
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number without an interval, and how many digits of it are worth reading."""
+
+    value: float
+    form: str = ".1f"
+
+    def __str__(self) -> str:
+        return f"{self.value:{self.form}}"
+
+
+Value: TypeAlias = str | int | Cell | Number | None
 
 
 @dataclass(frozen=True, slots=True)

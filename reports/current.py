@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reports.wording import labels
 from results.record import Record
 from results.rows import Row, table_rows
 
@@ -17,7 +18,7 @@ def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     kept: dict[tuple[object, ...], Record] = {}
     made_of: dict[tuple[object, ...], tuple[object, ...]] = {}
     replaced = []
-    for record in sorted(records, key=_age, reverse=True):
+    for record in newest_first(records):
         spec = record.spec
         subject = (spec["metric"], spec["data"], spec.get("limit"))
         prints = spec.get("fingerprints", {})
@@ -31,10 +32,18 @@ def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     return list(kept.values()), replaced
 
 
+def newest_first(records: Sequence[Record]) -> list[Record]:
+    """Runs by time of creation; where two answer the same question, the first is the one to believe."""
+    return sorted(records, key=lambda record: (str(record.provenance.get("time", "")), record.run), reverse=True)
+
+
 def current_rows(records: Sequence[Record]) -> list[Row]:
     """The rows of runs; where two have the same one, that of the newer run."""
-    return table_rows(sorted(records, key=_age, reverse=True))
+    return table_rows(newest_first(records))
 
 
-def _age(record: Record) -> tuple[str, str]:
-    return str(record.provenance.get("time", "")), record.run
+def by_data(records: Sequence[Record]) -> list[tuple[str, str, list[Record]]]:
+    """(name, label, newest runs first) of each data set, in alphabetical order."""
+    names = labels(sorted(record.spec["data"] for record in records))
+    ordered = newest_first(records)
+    return [(data, label, [r for r in ordered if r.spec["data"] == data]) for data, label in names.items()]

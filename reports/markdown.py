@@ -14,8 +14,6 @@ def cell(value: Value) -> str:
     """One cell: `71.9 [59.9, 81.4]` for a score, four digits for a distance, a dash for nothing."""
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.1f}"
     if not isinstance(value, Cell):
         return text(str(value))
     form = ".1f" if value.unit == "percent" else ".4g"

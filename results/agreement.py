@@ -51,8 +51,8 @@ def cohens_kappa(first: np.ndarray, second: np.ndarray) -> Estimate:
     """Agreement of two judges beyond chance, (p_o - p_e) / (1 - p_e) (Cohen, EPM 1960), with its 95 % interval.
 
     In [-1, 1]: 1 where they always agree, 0 where they agree as often as their own frequencies give by chance. The
-    interval is that of Fleiss, Cohen and Everitt (Psychological Bulletin 1969). Judges may be metrics or the majority of
-    people.
+    interval is that of Fleiss, Cohen and Everitt (Psychological Bulletin 1969). Judges may be metrics or the
+    majority of people.
 
     Args:
         first: answers of the first judge, (n,), of any kind.

@@ -56,4 +56,4 @@ def cliffs_delta(first: np.ndarray, second: np.ndarray) -> Estimate:
         found = rank_compare_2indep(first, second)
         low, high = found.conf_int(alpha=1 - CONFIDENCE)
         share = Estimate(float(found.prob1), float(low), float(high), sum(sizes))
-    return Estimate(2 * share.value - 1, max(-1.0, 2 * low - 1), min(1.0, 2 * high - 1), sum(sizes))
+    return Estimate(2 * share.value - 1, max(-1.0, float(2 * low - 1)), min(1.0, float(2 * high - 1)), sum(sizes))

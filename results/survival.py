@@ -1,7 +1,7 @@
-"""The robust score as a function of eps: its curve with a simultaneous band, the area under it, its median.
+"""The robust score over eps: its curve with a simultaneous band, the area under it, the median of its norms.
 
-A triplet holds out up to its own norm R, the smallest change that flips the answer, and the score at eps
-is that of the triplets with R > eps. So the curve is a survival function, of minimal norms or of
+A triplet holds out up to a norm R of its own, the smallest change that flips the answer, and the score
+at eps is that of the triplets with R > eps. So the curve is a survival function, of minimal norms or of
 certified radii, and what is known of those holds here.
 """
 
@@ -13,59 +13,154 @@ import numpy as np
 import pandas as pd
 
 from results.record import Record
-from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, natural_credit, proportion
+from results.references import references
+from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, proportion
 
-Band = Literal["dvoretzky-kiefer-wolfowitz", "clopper-pearson with bonferroni"]
+Band = Literal["Dvoretzky-Kiefer-Wolfowitz", "Clopper-Pearson, Bonferroni"]
 
 
 @dataclass(frozen=True, slots=True)
 class RobustnessCurve:
-    """Scores in [0, 1] over eps, with ends between which the whole true curve lies with 95 % confidence."""
+    """Scores in [0, 1] over eps, and ends between which the whole true curve lies with 95 % confidence."""
 
     eps: np.ndarray
-    """Rising, from 0, where nothing was changed."""
+    """Rising from 0, where a triplet counts as under an attack of no strength: a tie of the metric is lost."""
     score: np.ndarray
     low: np.ndarray
     high: np.ndarray
     n: int
-    every: bool
-    """Whether the curve is known at every eps: then it steps down at these eps; else it is known at these alone."""
+    everywhere: bool
+    """True where the curve is known at every eps and steps down at these; else it is known at these alone."""
     band: Band
-
-    def at(self, eps: float) -> Estimate:
-        """The score at one eps, by the step before it. Raises ValueError outside what is known."""
-        place = int(np.searchsorted(self.eps, eps, side="right")) - 1
-        if place < 0 or eps > self.eps[-1] or not (self.every or self.eps[place] == eps):
-            raise ValueError(f"the curve is not known at eps {eps:g}")
-        return Estimate(float(self.score[place]), float(self.low[place]), float(self.high[place]), self.n)
 
 
 def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
-    """The score under the attack of a run, or what its certificates prove, over eps.
+    """The score left by the attack of a run, or proved by its certificates, over eps.
 
-    Certificates and attacks for the smallest flip answer at every eps up to the largest of the run. Their band
-    is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (Annals of Probability 18, 1990): half of its
-    width is sqrt(ln(2 / 0.05) / (2 n)), whatever the curve. Other attacks answer at k eps and without an attack; a
-    band over k + 1 points need not pay for those between, so each gets the interval of Clopper and Pearson with
-    confidence 1 - 0.05 / (k + 1). Both hold for every n.
+    Certificates, and attacks for the smallest flip, answer at every eps up to the largest of the run. Their band
+    is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (Annals of Probability 18, 1990):
+    score +- sqrt(ln(2 / 0.05) / (2 n)) at every eps at once. Other attacks answer at k eps and at 0; a band over
+    these alone has not to pay for those between, so each of the k + 1 gets the interval of Clopper and Pearson
+    with confidence 1 - 0.05 / (k + 1). Both hold for every n and suppose independent triplets.
 
-    Raises ValueError for a run without eps, of distances, or without the attack or certificate asked for.
+    Raises ValueError for a run without eps, of distances, or without the attack or certificates asked for.
     """
-    samples, norms = _last(record), None
     _check(record, proved)
-    if proved or record.facts.get("minimal"):
-        norms = certified_radii(record) if proved else minimal_norms(record)
-    if norms is None:
-        by_eps = [samples_at["robust"].to_numpy() for _, samples_at in record.samples.groupby("eps", sort=True)]
-        steps = np.array([0.0, *sorted(record.spec["eps"])])
-        points = [natural_credit(samples), *(credit(samples, pd.Series(stands)) for stands in by_eps)]
-        level = 1 - (1 - CONFIDENCE) / len(points)
-        ends = [proportion(values, "clopper-pearson", level) for values in points]
+    samples = _last(record)
+    if not (proved or record.facts.get("minimal")):
+        eps, credits = _credits(record)
+        level = 1 - (1 - CONFIDENCE) / len(eps)
+        ends = [proportion(column, "clopper-pearson", level) for column in credits.T]
         score, low, high = (np.array([getattr(end, name) for end in ends]) for name in ("value", "low", "high"))
-        return RobustnessCurve(steps, score, low, high, len(samples), False, "clopper-pearson with bonferroni")
+        return RobustnessCurve(eps, score, low, high, len(samples), False, "Clopper-Pearson, Bonferroni")
+    norms = certified_radii(record) if proved else minimal_norms(record)
     largest = max(record.spec["eps"])
-    steps = np.unique([0.0, *norms[norms <= largest], largest])
-    score = _stepped(samples, norms, steps)
+    eps = np.unique([0.0, *norms[norms <= largest], largest])
+    score = _steps(samples, norms, eps)
     half = math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * len(samples)))
     low, high = np.maximum(score - half, 0), np.minimum(score + half, 1)
-    return RobustnessCurve(steps, score, low, high, len(samples), True, "dvoretzky-kiefer-wolfowitz")
+    return RobustnessCurve(eps, score, low, high, len(samples), True, "Dvoretzky-Kiefer-Wolfowitz")
+
+
+def areas(record: Record, proved: bool = False) -> np.ndarray:
+    """What each triplet adds to the area under the curve: its mean credit over eps from 0 to the largest, (n,).
+
+    In [0, 1], in the order of the samples at the largest eps. Exact where the curve is known at every eps; by the
+    trapezium rule between 0 and the eps of the run where it is not. Areas compare only up to the same
+    largest eps, and by the same rule. Raises ValueError as robustness_curve does.
+    """
+    from scipy.integrate import trapezoid
+
+    _check(record, proved)
+    largest = max(record.spec["eps"])
+    if not (proved or record.facts.get("minimal")):
+        eps, credits = _credits(record)
+        return np.asarray(trapezoid(credits, eps, axis=1) / largest)
+    norms = certified_radii(record) if proved else minimal_norms(record)
+    lost, won = _stakes(_last(record))
+    return lost + (won - lost) * np.minimum(norms, largest) / largest
+
+
+def area(record: Record, proved: bool = False) -> Estimate:
+    """The area under the robustness curve over the largest eps, in [0, 1]: the mean score over eps.
+
+    With a 95 % BCa bootstrap interval that draws whole references. Raises ValueError as `areas` does, and for
+    fewer than two references.
+    """
+    return clustered_mean(areas(record, proved), references(record, _last(record)["id"]).tolist())
+
+
+def minimal_norms(record: Record) -> np.ndarray:
+    """The norm of the smallest change found to flip each triplet, (n,): 0 where the answer was wrong from the start.
+
+    Infinite where none was found up to the largest eps. From attacks for the smallest flip alone, since others
+    stop at the first one within eps. Raises ValueError for any other run.
+    """
+    _check(record, proved=False)
+    if not record.facts.get("minimal"):
+        raise ValueError(f"{record.spec['attack']} does not look for the smallest flip, so it has no minimal norms")
+    last = _last(record)
+    # Floating point may put a flip at the largest eps a hair above it.
+    size = np.minimum(last["size"].to_numpy(), max(record.spec["eps"]))
+    return np.where(last["robust"], np.inf, np.where(last["correct"], size, 0.0))
+
+
+def certified_radii(record: Record) -> np.ndarray:
+    """The certified radius of each triplet, (n,), 0 where there is none. Raises ValueError without a certifier."""
+    _check(record, proved=True)
+    return _last(record)["radius"].to_numpy()
+
+
+def median_norm(norms: np.ndarray) -> Estimate:
+    """The smallest norm by which half of the triplets have fallen, with its 95 % interval; infinite: not reached.
+
+    The interval lies between two order statistics chosen by the binomial distribution, so it holds for any
+    distribution of norms (Conover, Practical Nonparametric Statistics, 1999, section 3.2); with five norms
+    or fewer none are far enough out, and it is [0, infinity]. Raises ValueError for no norms, and for norms
+    below zero or not a number.
+    """
+    from scipy import stats
+
+    n = len(norms)
+    if n == 0 or not bool((norms >= 0).all()):
+        raise ValueError("a median norm wants norms of zero or more, at least one")
+    low, high = stats.quantile_test(norms, p=0.5).confidence_interval(CONFIDENCE)
+    low, high = (0.0, math.inf) if math.isnan(low) else (float(low), float(high))
+    return Estimate(float(np.sort(norms)[(n - 1) // 2]), low, high, n)
+
+
+def _check(record: Record, proved: bool) -> None:
+    spec = record.spec
+    if not spec["eps"]:
+        raise ValueError(f"the run {record.run} has no eps, so it has no curve over them")
+    if not spec["certifier" if proved else "attack"]:
+        raise ValueError(f"the run {record.run} has no {'certificates' if proved else 'attack'}")
+    if not proved and record.facts.get("unit") == "distance":
+        raise ValueError(f"the run {record.run} moved distances, which are no scores")
+
+
+def _last(record: Record) -> pd.DataFrame:
+    return record.samples[record.samples["eps"] == max(record.spec["eps"])]
+
+
+def _credits(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """eps from 0 (k + 1,), and the credit of each triplet at each of them (n, k + 1)."""
+    last = _last(record)
+    stands = record.samples.pivot(index="id", columns="eps", values="robust").loc[last["id"]]
+    kept = [last["correct"], *(stands[eps] for eps in sorted(record.spec["eps"]))]
+    return np.array([0.0, *sorted(record.spec["eps"])]), np.stack([credit(last, column) for column in kept], axis=1)
+
+
+def _stakes(samples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """What a triplet counts once it has fallen, and while it stands."""
+    ends = (pd.Series(np.full(len(samples), stands)) for stands in (False, True))
+    lost, won = (credit(samples, end) for end in ends)
+    return lost, won
+
+
+def _steps(samples: pd.DataFrame, norms: np.ndarray, eps: np.ndarray) -> np.ndarray:
+    """The mean credit of triplets whose norm exceeds each eps."""
+    lost, won = _stakes(samples)
+    order = np.argsort(norms)
+    fallen = np.concatenate([[0.0], np.cumsum((won - lost)[order])])
+    return np.asarray(won.mean() - fallen[np.searchsorted(norms[order], eps, side="right")] / len(norms))

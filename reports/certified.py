@@ -1,0 +1,35 @@
+"""What is proved, over eps: Table 2 of the LipSim paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reports.base import Table, report
+from reports.current import by_data
+from reports.lines import INTERVAL_NOTE, UNIT_NOTE, beside, measured, score_table
+from reports.wording import NORMS, file_stem
+from results.record import Record
+
+
+@report("certified", source="arXiv:2310.18274 (LipSim), Table 2")
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Certified 2AFC scores, one line a metric and certifier, one column an eps."""
+
+    place: ClassVar[int] = 6
+
+    def __call__(self, records: Sequence[Record]) -> list[Table]:
+        """One table a data set and norm with certificates; those that promise nothing are marked."""
+        tables = []
+        for norm, words in NORMS.items():
+            for data, label, mine in by_data(records):
+                lines = measured(mine, "certificate", norm)
+                if not lines:
+                    continue
+                others, notes = beside("certified", data, norm)
+                form = "The form of Table 2 of the LipSim paper (arXiv:2310.18274)." if norm == "l2" else ""
+                said = f"Triplets whose certified radius is larger than eps. {UNIT_NOTE} {INTERVAL_NOTE} {form}"
+                name = f"certified_{norm}_{file_stem(label)}"
+                title = f"Certified 2AFC score, {words}, on {label}, percent"
+                tables.append(score_table(title, name, "certifier", [*lines, *others], [said.strip(), *notes]))
+        return tables

@@ -1,0 +1,105 @@
+"""Score tables over eps: one line a metric and method, measured lines above published ones."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.base import MARKS, Cell, Table, Value
+from reports.current import newest_first
+from reports.literature import Fact, facts_for, remarks
+from reports.wording import eps_text, labels
+from results.record import Record
+from results.rows import Row, rows_of
+
+MEASURED = "measured here"
+PUBLISHED_NOTE = (
+    "Lines with another source are published numbers, copied: other triplets, other attacks and often other weights, "
+    "so they are set beside the measured ones and not compared with them."
+)
+UNIT_NOTE = "eps: norm of the change over all pixels and channels, images in [0, 1]."
+INTERVAL_NOTE = "Brackets: 95 % interval over n triplets."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Scores of one metric under one method."""
+
+    metric: str
+    n: int | None
+    method: str
+    natural: Value
+    at: Mapping[float, Value]
+    """By eps."""
+    source: str = MEASURED
+
+
+def measured(records: Sequence[Record], kind: str, norm: str, unit: str = "percent") -> list[Line]:
+    """Lines of runs on one data set: larger n first, then the higher natural score.
+
+    What two runs of the same question say is taken from the newer one; seeds are told apart where there are several.
+    """
+    found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value]]] = {}
+    for record in newest_first(records):
+        rows = [row for row in rows_of(record) if row.unit == unit]
+        natural = next((row for row in rows if row.kind == "natural"), None)
+        for row in rows:
+            if row.kind == kind and row.norm == norm and row.eps is not None:
+                key = row.metric, row.n, row.method or "", record.spec.get("seed")
+                found.setdefault(key, (natural, {}))[1].setdefault(row.eps, Cell.of(row))
+    names, methods = labels(key[0] for key in found), labels(key[2] for key in found)
+    seeds = {key[3] for key in found}
+    lines = [
+        (natural, Line(names[metric], n, _method(methods[method], seed, seeds), natural and Cell.of(natural), at))
+        for (metric, n, method, seed), (natural, at) in found.items()
+    ]
+    lines.sort(key=lambda pair: (-(pair[1].n or 0), -(pair[0].score if pair[0] else 0), pair[1].metric, pair[1].method))
+    return [line for _, line in lines]
+
+
+def published(found: Iterable[Fact], norm: str) -> list[Line]:
+    """Lines of published numbers, in the order of their sources."""
+    natural: dict[tuple[str, str], Value] = {}
+    scores: dict[tuple[str, str, int | None, str], dict[float, Value]] = {}
+    for fact in found:
+        if fact.kind == "natural":
+            natural[fact.source, fact.name] = fact.score
+        elif fact.eps is not None and fact.norm == norm:
+            scores.setdefault((fact.source, fact.name, fact.n, fact.method), {})[fact.eps] = fact.score
+    return [
+        Line(name, n, method, natural.get((source, name)), at, f"published: {source}")
+        for (source, name, n, method), at in scores.items()
+    ]
+
+
+def score_table(title: str, name: str, method: str, lines: Sequence[Line], notes: Sequence[str]) -> Table:
+    """Lines under each other: metric, n, method, natural, then a column an eps; published lines below a rule."""
+    eps = sorted({at for line in lines for at in line.at})
+    ours = [line for line in lines if line.source == MEASURED]
+    sourced = len(ours) < len(lines)
+    natural = any(line.natural is not None for line in lines)
+    marks = {cell.mark for line in lines for cell in line.at.values() if isinstance(cell, Cell)}
+    columns = ("metric", "n", method, *(["natural"] if natural else []), *(f"eps {eps_text(at)}" for at in eps))
+    return Table(
+        title=title,
+        columns=(*columns, *(["source"] if sourced else [])),
+        rows=tuple(
+            (
+                line.metric, line.n, line.method, *([line.natural] if natural else []), *map(line.at.get, eps),
+                *([line.source] if sourced else []),
+            )
+            for line in lines
+        ),
+        notes=(*notes, *(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in marks)),
+        name=name,
+        rules=(len(ours),) if sourced else (),
+    )  # fmt: skip
+
+
+def beside(table: str, data: str, norm: str) -> tuple[list[Line], list[str]]:
+    """Published lines for a table of scores on a data set, and what must be said with them."""
+    found = facts_for(table, data)
+    lines = published(found, norm)
+    return lines, [PUBLISHED_NOTE + remarks(found)] if lines else []
+
+
+def _method(method: str, seed: object, seeds: set[object]) -> str:
+    return f"{method}, seed {seed}" if len(seeds) > 1 else method

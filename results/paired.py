@@ -1,0 +1,104 @@
+"""From two runs to answers to the same triplets, which is what tests between metrics want."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from results.comparison import Paired, difference, holm, letters, mcnemar
+from results.record import Record
+from results.references import references
+from results.rows import Kind
+from results.statistics import Estimate, credit, natural_credit
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What two runs made of the n triplets that both have, in the order of the first."""
+
+    ids: np.ndarray
+    references: np.ndarray
+    """Equal for triplets that share a reference image."""
+    right: tuple[np.ndarray, np.ndarray]
+    """Whether the answer was that of most people, and stayed it: booleans."""
+    score: tuple[np.ndarray, np.ndarray]
+    """Credits in [0, 1], whose means are the 2AFC scores."""
+
+    def test(self) -> Paired:
+        """McNemar's test between the two."""
+        return mcnemar(*self.right)
+
+    def difference(self) -> Estimate:
+        """The first score less the second, in [-1, 1], with its 95 % interval."""
+        return difference(*self.score, groups=self.references.tolist())
+
+
+def outcomes(first: Record, second: Record, kind: Kind, eps: float | None = None) -> Outcomes:
+    """Natural, attacked or certified answers of two runs at one eps, aligned by the id of the triplet.
+
+    Runs with another limit share the triplets of the smaller one. Raises ValueError where the runs are on other
+    data or have no triplet in common, and where one has not that kind of answer at that eps.
+    """
+    prints = [run.spec.get("fingerprints", {}).get("data", run.spec["data"]) for run in (first, second)]
+    if prints[0] != prints[1]:
+        raise ValueError(f"the runs {first.run} and {second.run} are on different data, so nothing is paired")
+    one, other = (_answers(run, kind, eps) for run in (first, second))
+    both = one.index[one.index.isin(other.index)]
+    if len(both) == 0:
+        raise ValueError(f"the runs {first.run} and {second.run} have no triplet in common")
+    one, other = one.loc[both], other.loc[both]
+    return Outcomes(
+        both.to_numpy(dtype=str),
+        references(first, both),
+        (one["right"].to_numpy(), other["right"].to_numpy()),
+        (one["score"].to_numpy(), other["score"].to_numpy()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Significance:
+    """Every pair of metrics tested, for the same answers of all."""
+
+    pairs: Mapping[frozenset[str], Paired]
+    """As `gained` and `lost` see it, the first is the one named first."""
+    adjusted: Mapping[frozenset[str], float]
+    """Exact p-values after Holm's correction over all pairs."""
+    letters: Mapping[str, str]
+    """Best score first; two that share a letter do not differ significantly at 5 %."""
+
+
+def significance(runs: Mapping[str, Record], kind: Kind, eps: float | None = None) -> Significance:
+    """McNemar's exact test between all pairs of metrics, with Holm's correction and the groups it leaves.
+
+    Args:
+        runs: one run a metric, by the name that the table gives it.
+
+    Metrics are ranked by their scores on all their own triplets; each pair is tested on those that both have.
+    Raises ValueError for no runs, and as `outcomes` does.
+    """
+    tests = {
+        frozenset((one, other)): outcomes(runs[one], runs[other], kind, eps).test()
+        for one, other in combinations(runs, 2)
+    }
+    adjusted = dict(zip(tests, holm([test.exact for test in tests.values()]), strict=True))
+    scores = [float(_answers(run, kind, eps)["score"].mean()) for run in runs.values()]
+    return Significance(tests, adjusted, letters(list(runs), scores, adjusted))
+
+
+def _answers(record: Record, kind: Kind, eps: float | None) -> pd.DataFrame:
+    """`right` and `score` of each triplet, by id."""
+    spec, samples = record.spec, record.samples
+    if kind == "natural":
+        samples = samples.drop_duplicates("id")
+        right, score = samples["correct"], natural_credit(samples)
+    else:
+        if not spec["attack" if kind == "attack" else "certifier"] or eps not in spec["eps"]:
+            raise ValueError(f"the run {record.run} has no {kind} at eps {eps}")
+        if kind == "attack" and record.facts.get("unit") == "distance":
+            raise ValueError(f"the run {record.run} moved distances, which are no answers")
+        samples = samples[samples["eps"] == eps]
+        right = samples["robust"] if kind == "attack" else samples["radius"] > eps
+        score = credit(samples, right)
+    return pd.DataFrame({"right": right.to_numpy(), "score": score}, index=samples["id"].to_numpy())
