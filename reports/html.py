@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.base import Block, Cell, Chart, Document, Sheet, Table, Value
+from reports import html_table
+from reports.base import Block, Cell, Chart, Document, Sheet
 from reports.html_chart import chart_data, panel_table
 from reports.html_sheet import sheet_rows
 
@@ -69,41 +70,7 @@ def _kind(block: Block) -> str:
         return "chart"
     if isinstance(block, Sheet):
         return "sheet"
-    numbers = any(isinstance(value, int | float | Cell) for row in block.rows for value in row)
-    return "table" if numbers or len(block.columns) != 2 else "facts"
-
-
-def bodies(table: Table) -> list[tuple[tuple[Value, ...], ...]]:
-    """Rows between the rules of a table: kinds that sorting must not mix."""
-    ends = [0, *(rule for rule in table.rules if 0 < rule < len(table.rows)), len(table.rows)]
-    return [table.rows[start:end] for start, end in pairwise(ends)]
-
-
-def number(value: Value) -> str:
-    """The number of a cell without its interval: one digit for percent, four for a distance, a dash for nothing."""
-    if value is None:
-        return "–"  # noqa: RUF001 - the sign a reader expects in an empty cell
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    if not isinstance(value, Cell):
-        return str(value)
-    return f"{value.value:{_form(value)}}{value.mark}"
-
-
-def interval(cell: Cell) -> str:
-    """`[59.9, 81.4]`"""
-    return f"[{cell.low:{_form(cell)}}, {cell.high:{_form(cell)}}]"
-
-
-def sort_key(value: Value) -> str:
-    """What a column is sorted by: all digits of a number, a word as it is, nothing for an empty cell."""
-    if isinstance(value, Cell):
-        value = value.value
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _form(cell: Cell) -> str:
-    return ".1f" if cell.unit == "percent" else ".4g"
+    return "facts" if html_table.is_facts(block) else "table"
 
 
 @cache
@@ -117,14 +84,9 @@ def _environment() -> Environment:
     )
     # NaN is no JSON: a browser would refuse all of it.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters |= {
-        "bodies": bodies, "number": number, "interval": interval, "sort_key": sort_key,
-        "panel_table": panel_table, "sheet_rows": sheet_rows,
-    }  # fmt: skip
-    environment.tests |= {
-        "cell": lambda value: isinstance(value, Cell),
-        "numeric": lambda value: value is None or isinstance(value, int | float | Cell),
-    }
+    tools = (html_table.bodies, html_table.heading_column, html_table.number, html_table.interval, html_table.sort_key)
+    environment.filters |= {tool.__name__: tool for tool in (*tools, panel_table, sheet_rows)}
+    environment.tests |= {"numeric": html_table.is_numeric, "cell": lambda value: isinstance(value, Cell)}
     return environment
 
 

@@ -11,6 +11,7 @@ function bars(panel) {
     columns: [],
     caption: "What the colours of the bars mean.",
     stops: [],
+    swatch: () => [shape("rect", { class: "fill", x: -14, y: -6, width: 28, height: 12 })],
     draw(width, state) {
       const shown = panel.series.map((_, i) => i).filter((i) => state.shown.has(panel.series[i]));
       const group = Math.max(1, shown.length) * BAR + GROUP_GAP;

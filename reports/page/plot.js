@@ -77,7 +77,7 @@ function keyRow(kind, { name, style }, state, draw) {
     draw();
   });
   const group = series(style);
-  group.append(shape("path", { class: "line", d: "M-16 0H16" }), sign(style, 0, 0));
+  group.append(...(kind.swatch?.() ?? [shape("path", { class: "line", d: "M-16 0H16" }), sign(style, 0, 0)]));
   const swatch = shape("svg", { viewBox: "-17 -7 34 14", "aria-hidden": "true" }, group);
   const cells = kind.columns.map(() => element("td", { class: "number" }));
   const head = element("th", { scope: "row" }, element("label", {}, tick, swatch, element("span", {}, name)));
