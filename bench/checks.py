@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.spec import Norm, Options, Ref, split_list
 from core.threat import MOVES, Move, Threat
 from metrics.base import Metric
+from results.images import MAX_EPS, MOST
 from triplets.base import TripletSource
 
 
@@ -27,6 +28,8 @@ class Request(Options):
     eps: tuple[float, ...]
     goal: str | None = None
     device: str = "cpu"
+    save_images: int = 0
+    """Of so many triplets a run. It decides no number, so it is no option of the spec."""
 
     def threat(self, norm: Norm) -> Threat:
         """Which images may move, and within what."""
@@ -60,10 +63,22 @@ def check(request: Request) -> None:
             raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
     if request.restarts < 1:
         raise UserError(f"--restarts wants at least 1, got {request.restarts}")
+    _check_images(request)
     request.threat("l2")
     if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
         raise UserError(
             "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
+        )
+
+
+def _check_images(request: Request) -> None:
+    if not 0 <= request.save_images <= MOST:
+        raise UserError(f"--save-images wants a number of triplets from 0 to {MOST}, got {request.save_images}")
+    if request.save_images and len(request.eps) > MAX_EPS:
+        raise UserError(f"--save-images keeps the images of up to {MAX_EPS} eps, got {len(request.eps)}; ask for fewer")
+    if request.save_images and request.move == "all":
+        raise UserError(
+            "--save-images keeps one changed image a triplet, --move all changes three; leave one of them out"
         )
 
 

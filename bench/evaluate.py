@@ -1,8 +1,8 @@
 """One batch of one run: clean answers, certificates, attacks, and their judgement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 import pandas as pd
 import torch
@@ -22,6 +22,9 @@ from core.tensors import Images
 from metrics.base import Anchors, EmbeddingMetric
 from results.record import COLUMNS
 from triplets.base import Triplets
+
+Watch: TypeAlias = Callable[[Triplets, Images], None]
+"""Is shown a batch and its attacked images, once for each eps in order."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def clean_answers(plan: Plan, batch: Triplets) -> Clean:
     return Clean(anchors, d0, d1, correct, radius, norm)
 
 
-def evaluate(plan: Plan, batch: Triplets, groups: list[str]) -> pd.DataFrame:
+def evaluate(plan: Plan, batch: Triplets, groups: list[str], watch: Watch | None = None) -> pd.DataFrame:
     """Rows of samples.parquet for one batch, all eps."""
     if plan.spec.quantize:
         batch = batch.redrawn(on_grid)
@@ -81,7 +84,7 @@ def evaluate(plan: Plan, batch: Triplets, groups: list[str]) -> pd.DataFrame:
         "radius": clean.radius,
         "norm_ref": clean.norm_ref,
     }
-    outcomes = _attack(plan, plan.attack, batch, clean) if plan.attack else _no_attack(plan, clean)
+    outcomes = _attack(plan, plan.attack, batch, clean, watch) if plan.attack else _no_attack(plan, clean)
     return pd.concat([_frame(common | columns) for columns in outcomes], ignore_index=True)
 
 
@@ -99,7 +102,9 @@ def _no_attack(plan: Plan, clean: Clean) -> Iterator[dict[str, object]]:
         }  # fmt: skip
 
 
-def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean) -> Iterator[dict[str, object]]:
+def _attack(
+    plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean, watch: Watch | None
+) -> Iterator[dict[str, object]]:
     task = make_task(
         plan.metric, batch, plan.threat, cast(Aim, plan.spec.goal), by_embedding=attack.goal == "embedding",
         quantized=plan.spec.quantize is not None, anchors=clean.anchors,
@@ -111,6 +116,8 @@ def _attack(plan: Plan, attack: Attack | Ensemble, batch: Triplets, clean: Clean
         # Two judges, of batches of different size: a flip that either saw is a flip, here and at larger eps.
         flipped = ((2 * batch.label - 1) * (d0 - d1) <= 0) | outcome.broken
         _refuse_unsound(plan, batch, clean, task, outcome, flipped)
+        if watch is not None:
+            watch(batch, outcome.adversarial)
         lost = flipped if plan.literal else lost | flipped
         yield {
             "eps": outcome.eps, "d0_adv": d0, "d1_adv": d1, "d_self": d_self,

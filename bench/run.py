@@ -32,6 +32,10 @@ def run(
         bool,
         typer.Option("--skip-certified/--no-skip-certified", help="Do not attack what is proved safe."),
     ] = True,
+    save_images: Annotated[
+        int,
+        typer.Option("--save-images", help="Keep the images of the first N triplets, for sheets; no number changes."),
+    ] = 0,
     batch_size: options.BatchSize = "auto",
     device: options.DeviceOption = Device.auto,
     runs: options.Runs = Path("runs"),
@@ -59,5 +63,6 @@ def run(
         quantize=quantize,
         protocol=protocol,
         device=device.resolve(),
+        save_images=save_images,
     )
     run_all(request, runs, options.batch_size(batch_size), as_json_object=json)

@@ -9,6 +9,7 @@ from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
 from bench.evaluate import UnsoundError, evaluate
+from bench.pictures import Pictures
 from bench.plan import Plan, arguments_of
 from bench.provenance import provenance
 from core.files import write_atomically
@@ -21,19 +22,43 @@ AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
 
 def run(
-    plan: Plan, store: RunStore, *, device: str, batch_size: int | None, progress: Progress, task: TaskID
+    plan: Plan,
+    store: RunStore,
+    *,
+    device: str,
+    batch_size: int | None,
+    images: int = 0,
+    progress: Progress,
+    task: TaskID,
 ) -> Record:
-    """Answer from the store, or compute what is missing and store it.
+    """Answer from the store, or compute what is missing and store it; keep the images of the first triplets.
+
+    Where a triplet was finished before its images were asked for, it alone is attacked again, for
+    the images; the stored numbers stay as they are.
 
     Raises UnsoundError, with the counter-example kept in the run's folder, when a flip lies inside
     a radius that was called sound; then no record is written.
     """
-    spec = plan.spec
     progress.update(task, total=len(plan.source), description=_describe(plan))
-    known = store.get(spec.id)
-    if known is not None:
+    pictures = Pictures(plan, store.root / plan.spec.id, images)
+    size = batch_size or AUTO_BATCH[device]
+    record = store.get(plan.spec.id)
+    if record is None:
+        record = _compute(plan, store, pictures, device=device, batch_size=size, progress=progress, task=task)
+    else:
         progress.update(task, completed=len(plan.source), description=f"{_describe(plan)} (from the store)")
-        return known
+    if missing := pictures.missing():
+        progress.update(task, completed=0, total=len(missing), description=f"{_describe(plan)} (images)")
+        for entries in _chunks(missing, size):
+            evaluate(plan, plan.source.batch(entries).to(device), [e.group for e in entries], pictures.watch)
+            progress.advance(task, len(entries))
+    return record
+
+
+def _compute(
+    plan: Plan, store: RunStore, pictures: Pictures, *, device: str, batch_size: int, progress: Progress, task: TaskID
+) -> Record:
+    spec = plan.spec
     started = time.monotonic()
     with store.writer(spec.id) as writer:
         done = writer.done
@@ -41,10 +66,10 @@ def run(
         progress.update(task, completed=len(finished))
         left = [entry for entry in plan.source.entries if entry.id not in finished]
         frames = [done] if len(done) else []
-        for entries in _chunks(left, batch_size or AUTO_BATCH[device]):
+        for entries in _chunks(left, batch_size):
             batch = plan.source.batch(entries).to(device)
             try:
-                frame = evaluate(plan, batch, [entry.group for entry in entries])
+                frame = evaluate(plan, batch, [entry.group for entry in entries], pictures.watch)
             except UnsoundError as error:
                 _keep_counterexample(store.root / spec.id, error)
                 raise

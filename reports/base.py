@@ -105,7 +105,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Horizontal bars: a group a metric from top to bottom, in each a bar a series; `cells[group][series]`, in percent."""
+    """Horizontal bars: a group a metric, from the top; in each a bar a series. `cells[group][series]` in percent."""
 
     title: str
     x_label: str

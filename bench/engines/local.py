@@ -25,7 +25,10 @@ def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_obj
         for plan in plans:
             task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
             try:
-                record = run(plan, store, device=request.device, batch_size=batch_size, progress=progress, task=task)
+                record = run(
+                    plan, store, device=request.device, batch_size=batch_size, images=request.save_images,
+                    progress=progress, task=task,
+                )  # fmt: skip
             except KeyboardInterrupt:
                 errors.print("stopped; the same command goes on from here")
                 raise

@@ -12,7 +12,7 @@ SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
-        "--protocol", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--protocol", "--save-images", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
@@ -95,6 +95,8 @@ RUN = ("run", "--attack", "l2-apgd-ce", "--eps", "1")
             "certifies one budget",
         ),
         (("--metric", "l2", "--goal", "push", "--move", "left"), "--goal push moves the reference"),
+        (("--metric", "l2", "--save-images", "-1"), "--save-images wants a number of triplets from 0 to 10000, got -1"),
+        (("--metric", "l2", "--save-images", "1", "--move", "all"), "--save-images keeps one changed image a triplet"),
         (("--metric", "lipsim-paper"), "needs the authors' checkpoint"),
         (("--metric", "lipsim:missing.safetensors"), "found no file"),
         (("--metric", "py:missing.py:Mine"), "expected py:FILE.py:CLASS"),
