@@ -14,6 +14,7 @@ from bench.plan import Plan, arguments_of
 from bench.provenance import provenance
 from core.files import write_atomically
 from core.memory import release_free_memory
+from metrics.base import EmbeddingMetric
 from results.record import Record
 from results.store import RunStore
 from triplets.base import Entry
@@ -110,6 +111,7 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
     return {
         "unit": "percent" if plan.spec.goal == "flip" else "distance",
         "answers": plan.source.answers,
+        "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
         "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,

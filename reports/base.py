@@ -122,9 +122,9 @@ class Density:
     style: int
     edges: tuple[float, ...]
     heights: tuple[float, ...]
-    """Probability densities: the area of all bars is 1."""
+    """Percent of the values in each bin."""
     smooth: tuple[tuple[float, float], ...]
-    """(value, density); empty where all values are equal."""
+    """(value, percent a bin at that density); empty where the values fill hardly more than one bin."""
     mean: float
     n: int
 

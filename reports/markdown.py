@@ -2,7 +2,7 @@
 
 import re
 
-from reports.base import Cell, Chart, Document, Table, Value
+from reports.base import Cell, Chart, Document, Sheet, Table, Value
 
 
 def text(value: str) -> str:
@@ -34,7 +34,7 @@ def table(content: Table) -> str:
     return "\n\n".join([f"## {text(content.title)}", "\n".join(lines), *map(text, content.notes)])
 
 
-def chart(content: Chart) -> str:
+def chart(content: Chart | Sheet) -> str:
     """The picture, which lies beside the document, and its notes."""
     title = text(content.title)
     return "\n\n".join([f"## {title}", f"![{title}]({content.name}.png)", *map(text, content.notes)])

@@ -8,7 +8,7 @@ from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
 from reports import html, markdown
-from reports.base import Chart, Document, Format, report
+from reports.base import Document, Format, Table, report
 from reports.current import current
 from reports.headline import opening
 from results.record import Record
@@ -49,11 +49,12 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
 
 
 def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
-    from reports.figures import save_png
+    from reports.figures import FORMS, save
 
-    pictures = {to / f"{chart.name}.png": chart for chart in document.blocks if isinstance(chart, Chart)}
-    for path, chart in pictures.items():
-        write_atomically(path, partial(save_png, chart))
+    shown = [block for block in document.blocks if not isinstance(block, Table)]
+    pictures = {to / f"{block.name}.{form}": (block, form) for block in shown for form in FORMS}
+    for path, (block, form) in pictures.items():
+        write_atomically(path, partial(save, block, form=form))
     files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     for path, content in files.items():
         write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.figures import save_png, spread
+from reports.drawing.curves import spread
+from reports.figures import save
 from reports.robustness_curve import RobustnessCurve
 
 
@@ -47,7 +48,7 @@ def test_bands_of_many_metrics_are_left_to_the_tables(make_record, monkeypatch, 
     for n, bands, note in ((4, True, "Bands: 95 % intervals."), (5, False, "95 % intervals are in the tables.")):
         records = [make_record(name, run=name * 12) for name in "abcde"[:n]]
         (chart,) = RobustnessCurve()(records)
-        save_png(chart, tmp_path / "a.png")
+        save(chart, tmp_path / "a.png", "png")
         assert len(drawn) == (len(chart.panels[0].curves) if bands else 0)
         assert chart.notes[-1].startswith(note)
         drawn.clear()
@@ -61,11 +62,12 @@ def test_data_sets_of_like_names_get_files_of_their_own(make_record) -> None:
 
 def test_the_same_chart_gives_the_same_bytes(four_metrics, tmp_path) -> None:
     (chart,) = RobustnessCurve()(four_metrics)
-    first, second = tmp_path / "1.png", tmp_path / "2.png"
-    save_png(chart, first)
-    save_png(chart, second)
-    assert first.read_bytes() == second.read_bytes()
-    assert first.read_bytes().startswith(b"\x89PNG")
+    for form, begins in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        first, second = tmp_path / "1", tmp_path / "2"
+        save(chart, first, form)
+        save(chart, second, form)
+        assert first.read_bytes() == second.read_bytes()
+        assert first.read_bytes().startswith(begins)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))

@@ -1,0 +1,81 @@
+"""How often a metric puts an image farther from itself than it was moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reports.base import Bars, Block, Cell, Chart, Table, report
+from reports.current import by_data, numbered
+from reports.wording import eps_text, file_stem, labels
+from results.record import Record
+from results.statistics import proportion
+
+ROUND_OFF = 1e-4
+"""Of the norm: pixel l2 moves by exactly the norm, which floating point may put on either side."""
+
+NOTE = (
+    "Share of the changed images with d(x, x + delta) > |delta|, l2 norm: none for a distance that moves no faster "
+    "than the image (LipSim, proposition 1). Of several attacks the one with the largest share. Lines: 95 % intervals. "
+    "It depends on the scale of a distance: cosine distances lie in [0, 2], others have scales of their own."
+)
+
+
+@report("violation", source="arXiv:2310.18274 (LipSim), proposition 1 and figure 7")
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The share of attacked images whose distance from themselves exceeds the norm of the change."""
+
+    place: ClassVar[int] = 7
+
+    def __call__(self, records: Sequence[Record]) -> list[Block]:
+        """One chart a data set with l2 attacks on the reference; a table where all shares are zero."""
+        moved = [r for r in records if _moves_reference(r) and (r.samples["size"] > 0).any()]
+        scaled = [r for r in moved if _has_zero(r)]
+        sets = by_data(scaled)
+        names = numbered([f"violation_{file_stem(label)}" for _, label, _ in sets])
+        blocks: list[Block] = []
+        for (data, label, mine), name in zip(sets, names, strict=True):
+            others = sorted({r.spec["metric"] for r in moved if r.spec["data"] == data and not _has_zero(r)})
+            left = f"Left out, as they do not give equal images the distance 0: {', '.join(labels(others).values())}."
+            notes = (NOTE, left) if others else (NOTE,)
+            title, panel = f"Moved farther than the image on {label}", _panel(label, mine)
+            if any(cell.value > 0 for cells in panel.cells for cell in cells if cell is not None):
+                blocks.append(Chart(title, name, (panel,), notes))
+            else:
+                rows = tuple((group, *cells) for group, cells in zip(panel.groups, panel.cells, strict=True))
+                blocks.append(Table(f"{title}, percent", ("metric", *panel.series), rows, notes, name))
+        return blocks
+
+
+def _moves_reference(record: Record) -> bool:
+    spec = record.spec
+    return bool(spec["attack"]) and spec["norm"] == "l2" and spec.get("move", "reference") == "reference"
+
+
+def _has_zero(record: Record) -> bool:
+    """Whether d(x, x) = 0, as far as these samples show; psnr, in -dB, has no zero."""
+    return bool((record.samples["d_self"] >= -ROUND_OFF).all())
+
+
+def _panel(data: str, records: Sequence[Record]) -> Bars:
+    shares: dict[str, dict[float, Cell]] = {}
+    for record in records:
+        mine = shares.setdefault(record.spec["metric"], {})
+        for eps in record.spec["eps"]:
+            changed = record.samples[(record.samples["eps"] == eps) & (record.samples["size"] > 0)]
+            if changed.empty:
+                continue
+            over = changed["d_self"] > changed["size"] * (1 + ROUND_OFF)
+            cell = Cell.share(proportion(over.to_numpy(dtype=float)))
+            if eps not in mine or cell.value > mine[eps].value:
+                mine[eps] = cell
+    budgets = sorted({eps for cells in shares.values() for eps in cells})
+    order = sorted(shares, key=lambda metric: (-max(cell.value for cell in shares[metric].values()), metric))
+    names = labels(order)
+    return Bars(
+        title=data,
+        x_label="images with d(x, x + delta) > |delta|, percent of those changed",
+        groups=tuple(names[metric] for metric in order),
+        series=tuple(f"l2 eps {eps_text(eps)}" for eps in budgets),
+        cells=tuple(tuple(shares[metric].get(eps) for eps in budgets) for metric in order),
+    )

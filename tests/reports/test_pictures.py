@@ -1,0 +1,251 @@
+"""What figures are made of, against records whose answers are set by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.integrate import trapezoid
+from statsmodels.stats.proportion import proportion_confint
+
+from reports.alignment import Alignment
+from reports.base import Chart, Table
+from reports.drift import Drift
+from reports.flip_sizes import FlipSizes
+from reports.sheets import Sheets
+from reports.violation import Violation
+from results.images import SavedTriplet, save
+
+
+def changed(record, facts=None, spec=None, **columns):
+    """The record with other columns, given for its samples in order."""
+    return replace(
+        record,
+        samples=record.samples.assign(**columns),
+        facts={**record.facts, **(facts or {})},
+        spec={**record.spec, **(spec or {})},
+    )
+
+
+def at(record, eps):
+    return record.samples[record.samples["eps"] == eps]
+
+
+def test_bars_are_the_scores_at_the_eps_that_most_metrics_have(make_record) -> None:
+    records = [
+        make_record("low", run="a" * 12, natural=0.5, certifier=None, eps=(1.0, 2.0)),
+        make_record("high", run="b" * 12, natural=0.9, eps=(1.0, 2.0)),
+        make_record("wide", run="c" * 12, natural=0.7, certifier=None, eps=(1.0, 2.0, 8.0)),
+    ]
+    (chart,) = Alignment()(records)
+    (panel,) = chart.panels
+    assert panel.title == "photos, l2 eps 2 (n = 64)"
+    assert panel.groups == ("high", "wide", "low")
+    assert panel.series == ("natural", "after the strongest attack", "proved")
+    for name, cells in zip(panel.groups, panel.cells, strict=True):
+        samples = at(next(r for r in records if r.spec["metric"] == name), 2.0)
+        assert cells[0].value == 100 * samples["correct"].mean()
+        assert cells[1].value == 100 * samples["robust"].mean()
+        if name == "high":
+            assert cells[2].value == 100 * (samples["radius"] > 2).mean()
+        else:
+            assert cells[2] is None
+
+
+def test_bars_keep_sizes_and_norms_apart_and_show_the_strongest_attack(make_record) -> None:
+    few = make_record(run="a" * 12, n=10, eps=(1.0,), certifier=None)
+    weak = make_record(run="b" * 12, eps=(1.0,), certifier=None, flip=9)
+    strong = make_record(run="c" * 12, eps=(1.0,), certifier=None, flip=0.5, attack="l2-pgd")
+    other = make_record("ssim", run="d" * 12, n=32, eps=(1.0,), certifier=None)
+    linf = make_record(run="e" * 12, eps=(0.01,), norm="linf", attack="linf-aa", certifier=None)
+    (chart,) = Alignment()([few, weak, strong, other, linf])
+    first, second = chart.panels
+    assert set(first.groups) == {"lipsim (n = 64)", "ssim (n = 32)"}
+    assert first.series == ("natural", "after the strongest attack")
+    cells = dict(zip(first.groups, first.cells, strict=True))
+    assert cells["lipsim (n = 64)"][1].value == 100 * strong.samples["robust"].mean()
+    assert second.title == "photos, l-infinity eps 0.01 (n = 64)"
+
+
+def test_nothing_attacked_gives_no_bars(make_record) -> None:
+    assert Alignment()([make_record(attack=None)]) == []
+
+
+def pushed(make_record, metric, values, *, cosine, run, eps=(1.0,)):
+    record = make_record(metric, run=run, n=len(values), eps=eps, certifier=None, attack="l2-mse", unit="distance")
+    columns = {"d_self": np.concatenate([np.asarray(values) * (i + 1) for i in range(len(eps))])}
+    return changed(record, facts={"cosine": cosine, "answers": True}, spec={"goal": "push"}, **columns)
+
+
+def test_histograms_count_every_image_once_and_cosines_share_axes(make_record) -> None:
+    random = np.random.default_rng(0)
+    wide, narrow = random.uniform(0.2, 0.9, 200), np.full(200, 0.001)
+    records = [
+        pushed(make_record, "effnet", wide, cosine=True, run="a" * 12, eps=(0.5, 1.0)),
+        pushed(make_record, "lipsim", narrow, cosine=True, run="b" * 12, eps=(0.5, 1.0)),
+        pushed(make_record, "psnr", -50 * wide, cosine=False, run="c" * 12, eps=(0.5, 1.0)),
+    ]
+    (chart,) = Drift()(records)
+    shared, own = sorted(chart.panels, key=lambda panel: -len(panel.densities))
+    assert [one.metric for one in shared.densities] == ["effnet", "lipsim"]
+    assert [one.metric for one in own.densities] == ["psnr"]
+    assert {panel.title for panel in chart.panels} == {"photos, l2-mse, l2 eps 1 (n = 200)"}
+    for one, values in zip((*shared.densities, *own.densities), (wide, narrow, -50 * wide), strict=True):
+        # The largest eps is the second, where the fixture doubles every distance.
+        counts = [np.sum((2 * values >= a) & (2 * values < b)) for a, b in zip(one.edges, one.edges[1:], strict=False)]
+        counts[-1] += np.sum(2 * values == one.edges[-1])
+        assert one.heights == pytest.approx(np.array(counts) / 2)
+        assert sum(one.heights) == pytest.approx(100)
+        assert (one.mean, one.n) == (pytest.approx(2 * values.mean()), 200)
+    width = shared.densities[0].edges[1]
+    x, y = np.array(shared.densities[0].smooth).T
+    assert trapezoid(y, x) == pytest.approx(100 * width, rel=0.1), "the kernel estimate is on the scale of the bars"
+    assert shared.densities[1].smooth == (), "a spike has no kernel estimate"
+    assert own.densities[0].edges[0] == pytest.approx((-100 * wide).min())
+
+
+def test_flips_and_pulls_have_no_histogram(make_record) -> None:
+    pull = changed(pushed(make_record, "a", [0.1, 0.2], cosine=True, run="b" * 12), spec={"goal": "pull"})
+    assert Drift()([make_record(), pull]) == []
+
+
+def test_equal_distances_have_a_histogram_too(make_record) -> None:
+    (chart,) = Drift()([pushed(make_record, "a", [0.0, 0.0], cosine=True, run="b" * 12)])
+    assert chart.panels[0].densities[0].heights[0] == 100
+
+
+def flips(make_record, run, size, radius, robust, attack="l2-aa", eps=(1.0, 2.0)):
+    """Four triplets that are answered rightly and one that is not."""
+    record = make_record(run=run, n=5, natural=0.8, eps=eps, attack=attack)
+    columns = {"size": size, "radius": radius, "robust": robust}
+    return changed(record, **{name: np.tile(values, len(eps)) for name, values in columns.items()})
+
+
+def test_the_smallest_flip_of_all_attacks_stands_against_the_largest_radius(make_record) -> None:
+    size, radius = np.array([1.5, 1.8, 2.0, 2.0, 0.0]), np.array([1.0, 0.7, 1.9, 5.0, 0.0])
+    robust = np.array([False, False, True, True, False])
+    first = flips(make_record, "a" * 12, size, radius, robust)
+    second = flips(make_record, "b" * 12, size - [0.3, -0.1, 0, 0, 0], radius, robust, attack="l2-ddn", eps=(4.0,))
+    (chart,) = FlipSizes()([first])
+    (dots,) = chart.panels[0].dots
+    assert dots.points == ((0.7, 1.8), (1.0, 1.5))
+    assert dots.open == ((1.9, 2.0),), "a radius beyond every eps says nothing"
+    (chart,) = FlipSizes()([first, second])
+    (dots,) = chart.panels[0].dots
+    assert dots.points == ((0.7, 1.8), (1.0, 1.2))
+    assert dots.open == ((1.9, 4.0),)
+    assert chart.panels[0].title == "photos (3 triplets)"
+
+
+def test_only_promises_about_the_reference_are_set_against_flips(make_record) -> None:
+    assert FlipSizes()([
+        make_record(sound=False), make_record(attack=None, run="b" * 12), make_record(certifier=None, run="c" * 12),
+        changed(make_record(run="d" * 12), spec={"move": "left"}),
+    ]) == []  # fmt: skip
+
+
+def test_the_share_of_images_moved_farther_than_their_change(make_record) -> None:
+    record = make_record("a", n=4, eps=(1.0, 2.0))
+    d_self = [1.2, 0.9, 1.00001, 0.5, 1.2, 2.5, 3.5, 0.0]
+    size = [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.0]
+    (chart,) = Violation()([changed(record, d_self=d_self, size=size)])
+    (panel,) = chart.panels
+    assert (panel.groups, panel.series) == (("a",), ("l2 eps 1", "l2 eps 2"))
+    low, high = (100 * end for end in proportion_confint(2, 3, method="wilson"))
+    first, second = panel.cells[0]
+    assert (first.value, first.n) == (25, 4), "round-off is no violation"
+    assert (second.value, second.low, second.high, second.n) == (pytest.approx(200 / 3), low, high, 3), "unchanged: out"
+
+
+def test_a_violation_is_that_of_the_attack_that_shows_most(make_record) -> None:
+    one = changed(make_record("a", n=2, eps=(1.0,)), d_self=[2.0, 0.5], size=1.0)
+    two = changed(make_record("a", n=2, eps=(1.0,), attack="l2-pgd", run="b" * 12), d_self=[2.0, 3.0], size=1.0)
+    for records in ([one, two], [two, one]):
+        assert Violation()(records)[0].panels[0].cells[0][0].value == 100
+
+
+def test_metrics_without_a_zero_and_other_threats_are_left_out_of_violations(make_record) -> None:
+    fine = changed(make_record("fine", n=2, eps=(1.0,)), d_self=[2.0, 0.5], size=1.0)
+    decibel = changed(make_record("psnr", n=2, eps=(1.0,), run="b" * 12), d_self=-40.0, size=1.0)
+    linf = changed(make_record("linf", n=2, eps=(1.0,), norm="linf", run="c" * 12), d_self=5.0, size=1.0)
+    left = changed(make_record("left", n=2, eps=(1.0,), run="d" * 12), spec={"move": "left"}, d_self=5.0, size=1.0)
+    (chart,) = Violation()([fine, decibel, linf, left])
+    assert chart.panels[0].groups == ("fine",)
+    assert chart.notes[-1].endswith("the distance 0: psnr.")
+    assert Violation()([decibel, linf, left]) == []
+
+
+def test_where_nothing_is_violated_a_table_says_so(make_record) -> None:
+    (table,) = Violation()([make_record(n=4, eps=(1.0,))])
+    assert isinstance(table, Table)
+    assert table.rows[0][0] == "lipsim"
+    assert (table.rows[0][1].value, table.rows[0][1].n) == (0, 4)
+
+
+SIDE = 6
+
+
+def sheet_of(make_record, tmp_path, d_self, delta, *, moved="reference", correct=True, robust=False, judged=None):
+    """One saved triplet of mid-grey whose first pixel was changed by delta; d0 is 0.5, d1 is 0.2."""
+    record = make_record(n=1, natural=1.0 if correct else 0.0, eps=(0.1, 0.4))
+    grey, left, right = (np.full((3, SIDE, SIDE), value, np.float32) for value in (0.5, 0.25, 0.75))
+    adversarial = np.stack([grey, grey])
+    adversarial[1, 0, 0, 0] += delta
+    size = np.array([0.0, abs(delta) if judged is None else judged])
+    record = changed(record, d_self=[0.0, d_self], size=size, robust=robust, spec={"move": moved})
+    save(tmp_path / record.run, 0, SavedTriplet("t0", (0.1, 0.4), grey, left, right, adversarial, moved))
+    return replace(record, folder=tmp_path / record.run)
+
+
+@pytest.mark.parametrize(("d_self", "side", "distance", "shade"), [(0.45, "left", 0.5, 64), (0.1, "right", 0.2, 191)])
+def test_a_sheet_shows_the_image_at_the_nearest_distance(make_record, tmp_path, d_self, side, distance, shade) -> None:
+    (sheet,) = Sheets()([sheet_of(make_record, tmp_path, d_self, 0.25)])
+    ((original, attacked, difference, other),) = sheet.rows
+    assert original.caption == "reference of t0"
+    assert attacked.caption == f"d(x, x + delta) = {d_self}; answer flipped"
+    assert other.caption == f"{side}: d(x, y) = {distance}"
+    assert (other.pixels == shade).all()
+    assert original.pixels.shape == (SIDE, SIDE, 3)
+    np.testing.assert_array_equal(attacked.pixels[0, 0], [191, 128, 128])
+    assert (attacked.pixels[1:] == 128).all()
+    assert "|delta| = 0.25 (l2), largest 0.25, x 2" in difference.caption
+    np.testing.assert_array_equal(difference.pixels[0, 0], [255, 128, 128])
+
+
+def test_small_changes_are_amplified_and_the_factor_is_named(make_record, tmp_path) -> None:
+    (sheet,) = Sheets()([sheet_of(make_record, tmp_path, 0.1, -0.004)])
+    difference = sheet.rows[0][2]
+    assert difference.caption.endswith("x 100")
+    np.testing.assert_allclose(difference.pixels[0, 0].astype(int), [0.1 * 255, 128, 128], atol=1)
+
+
+def test_images_that_were_not_judged_or_not_changed_are_not_shown(make_record, tmp_path) -> None:
+    assert Sheets()([sheet_of(make_record, tmp_path, 0.1, 0.25, judged=0.3)]) == []
+    assert Sheets()([sheet_of(make_record, tmp_path, 0.1, 0.0)]) == []
+    assert Sheets()([make_record()]) == []
+
+
+def test_another_image_than_the_reference_has_no_other_at_its_distance(make_record, tmp_path) -> None:
+    record = sheet_of(make_record, tmp_path, 0.1, 0.25, moved="left", judged=(0.5**2 + 107 * 0.25**2) ** 0.5)
+    # The saved change is that of the left image, all of whose values differ from the grey ones by 1/4.
+    assert [row[3] for sheet in Sheets()([record]) for row in sheet.rows] == [None]
+
+
+def test_flipped_answers_come_first(make_record, tmp_path) -> None:
+    record = make_record(n=6, natural=1.0, eps=(0.4,))
+    grey = np.full((3, SIDE, SIDE), 0.5, np.float32)
+    for i in range(6):
+        adversarial = grey[None].copy()
+        adversarial[0, 0, 0, 0] += 0.25
+        save(tmp_path / record.run, i, SavedTriplet(f"t{i}", (0.4,), grey, grey, grey, adversarial))
+    robust = [True, False, True, False, True, False]
+    record = replace(changed(record, size=0.25, robust=robust), folder=tmp_path / record.run)
+    (sheet,) = Sheets()([record])
+    assert [row[0].caption[-2:] for row in sheet.rows] == ["t1", "t3", "t5", "t0"]
+
+
+def test_charts_of_data_sets_with_like_names_get_files_of_their_own(make_record) -> None:
+    records = [make_record(data="csv:a.b"), make_record(data="csv:a-b", run="b" * 12)]
+    for report in (Alignment(), FlipSizes()):
+        names = [block.name for block in report(records)]
+        assert len(set(names)) == len(names) == 2
+        assert all(isinstance(block, Chart) for block in report(records))
