@@ -84,7 +84,7 @@ def _(panel: Distribution) -> dict[str, Any]:
     return {
         "kind": "distribution",
         "x": panel.x_label,
-        "y": "density",
+        "y": "percent of the values",
         "densities": [
             {
                 "name": one.metric,
@@ -108,7 +108,7 @@ def _(panel: Distribution) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
         for one in panel.densities
         for low, high, height in zip(one.edges, one.edges[1:], one.heights, strict=False)
     ]
-    return ("metric", "from", "to", "density"), rows
+    return ("metric", "from", "to", "percent"), rows
 
 
 @panel_data.register

@@ -2,6 +2,7 @@
 
 const BAR = 15;
 const GROUP_GAP = 12;
+const LETTER = 6.6;
 const SERIES_STYLES = [0, 3, 2, 4];
 
 function bars(panel) {
@@ -15,7 +16,8 @@ function bars(panel) {
     draw(width, state) {
       const shown = panel.series.map((_, i) => i).filter((i) => state.shown.has(panel.series[i]));
       const group = Math.max(1, shown.length) * BAR + GROUP_GAP;
-      const left = Math.min(150, width * 0.34);
+      const longest = Math.max(...panel.groups.map((name) => name.length));
+      const left = Math.min(longest * LETTER + 16, width * 0.4);
       const box = { left, right: width - 44, top: 4, bottom: 4 + panel.groups.length * group };
       const height = box.bottom + 44;
       const x = (value) => box.left + (value / 100) * (box.right - box.left);
@@ -49,6 +51,6 @@ function bar(cell, { style }, x, top, raised) {
 }
 
 function clipped(name, room) {
-  const most = Math.max(6, Math.floor((room - 8) / 6.8));
+  const most = Math.max(6, Math.floor((room - 16) / LETTER + 0.01));
   return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 }

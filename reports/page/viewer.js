@@ -18,7 +18,7 @@ function viewer(sheet) {
     image.alt = `${chosen.dataset.column}, triplet ${state.row + 1}`;
     image.width = source.width;
     image.height = source.height;
-    caption.textContent = chosen.querySelector("figcaption").textContent;
+    caption.textContent = `${chosen.dataset.column}: ${chosen.querySelector("figcaption span").textContent}`;
     flip.textContent = `Flip to ${pictures[state.column === 0 ? 1 : 0]?.dataset.column ?? "nothing"}`;
     flip.disabled = pictures.length < 2;
     place.textContent = `Triplet ${state.row + 1} of ${rows.length}`;

@@ -177,7 +177,7 @@ def test_a_flip_shows_the_other_picture(page: Any) -> None:
     flip.focus()
     page.keyboard.press("Space")
     assert stage.get_attribute("src") == attacked
-    assert page.locator(".caption").inner_text() == f"attacked {HOSTILE} number 1"
+    assert page.locator(".caption").inner_text() == f"attacked: {HOSTILE} number 1"
     page.locator(".pick").nth(2).click()
     assert stage.get_attribute("src") == difference
     assert page.locator(".pick[aria-pressed=true]").count() == 1
