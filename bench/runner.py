@@ -1,6 +1,7 @@
 """run(plan) -> Record: batches, shards on disk, progress; a killed run goes on where it stopped."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,12 +121,19 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
         "n": len(plan.source),
         "ties": plan.source.ties,
         "note": plan.source.note,
+        "references": repeated_references(plan.source.entries),
         "resumed": resumed,
         "seconds": round(seconds, 2),
         "forwards": float(last["forwards"].sum()),
         "backwards": float(last["backwards"].sum()),
         "min_norm_ref": float(last["norm_ref"].min()) if last["norm_ref"].notna().any() else None,
     }
+
+
+def repeated_references(entries: Sequence[Entry]) -> dict[str, str]:
+    """The reference image by the id of the triplet, where it stands in more than one: intervals draw it whole."""
+    count = Counter(entry.reference for entry in entries)
+    return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}
 
 
 def _keep_counterexample(folder: Path, error: UnsoundError) -> None:

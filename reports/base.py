@@ -30,6 +30,12 @@ class Cell:
         mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
         return cls(row.score, row.low, row.high, row.n, row.unit, mark)
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Value and ends of the interval with the digits worth reading, the same in every format."""
+        form = {"percent": ".1f", "distance": ".4g", "passes": ".3g"}[self.unit]
+        return f"{self.value:{form}}", f"{self.low:{form}}", f"{self.high:{form}}"
+
     @classmethod
     def share(cls, estimate: Estimate) -> "Cell":
         """A share of triplets, in percent."""
@@ -71,6 +77,8 @@ class Table:
     """Stem of its own files, for formats that write one a table; the title's words where it is empty."""
     rules: tuple[int, ...] = ()
     """Rows above which a line is drawn: what is below is of another kind."""
+    prose: bool = False
+    """Whether cells hold sentences and not numbers: details to look up, not a table for a paper."""
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -23,11 +23,11 @@ class Certified:
         tables = []
         for norm, words in NORMS.items():
             for data, label, mine in by_data(records):
-                lines = measured(mine, "certificate", norm)
+                others, notes = beside("certified", data, norm)
+                lines = measured(mine, "certificate", norm, also=sorted({eps for line in others for eps in line.at}))
                 if not lines:
                     continue
-                others, notes = beside("certified", data, norm)
-                form = "The form of Table 2 of the LipSim paper (arXiv:2310.18274)." if norm == "l2" else ""
+                form = "The form of Table 2 of the LipSim paper (arXiv:2310.18274)." if others else ""
                 said = f"Triplets whose certified radius is larger than eps. {UNIT_NOTE} {INTERVAL_NOTE} {form}"
                 name = f"certified_{norm}_{file_stem(label)}"
                 title = f"Certified 2AFC score, {words}, on {label}, percent"

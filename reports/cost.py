@@ -75,4 +75,8 @@ def _passes(record: Record, column: str) -> Value:
 
 def _device(record: Record) -> str | None:
     device, threads = record.provenance.get("device"), record.provenance.get("threads")
-    return f"{device}, {threads} threads" if device == "cpu" and threads else device and str(device)
+    return (
+        f"{device}, {threads} thread{'s' if threads != 1 else ''}"
+        if device == "cpu" and threads
+        else device and str(device)
+    )

@@ -13,6 +13,9 @@ EPS_MEANING = (
     "and channels of a 224 x 224 x 3 image with values in [0, 1]; left and right stay as they are."
 )
 
+SHOWN = 4
+"""Metrics in a sentence; who wants more reads the table."""
+
 
 def opening(records: Sequence[Record]) -> list[str]:
     """The headline sentences, what the data sets are, then what eps means."""
@@ -31,17 +34,20 @@ def opening(records: Sequence[Record]) -> list[str]:
 
 
 def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
-    """Scores at the largest eps that was attacked, highest first."""
+    """The highest scores at the largest eps that was attacked, on the largest number of triplets."""
     natural = {(row.metric, row.n): row for row in rows if row.kind == "natural"}
     found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == norm and pair[1] is not None]
     if not found:
         return None
     largest = max(eps for _, eps, _, _ in found)
+    most = max(line[1] for line, eps, _, attacked in found if eps == largest and attacked is not None)
     last = [
-        (line, proved, attacked) for line, eps, proved, attacked in found if eps == largest and attacked is not None
+        (line, proved, attacked)
+        for line, eps, proved, attacked in found
+        if eps == largest and line[1] == most and attacked is not None
     ]
     words = []
-    for line, proved, attacked in sorted(last, key=lambda item: -item[2].score):
+    for line, proved, attacked in sorted(last, key=lambda item: -item[2].score)[:SHOWN]:
         promise = f", at least {proved.score:.1f} whatever the attack" if proved else ""
         words.append(
             f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f} "
@@ -50,5 +56,5 @@ def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) 
     return (
         f"2AFC score on {data} in percent, without an attack and at {NORMS.get(norm, norm)} eps {eps_text(largest)}: "
         + "; ".join(words)
-        + "."
+        + (f"; {len(last) - SHOWN} more in the leaderboard." if len(last) > SHOWN else ".")
     )

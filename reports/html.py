@@ -70,7 +70,7 @@ def _kind(block: Block) -> str:
         return "chart"
     if isinstance(block, Sheet):
         return "sheet"
-    return "facts" if html_table.is_facts(block) else "table"
+    return "facts" if block.prose else "table"
 
 
 @cache

@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, Panel, Scatter, Table, Value
+from reports.html_table import interval, number
 from reports.wording import eps_text
 
 
@@ -148,6 +149,6 @@ def _score(cell: Cell) -> dict[str, Any]:
         "y": cell.value,
         "low": cell.low,
         "high": cell.high,
-        "text": f"{cell.value:.1f}{cell.mark}",
-        "interval": f"[{cell.low:.1f}, {cell.high:.1f}]",
+        "text": number(cell),
+        "interval": interval(cell),
     }

@@ -12,11 +12,6 @@ def is_numeric(value: Value) -> bool:
     return not isinstance(value, str)
 
 
-def is_facts(table: Table) -> bool:
-    """Whether a table is a list of facts, a word and what it is: nothing to compare or sort."""
-    return len(table.columns) == 2 and all(isinstance(value, str) for row in table.rows for value in row)
-
-
 def heading_column(table: Table) -> int:
     """The column that names the rows: the first of words; a rank before it names nothing."""
     columns = range(len(table.columns))
@@ -30,15 +25,16 @@ def bodies(table: Table) -> list[tuple[tuple[Value, ...], ...]]:
 
 
 def number(value: Value) -> str:
-    """A cell without its interval: one digit for percent, four for another unit, a dash for nothing."""
+    """A cell without its interval; a dash for nothing."""
     if value is None:
         return EMPTY
-    return f"{value.value:{_form(value)}}{value.mark}" if isinstance(value, Cell) else str(value)
+    return f"{value.words[0]}{value.mark}" if isinstance(value, Cell) else str(value)
 
 
 def interval(cell: Cell) -> str:
     """`[59.9, 81.4]`"""
-    return f"[{cell.low:{_form(cell)}}, {cell.high:{_form(cell)}}]"
+    _, low, high = cell.words
+    return f"[{low}, {high}]"
 
 
 def sort_key(value: Value) -> str:
@@ -46,7 +42,3 @@ def sort_key(value: Value) -> str:
     if value is None:
         return ""
     return repr(value.value) if isinstance(value, Cell | Number) else str(value)
-
-
-def _form(cell: Cell) -> str:
-    return ".1f" if cell.unit == "percent" else ".4g"

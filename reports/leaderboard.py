@@ -1,21 +1,18 @@
 """Metrics in the order of what attacks left of them, with the differences that are more than chance."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import ClassVar
-
-import numpy as np
 
 from reports.base import Cell, Table, Value, report
 from reports.current import by_data
 from reports.sandwich import bounds
 from reports.wording import NORMS, eps_text, file_stem, labels
-from results.comparison import holm, letters, mcnemar
+from results.paired import significance
 from results.record import Record
 from results.rows import Row, table_rows
 
-ALPHA = 0.05
 RANK_NOTE = (
     "Rank: by the score after the strongest attack that was run on each metric, on the same {n} triplets; "
     "a score is an upper bound, and a weaker attack flatters. Brackets: 95 % interval. "
@@ -23,8 +20,9 @@ RANK_NOTE = (
 )
 GROUP_NOTE = (
     "Metrics that share a letter do not differ significantly: exact McNemar test on the same triplets, "
-    "Holm's correction over {pairs} pairs, {alpha:.0%}."
+    "Holm's correction over {pairs} pairs, 5 %."
 )
+REPEATED_NOTE = "Triplets share reference images here, which the test does not know: its groups are too fine."
 
 _Pair = tuple[Row | None, Row | None]
 """The best sound certificate and the strongest attack of a metric."""
@@ -39,82 +37,79 @@ class Leaderboard:
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
         """One table a data set, set of triplets and norm that was attacked: only equal triplets are ranked."""
-        tables = []
-        for _, label, mine in by_data(records):
-            for same in _same_triplets(mine):
-                rows = table_rows(same)
-                for norm in NORMS:
-                    table = _table(label, norm, rows, {record.run: record for record in same})
-                    tables += [table] if table else []
-        return tables
+        sets = ((label, same) for _, label, mine in by_data(records) for same in _same_triplets(mine))
+        tables = (_table(label, norm, same) for label, same in sets for norm in NORMS)
+        return [table for table in tables if table is not None]
 
 
 def _same_triplets(records: Sequence[Record]) -> list[list[Record]]:
-    """Runs with answers that share their triplets, the largest set first."""
-    found: dict[frozenset[str], list[Record]] = {}
+    """Runs that answered the same triplets, the largest set first; rounded images are others."""
+    found: dict[tuple[object, frozenset[str]], list[Record]] = {}
     for record in records:
-        if record.facts.get("answers", True):
-            found.setdefault(frozenset(record.samples["id"]), []).append(record)
-    return [found[ids] for ids in sorted(found, key=len, reverse=True)]
+        if record.facts.get("answers", True) and not record.spec.get("quantize"):
+            content = record.spec.get("fingerprints", {}).get("data")
+            found.setdefault((content, frozenset(record.samples["id"])), []).append(record)
+    return sorted(found.values(), key=lambda same: -same[0].samples["id"].nunique())
 
 
-def _table(label: str, norm: str, rows: Sequence[Row], runs: Mapping[str, Record]) -> Table | None:
-    """At the largest eps that most metrics were attacked at; None where none was."""
-    budgets: dict[float, dict[str, _Pair]] = {}
-    for (metric, _, at_norm, at), pair in bounds(rows).items():
-        if at_norm == norm:
-            budgets.setdefault(at, {})[metric] = pair
-    counts = {at: sum(attack is not None for _, attack in pairs.values()) for at, pairs in budgets.items()}
-    if not any(counts.values()):
+def _table(label: str, norm: str, same: Sequence[Record]) -> Table | None:
+    """Metrics at one eps; None where none was attacked."""
+    rows = table_rows(same)
+    pairs = {(metric, eps): pair for (metric, _, at, eps), pair in bounds(rows).items() if at == norm}
+    eps = _most_attacked(pairs)
+    if eps is None:
         return None
-    eps = max(budgets, key=lambda at: (counts[at], at))
-    found = budgets[eps]
-    natural = {row.metric: row for row in reversed(rows) if row.kind == "natural"}
-    attacked = {metric: attack for metric, (_, attack) in found.items() if attack is not None}
-    order = sorted(
-        natural, key=lambda m: (m not in attacked, -attacked[m].score if m in attacked else 0, -natural[m].score, m)
-    )
-    groups = significance(attacked, runs) if len(attacked) > 1 else {}
-    methods = {attack.method for attack in attacked.values()}
-    names = labels(order)
-    n = max(row.n for row in natural.values())
-
-    def line(metric: str) -> tuple[Value, ...]:
-        proved, attack = found.get(metric, (None, None))
-        rank = 1 + sum(other.score > attack.score for other in attacked.values()) if attack else None
-        return (
-            rank,
-            names[metric],
-            Cell.of(natural[metric]),
-            Cell.of(attack) if attack else None,
-            *([attack.method if attack else None] if len(methods) > 1 else []),
-            Cell.of(proved) if proved else None,
-            *([groups.get(metric)] if groups else []),
-        )
-
-    one = f"after {next(iter(methods))}" if len(methods) == 1 else "attacked"
-    pairs = len(attacked) * (len(attacked) - 1) // 2
+    natural = {row.metric: row for row in rows if row.kind == "natural"}
+    proved = {metric: proof for (metric, at), (proof, _) in pairs.items() if at == eps and proof}
+    attacked = {metric: attack for (metric, at), (_, attack) in pairs.items() if at == eps and attack}
+    metrics = sorted({metric for metric, _ in pairs}, key=lambda m: (-_score(attacked, m), -natural[m].score, m))
+    groups = _groups(attacked, same, eps)
+    names, methods = labels(metrics), labels(sorted({row.method or "" for row in attacked.values()}))
+    columns: dict[str, list[Value]] = {
+        "rank": [_rank(attacked, metric) for metric in metrics],
+        "metric": [names[metric] for metric in metrics],
+        "natural": [Cell.of(natural[metric]) for metric in metrics],
+        "attacked": [Cell.of(attacked[metric]) if metric in attacked else None for metric in metrics],
+        "by": [methods[attacked[metric].method or ""] if metric in attacked else None for metric in metrics],
+        "certified": [Cell.of(proved[metric]) if metric in proved else None for metric in metrics],
+        "group": [groups.get(metric) for metric in metrics],
+    }
+    columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
+    n = same[0].samples["id"].nunique()
     return Table(
         title=f"Leaderboard on {label}, {NORMS[norm]} eps {eps_text(eps)}, percent (n = {n})",
-        columns=(
-            "rank", "metric", "natural", one, *(["attack"] if len(methods) > 1 else []), "certified",
-            *(["group"] if groups else []),
-        ),
-        rows=tuple(map(line, order)),
-        notes=(RANK_NOTE.format(n=n), *([GROUP_NOTE.format(pairs=pairs, alpha=ALPHA)] if groups else [])),
+        columns=tuple(columns),
+        rows=tuple(zip(*columns.values(), strict=True)),
+        notes=(RANK_NOTE.format(n=n), *_group_notes(len(attacked), same)),
         name=f"leaderboard_{norm}_{file_stem(label)}_{n}",
-    )  # fmt: skip
+    )
 
 
-def significance(attacked: Mapping[str, Row], runs: Mapping[str, Record]) -> dict[str, str]:
-    """The letters of metrics whose answers under attack were given on the same triplets."""
-    robust = {metric: _robust(runs[row.run], row.eps) for metric, row in attacked.items()}
-    pairs = list(combinations(attacked, 2))
-    adjusted = holm([mcnemar(robust[a], robust[b]).exact for a, b in pairs])
-    p = {frozenset(pair): value for pair, value in zip(pairs, adjusted, strict=True)}
-    return letters(list(attacked), [row.score for row in attacked.values()], p, ALPHA)
+def _most_attacked(pairs: Mapping[tuple[str, float], _Pair]) -> float | None:
+    """The eps at which most metrics were attacked, the largest of several."""
+    counts = Counter(eps for (_, eps), (_, attack) in pairs.items() if attack)
+    return max(counts, key=lambda eps: (counts[eps], eps), default=None)
 
 
-def _robust(record: Record, eps: float | None) -> np.ndarray:
-    at = record.samples[record.samples["eps"] == eps]
-    return at.sort_values("id")["robust"].to_numpy(dtype=bool)
+def _score(attacked: Mapping[str, Row], metric: str) -> float:
+    return attacked[metric].score if metric in attacked else -1.0
+
+
+def _rank(attacked: Mapping[str, Row], metric: str) -> int | None:
+    """1 for the best; equal scores share a rank, and the next one counts them all."""
+    score = _score(attacked, metric)
+    return 1 + sum(other.score > score for other in attacked.values()) if metric in attacked else None
+
+
+def _groups(attacked: Mapping[str, Row], same: Sequence[Record], eps: float) -> Mapping[str, str]:
+    """Letters, where there are two to compare."""
+    runs = {record.run: record for record in same}
+    compared = {metric: runs[attack.run] for metric, attack in attacked.items()}
+    return significance(compared, "attack", eps).letters if len(compared) > 1 else {}
+
+
+def _group_notes(metrics: int, same: Sequence[Record]) -> list[str]:
+    if metrics < 2:
+        return []
+    repeated = any(record.facts.get("references") for record in same)
+    return [GROUP_NOTE.format(pairs=metrics * (metrics - 1) // 2), *([REPEATED_NOTE] if repeated else [])]

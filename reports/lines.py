@@ -8,12 +8,12 @@ from reports.current import newest_first
 from reports.literature import Fact, facts_for, remarks
 from reports.wording import eps_text, labels
 from results.record import Record
-from results.rows import Row, rows_of
+from results.rows import Row, certificate_row, rows_of
 
-MEASURED = "measured here"
+MEASURED = "measured"
 PUBLISHED_NOTE = (
-    "Lines with another source are published numbers, copied: other triplets, other attacks and often other weights, "
-    "so they are set beside the measured ones and not compared with them."
+    "Published lines are copied, not measured: other triplets, other attacks and often other weights, so they stand "
+    "beside the measured ones and are not compared with them."
 )
 UNIT_NOTE = "eps: norm of the change over all pixels and channels, images in [0, 1]."
 INTERVAL_NOTE = "Brackets: 95 % interval over n triplets."
@@ -32,23 +32,30 @@ class Line:
     source: str = MEASURED
 
 
-def measured(records: Sequence[Record], kind: str, norm: str, unit: str = "percent") -> list[Line]:
+def measured(
+    records: Sequence[Record], kind: str, norm: str, unit: str = "percent", also: Sequence[float] = ()
+) -> list[Line]:
     """Lines of runs on one data set: larger n first, then the higher natural score.
 
     What two runs of the same question say is taken from the newer one; seeds are told apart where there are several.
+    `also` are further eps at which certificates answer, whose radii hold for every eps.
     """
     found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value]]] = {}
     for record in newest_first(records):
         rows = [row for row in rows_of(record) if row.unit == unit]
         natural = next((row for row in rows if row.kind == "natural"), None)
-        for row in rows:
+        more = (row for eps in also if (row := certificate_row(record, eps)))
+        for row in (*rows, *more):
             if row.kind == kind and row.norm == norm and row.eps is not None:
                 key = row.metric, row.n, row.method or "", record.spec.get("seed")
                 found.setdefault(key, (natural, {}))[1].setdefault(row.eps, Cell.of(row))
     names, methods = labels(key[0] for key in found), labels(key[2] for key in found)
     seeds = {key[3] for key in found}
     lines = [
-        (natural, Line(names[metric], n, _method(methods[method], seed, seeds), natural and Cell.of(natural), at))
+        (
+            natural,
+            Line(names[metric], n, _method(methods[method], seed, seeds), Cell.of(natural) if natural else None, at),
+        )
         for (metric, n, method, seed), (natural, at) in found.items()
     ]
     lines.sort(key=lambda pair: (-(pair[1].n or 0), -(pair[0].score if pair[0] else 0), pair[1].metric, pair[1].method))
@@ -98,7 +105,7 @@ def beside(table: str, data: str, norm: str) -> tuple[list[Line], list[str]]:
     """Published lines for a table of scores on a data set, and what must be said with them."""
     found = facts_for(table, data)
     lines = published(found, norm)
-    return lines, [PUBLISHED_NOTE + remarks(found)] if lines else []
+    return lines, [f"{PUBLISHED_NOTE} {remarks(found)}"] if lines else []
 
 
 def _method(method: str, seed: object, seeds: set[object]) -> str:

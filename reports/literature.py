@@ -17,6 +17,9 @@ class Fact:
     """One published score in percent."""
 
     source: str
+    """In a few words: the publication and the table."""
+    reference: str
+    """Where to find it."""
     metric: str
     detail: str
     data: str
@@ -44,8 +47,8 @@ def facts() -> tuple[Fact, ...]:
     folder = files("reports") / FACTS
     found = []
     for name in ("lipsim.csv", "others.csv"):
-        with (folder / name).open(encoding="utf-8", newline="") as stream:
-            found += [_fact(row) for row in csv.DictReader(stream)]
+        lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        found += [_fact(row) for row in csv.DictReader(lines)]
     return tuple(found)
 
 
@@ -56,15 +59,17 @@ def facts_for(table: str, data: str) -> list[Fact]:
 
 
 def remarks(shown: Sequence[Fact]) -> str:
-    """What has to be said with some published numbers."""
-    slips = dict.fromkeys(f"{fact.name}: {fact.note}" for fact in shown if fact.note)
-    return f" In the source: {'; '.join(slips)}." if slips else ""
+    """Where published numbers are from, and what has to be said with them."""
+    places = dict.fromkeys(f"{fact.source.partition(',')[0]}: {fact.reference}" for fact in shown)
+    slips = dict.fromkeys(f"{fact.note}." for fact in shown if fact.note)
+    return " ".join([f"Sources: {'; '.join(places)}.", *slips])
 
 
 def _fact(row: dict[str, str]) -> Fact:
     digits = len(row["score"].partition(".")[2])
     return Fact(
         source=row["source"],
+        reference=row["reference"],
         metric=row["metric"],
         detail=row["detail"],
         data=row["data"],

@@ -2,12 +2,12 @@
 
 import re
 
-from reports.base import Cell, Chart, Document, Sheet, Table, Value
+from reports.base import Cell, Document, Figure, Table, Value
 
 
 def text(value: str) -> str:
     """Words from a record, made harmless: no markup, no link, no new cell, no new line."""
-    return re.sub(r"([\\`*_|<>&]|\](?=[(\[]))", r"\\\1", " ".join(value.split()))
+    return re.sub(r"([\\`*_|<>&~$]|\](?=[(\[]))", r"\\\1", " ".join(value.split()))
 
 
 def cell(value: Value) -> str:
@@ -16,8 +16,8 @@ def cell(value: Value) -> str:
         return "-"
     if not isinstance(value, Cell):
         return text(str(value))
-    form = ".1f" if value.unit == "percent" else ".4g"
-    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]{value.mark}"
+    number, low, high = value.words
+    return f"{number} [{low}, {high}]{value.mark}"
 
 
 def table(content: Table) -> str:
@@ -34,7 +34,7 @@ def table(content: Table) -> str:
     return "\n\n".join([f"## {text(content.title)}", "\n".join(lines), *map(text, content.notes)])
 
 
-def chart(content: Chart | Sheet) -> str:
+def chart(content: Figure) -> str:
     """The picture, which lies beside the document, and its notes."""
     title = text(content.title)
     return "\n\n".join([f"## {title}", f"![{title}]({content.name}.png)", *map(text, content.notes)])

@@ -46,7 +46,7 @@ def _table(record: Record) -> Table:
         **{key: _flat(value) for key, value in record.provenance.items() if key != "seed"},
     }
     rows = tuple((key, _number(value)) for key, value in named.items() if value not in (None, "", {}))
-    return Table(f"Run {record.run}", ("what", "value"), rows)
+    return Table(f"Run {record.run}", ("what", "value"), rows, name=f"run_{record.run}", prose=True)
 
 
 def _with_arguments(name: str, arguments: Mapping[str, Any] | None) -> str:

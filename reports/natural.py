@@ -10,7 +10,8 @@ from reports.lines import INTERVAL_NOTE, MEASURED, PUBLISHED_NOTE
 from reports.literature import Fact, facts_for, remarks
 from reports.wording import file_stem, labels
 from results.record import Record
-from results.statistics import natural_credit, proportion
+from results.references import references
+from results.statistics import natural_credit, score
 
 MOST_GROUPS = 6
 """More subsets than that make no table; rows.csv and samples.parquet have them."""
@@ -50,7 +51,7 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
     )
     facts = facts_for("natural", data)
     theirs = _published(facts, groups)
-    sizes = {scores[0].n: [cell.n if cell else 0 for cell in scores[1:]] for _, *scores in ours}
+    sizes = {total.n: [cell.n if cell else 0 for cell in parts] for _, total, parts in ours}
     counts = "; ".join(
         f"of {n} triplets, {', '.join(f'{size} {group}' for size, group in zip(sizes[n], groups, strict=True))}"
         for n in sizes
@@ -58,26 +59,25 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
     form = "The form of Table 4 of the LipSim paper (arXiv:2310.18274)." if facts else ""
     said = f"A tie of the metric counts one half. {INTERVAL_NOTE} {f'Subsets: {counts}.' if groups else ''} {form}"
     lines: list[tuple[Value, ...]] = [
-        (name, total.n, total, *parts, *([MEASURED] if theirs else [])) for name, total, *parts in ours
+        (name, total.n, total, *parts, *([MEASURED] if theirs else [])) for name, total, parts in ours
     ]
     return Table(
         title=f"Natural 2AFC score on {label}, percent",
         columns=("metric", "n", OVERALL, *groups, *(["source"] if theirs else [])),
         rows=(*lines, *theirs),
-        notes=(said, *([PUBLISHED_NOTE + remarks(facts)] if theirs else [])),
+        notes=(said, *([f"{PUBLISHED_NOTE} {remarks(facts)}"] if theirs else [])),
         name=f"natural_{file_stem(label)}",
         rules=(len(ours),) if theirs else (),
     )
 
 
-def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, *tuple[Cell | None, ...]]:
-    """The score over all triplets, then over each subset; None for one without triplets."""
+def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, list[Cell | None]]:
+    """The score over all triplets, and over each subset; None for one without triplets."""
     once = record.samples.drop_duplicates("id")
-    credit = natural_credit(once)
+    credit, drawn = natural_credit(once), references(record, once["id"])
     masks = [(once["group"] == group).fillna(False).to_numpy(dtype=bool) for group in groups]
-    return Cell.share(proportion(credit)), *(
-        Cell.share(proportion(credit[mask])) if mask.any() else None for mask in masks
-    )
+    parts = [Cell.share(score(credit[mask], drawn[mask].tolist())) if mask.any() else None for mask in masks]
+    return Cell.share(score(credit, drawn.tolist())), parts
 
 
 def _published(facts: Sequence[Fact], groups: Sequence[str]) -> list[tuple[Value, ...]]:

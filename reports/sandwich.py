@@ -10,8 +10,9 @@ from reports.base import Cell, Number, Table, Value, report
 from reports.current import by_data, current_rows
 from reports.wording import NORMS, eps_text, file_stem, labels
 from results.record import Record
+from results.references import references
 from results.rows import Row
-from results.statistics import credit, proportion
+from results.statistics import credit, score
 
 SANDWICH_NOTE = (
     "On these n triplets no attack within eps on the reference image can push the score below the lower bound, "
@@ -32,8 +33,9 @@ class Sandwich:
     place: ClassVar[int] = 7
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set, with the metrics that have a sound certificate and an attack."""
-        tables = (_table(label, mine) for _, label, mine in by_data(records))
+        """One table a data set and norm, with the metrics that have a sound certificate and an attack."""
+        found = ((label, norm, mine) for _, label, mine in by_data(records) for norm in NORMS)
+        tables = [_table(label, norm, mine) for label, norm, mine in found]
         return [table for table in tables if table.rows]
 
 
@@ -67,7 +69,7 @@ def gap(proved: Row, attacked: Row, runs: Mapping[str, Record]) -> tuple[Value, 
     broken = int((between < 0).sum())
     if broken or between.isna().any():
         return Number(attacked.score - proved.score), broken
-    return Cell.share(proportion(between.to_numpy())), 0
+    return Cell.share(score(between.to_numpy(), references(runs[attacked.run], between.index).tolist())), 0
 
 
 def _credit(record: Record, eps: float | None, survived: Callable[[pd.DataFrame], pd.Series]) -> pd.Series:
@@ -75,23 +77,22 @@ def _credit(record: Record, eps: float | None, survived: Callable[[pd.DataFrame]
     return pd.Series(credit(at, survived(at)), index=at["id"])
 
 
-def _table(label: str, records: Sequence[Record]) -> Table:
+def _table(label: str, norm: str, records: Sequence[Record]) -> Table:
     rows, runs = current_rows(records), {record.run: record for record in records}
     names = labels(row.metric for row in rows)
     lines, broken = [], 0
-    for (metric, n, norm, eps), (proved, attacked) in sorted(bounds(rows).items()):
-        if proved is None or attacked is None:
+    for (metric, n, at_norm, eps), (proved, attacked) in sorted(bounds(rows).items()):
+        if proved is None or attacked is None or at_norm != norm:
             continue
-        budget = f"{NORMS.get(norm, norm)} {eps_text(eps)}"
         width, wrong = gap(proved, attacked, runs)
         broken += wrong
         lines.append(
-            (names[metric], n, budget, Cell.of(proved), proved.method, Cell.of(attacked), attacked.method, width)
+            (names[metric], n, eps_text(eps), Cell.of(proved), proved.method, Cell.of(attacked), attacked.method, width)
         )
     return Table(
-        title=f"Bounds of the robust score on {label}, percent",
+        title=f"Bounds of the robust score, {NORMS[norm]}, on {label}, percent",
         columns=("metric", "n", "eps", "at least", "proved by", "at most", "attacked by", "gap"),
         rows=tuple(lines),
         notes=(SANDWICH_NOTE, *([BROKEN_NOTE.format(broken)] if broken else [])),
-        name=f"bounds_{file_stem(label)}",
+        name=f"bounds_{norm}_{file_stem(label)}",
     )

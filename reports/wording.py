@@ -1,7 +1,7 @@
 """How names, budgets and norms are written, the same in every table and picture."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NORMS = {"l2": "l2", "linf": "l-infinity"}
 
@@ -35,3 +35,8 @@ def labels(names: Iterable[str]) -> dict[str, str]:
 def file_stem(text: str) -> str:
     """A word that is safe as a file name everywhere."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+
+
+def distinct(stems: Sequence[str]) -> list[str]:
+    """The same file names, a number behind each that stood before: data sets may differ in signs no name holds."""
+    return [stem if stem not in stems[:i] else f"{stem}-{stems[: i + 1].count(stem)}" for i, stem in enumerate(stems)]

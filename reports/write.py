@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
-from reports import html, markdown
+from reports import csv_files, html, latex, markdown
 from reports.base import Document, Format, Table, report
 from reports.current import current
 from reports.headline import opening
@@ -17,7 +17,9 @@ TITLE = "Robustness of perceptual similarity metrics"
 
 FORMATS: dict[str, Format] = {
     "md": markdown.files,
+    "latex": latex.files,
     "html": html.files,
+    "csv": csv_files.files,
 }
 
 
@@ -51,11 +53,11 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
 def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
     from reports.figures import FORMS, save
 
+    files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     shown = [block for block in document.blocks if not isinstance(block, Table)]
     pictures = {to / f"{block.name}.{form}": (block, form) for block in shown for form in FORMS}
     for path, (block, form) in pictures.items():
         write_atomically(path, partial(save, block, form=form))
-    files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     for path, content in files.items():
         write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
     return [*files, *pictures]

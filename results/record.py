@@ -49,7 +49,8 @@ class Record:
     provenance: Mapping[str, Any]
     samples: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was found on the way: unit, parts of the attack, soundness, ties, min |g|, seconds."""
+    """What was found on the way: unit, parts of the attack, soundness, ties, min |g|, seconds, and the reference
+    image of each triplet that shares it with others."""
     status: Status = "done"
     schema: int = SCHEMA
     folder: Path | None = field(default=None, compare=False)

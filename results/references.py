@@ -1,9 +1,10 @@
 """Which triplets share a reference image: they stand or fall together, so they are drawn together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from core.errors import UserError
 from results.record import Record
 
 
@@ -11,7 +12,10 @@ def references(record: Record, ids: Iterable[str]) -> np.ndarray:
     """A name for the reference image of each triplet; its own id where no other triplet has the same.
 
     The column `group` of the samples is a subset of the data, such as a family of distortions, and says nothing of it;
-    runs on data whose references repeat keep `references` among their facts.
+    runs on data whose references repeat keep them among their facts.
     """
     names = record.facts.get("references", {})
-    return np.array([names.get(one, one) for one in ids], dtype=str)
+    if not isinstance(names, Mapping):
+        raise UserError(f"the record of run {record.run} is damaged: references should map ids to names; run it again")
+    # A reference may have the name of another triplet.
+    return np.array([f"reference {names[one]}" if one in names else f"triplet {one}" for one in ids], dtype=str)

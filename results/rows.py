@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from results.record import Record
-from results.statistics import Estimate, credit, mean_estimate, natural_credit, proportion
+from results.references import references
+from results.statistics import Estimate, credit, mean_estimate, natural_credit, score
 
 Kind = Literal["natural", "attack", "certificate"]
 
@@ -67,11 +69,20 @@ def rows_of(record: Record) -> list[Row]:
         if spec["attack"]:
             method = _joined(spec["attack"], _chosen(spec), threat)
             rows.append(_row(base, "attack", method, spec["norm"], eps, _attacked(record, at), record))
-        if spec["certifier"]:
-            score = proportion(credit(at, at["radius"] > eps))
-            method = _joined(spec["certifier"], threat)
-            rows.append(_row(base, "certificate", method, spec["norm"], eps, score, record))
+        if certified := certificate_row(record, eps):
+            rows.append(certified)
     return rows
+
+
+def certificate_row(record: Record, eps: float) -> Row | None:
+    """The certified score of a run at any eps, as a radius answers for all of them; None without a certifier."""
+    spec, threat = record.spec, _threat(record.spec)
+    if not spec["certifier"]:
+        return None
+    once = record.samples.drop_duplicates("id")
+    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run, "threat": threat}
+    proved = _score(record, once, credit(once, once["radius"] > eps))
+    return _row(base, "certificate", _joined(spec["certifier"], threat), spec["norm"], eps, proved, record)
 
 
 def curve_rows(record: Record, most: int = 60) -> list[Row]:
@@ -88,8 +99,9 @@ def curve_rows(record: Record, most: int = 60) -> list[Row]:
     chosen = sizes[:: max(1, -(-len(sizes) // most))]
     base = {"metric": spec["metric"], "data": spec["data"], "run": record.run}
     method = _joined(spec["attack"], _chosen(spec))
-    scores = ((eps, proportion(credit(last, last["correct"] & ~(fell & (last["size"] <= eps))))) for eps in chosen)
-    return [_row(base, "attack", method, spec["norm"], eps, score, record) for eps, score in scores]
+    kept = ((eps, credit(last, last["correct"] & ~(fell & (last["size"] <= eps)))) for eps in chosen)
+    scores = ((eps, _score(record, last, values)) for eps, values in kept)
+    return [_row(base, "attack", method, spec["norm"], eps, estimate, record) for eps, estimate in scores]
 
 
 def _threat(spec: Mapping[str, Any]) -> str:
@@ -140,13 +152,17 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
 def _natural(record: Record, samples: pd.DataFrame) -> Estimate:
     """The 2AFC score; where no one was asked, the mean distance of the different images."""
     if record.facts.get("answers", True):
-        return proportion(natural_credit(samples))
+        return _score(record, samples, natural_credit(samples))
     return mean_estimate(samples["d0"].to_numpy())
+
+
+def _score(record: Record, samples: pd.DataFrame, values: np.ndarray) -> Estimate:
+    return score(values, references(record, samples["id"]).tolist())
 
 
 def _attacked(record: Record, samples: pd.DataFrame) -> Estimate:
     if record.facts.get("unit") != "distance":
-        return proportion(credit(samples, samples["robust"]))
+        return _score(record, samples, credit(samples, samples["robust"]))
     if record.spec.get("goal") == "pull":
         return mean_estimate(samples["d0_adv"].where(samples["label"] == 1, samples["d1_adv"]).to_numpy())
     return mean_estimate(samples["d_self"].to_numpy())

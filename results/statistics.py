@@ -43,13 +43,18 @@ def natural_credit(samples: pd.DataFrame) -> np.ndarray:
     return np.where(samples["d0"] == samples["d1"], 0.5, values)
 
 
-def proportion(values: np.ndarray, method: Method = "wilson", confidence: float = CONFIDENCE) -> Estimate:
+def proportion(
+    values: np.ndarray,
+    method: Method = "wilson",
+    confidence: float = CONFIDENCE,
+    independent: float | None = None,
+) -> Estimate:
     """The mean of credits in [0, 1] with its interval: Wilson's (JASA 1927), or that of Clopper and Pearson.
 
     Wilson's holds its level on average over the true score; Clopper and Pearson's (Biometrika 1934) at every
     one, and is wider. Divided votes and ties give credits between, whose variance is at most that of 0 and 1
-    with the same mean, so there both are on the safe side. Raises ValueError for an empty set, for values
-    outside [0, 1] and for an unknown method.
+    with the same mean, so there both are on the safe side. Where triplets share references, `independent` counts
+    for n in the interval. Raises ValueError for an empty set, for values outside [0, 1] and for an unknown method.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -61,8 +66,36 @@ def proportion(values: np.ndarray, method: Method = "wilson", confidence: float 
     if method not in _NAMES:
         raise ValueError(f"unknown interval {method!r}; known: {', '.join(_NAMES)}")
     mean = float(np.mean(values))
-    low, high = proportion_confint(mean * n, n, alpha=1 - confidence, method=_NAMES[method])
+    count = n if independent is None else independent
+    low, high = proportion_confint(mean * count, count, alpha=1 - confidence, method=_NAMES[method])
     return Estimate(mean, float(low), float(high), n)
+
+
+def score(values: np.ndarray, references: Sequence[str]) -> Estimate:
+    """The mean of credits in [0, 1] with its 95 % interval, right also where triplets share a reference image.
+
+    Wilson's where each reference stands once, else the BCa bootstrap over references. Where all references have the
+    same mean, or there is only one, a bootstrap has nothing to draw: then Wilson's with as many samples as
+    there are independent ones. Raises ValueError for an empty set.
+    """
+    sizes = np.unique(np.asarray(references), return_counts=True)[1]
+    if sizes.max(initial=0) <= 1:
+        return proportion(values)
+    drawn = clustered_mean(values, references) if len(sizes) > 1 else None
+    return drawn if drawn and drawn.low < drawn.high else proportion(values, independent=independent(references))
+
+
+def independent(references: Sequence[str]) -> float:
+    """How many independent triplets are as good as these, at worst: (sum of n_r)^2 / sum of n_r^2.
+
+    n_r is the number of triplets of a reference; at worst means that all of them fare alike (Kish, Survey Sampling, 1965,
+    with an intraclass correlation of 1). That is the number of references where all have as many, and n where
+    none repeats. Raises ValueError for no triplets.
+    """
+    if len(references) == 0:
+        raise ValueError("an empty set of samples has no score")
+    sizes = np.unique(np.asarray(references), return_counts=True)[1]
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def clustered_mean(values: np.ndarray, clusters: Sequence[str], seed: int = 0) -> Estimate:

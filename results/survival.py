@@ -14,7 +14,7 @@ import pandas as pd
 
 from results.record import Record
 from results.references import references
-from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, proportion
+from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, independent, proportion
 
 Band = Literal["Dvoretzky-Kiefer-Wolfowitz", "Clopper-Pearson, Bonferroni"]
 
@@ -41,23 +41,25 @@ def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
     is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (Annals of Probability 18, 1990):
     score +- sqrt(ln(2 / 0.05) / (2 n)) at every eps at once. Other attacks answer at k eps and at 0; a band over
     these alone has not to pay for those between, so each of the k + 1 gets the interval of Clopper and Pearson
-    with confidence 1 - 0.05 / (k + 1). Both hold for every n and suppose independent triplets.
+    with confidence 1 - 0.05 / (k + 1). Both hold for every n, which counts triplets as `independent` does where
+    they share references.
 
     Raises ValueError for a run without eps, of distances, or without the attack or certificates asked for.
     """
     _check(record, proved)
     samples = _last(record)
+    count = independent(references(record, samples["id"]).tolist())
     if not (proved or record.facts.get("minimal")):
         eps, credits = _credits(record)
         level = 1 - (1 - CONFIDENCE) / len(eps)
-        ends = [proportion(column, "clopper-pearson", level) for column in credits.T]
+        ends = [proportion(column, "clopper-pearson", level, count) for column in credits.T]
         score, low, high = (np.array([getattr(end, name) for end in ends]) for name in ("value", "low", "high"))
         return RobustnessCurve(eps, score, low, high, len(samples), False, "Clopper-Pearson, Bonferroni")
     norms = certified_radii(record) if proved else minimal_norms(record)
     largest = max(record.spec["eps"])
     eps = np.unique([0.0, *norms[norms <= largest], largest])
     score = _steps(samples, norms, eps)
-    half = math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * len(samples)))
+    half = math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * count))
     low, high = np.maximum(score - half, 0), np.minimum(score + half, 1)
     return RobustnessCurve(eps, score, low, high, len(samples), True, "Dvoretzky-Kiefer-Wolfowitz")
 

@@ -97,6 +97,6 @@ def sheet() -> Sheet:
 
 def everything() -> Document:
     """All of it, with two lists of facts."""
-    facts = Table("Run 0123", ("what", "value"), (("metric", HOSTILE), ("attack", CLOSING)))
+    facts = Table("Run 0123", ("what", "value"), (("metric", HOSTILE), ("attack", CLOSING)), prose=True)
     blocks = (leaderboard(), curves(), *other_charts(), sheet(), facts, facts)
     return Document(f"A report of {HOSTILE}", (f"First, {CLOSING}.",), blocks, ())

@@ -65,6 +65,8 @@ class Entry:
     """A subset to report on its own: a distortion family, a split of the data set."""
     images: tuple[str, ...] = ()
     """Names of reference, left and right, where the same image serves in several triplets."""
+    reference: str = ""
+    """A name of the reference image, where it may stand in several triplets: intervals then draw references."""
 
 
 @dataclass(frozen=True, slots=True)

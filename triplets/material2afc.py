@@ -31,7 +31,7 @@ def material2afc(path: str) -> TripletSource:
         reference, left, right = (inside(folder, f"images/{name}.jpg", row.where) for name in names)
         wanted += [(image, row.where) for image in (reference, left, right)]
         load = partial(read_three, (reference, left, right), row.where)
-        entries.append(Entry(row.text("id"), _right_share(row), load, images=names))
+        entries.append(Entry(row.text("id"), _right_share(row), load, images=names, reference=names[0]))
     digest = fingerprint("material2afc", table.sha256, files=check_images(folder, wanted))
     return checked_source("material2afc", entries, digest)
 

@@ -34,6 +34,7 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
         reference, left, right = (inside(file.parent, row.text(c), row.where) for c in ("ref", "left", "right"))
         share = row.number("right_preferred", 0, 1, blank=0.5)
         wanted += [(image, row.where) for image in (reference, left, right)]
-        entries.append(Entry(row.text("id"), share, partial(read_three, (reference, left, right), row.where)))
+        load = partial(read_three, (reference, left, right), row.where)
+        entries.append(Entry(row.text("id"), share, load, reference=row.text("ref")))
     digest = fingerprint(f"csv {min_votes}", table.sha256, files=check_images(file.parent, wanted))
     return checked_source("csv", entries, digest, f"{len(rows)} of {len(table.rows)} rows")

@@ -1,70 +1,218 @@
 """Numbers in tables against those counted from the samples, without the code of results."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from reports.base import Cell, Table
+from reports.attacked import Attacked
+from reports.base import Cell, Number, Table
+from reports.certified import Certified
+from reports.cost import Cost
+from reports.distances import Distances
 from reports.leaderboard import Leaderboard
+from reports.natural import Natural
 from reports.sandwich import Sandwich
+from results.record import Record
 
 
 def _line(table: Table, metric: str) -> dict[str, object]:
-    rows = [row for row in table.rows if row[0] == metric]
+    rows = [row for row in table.rows if metric in row[:2]]
     assert len(rows) == 1
     return dict(zip(table.columns, rows[0], strict=True))
 
 
-def test_the_leaderboard_counts_what_the_samples_hold(four_metrics) -> None:
+def _with(record: Record, **columns: object) -> Record:
+    return replace(record, samples=record.samples.assign(**columns))
+
+
+def _answers(record: Record, robust: Sequence[bool]) -> Record:
+    """The same run with these answers under attack, at every eps, and right ones without."""
+    return _with(record, correct=True, robust=np.tile(robust, len(record.spec["eps"])), radius=0.0)
+
+
+def test_the_leaderboard_ranks_by_the_score_under_attack(four_metrics) -> None:
     (table,) = Leaderboard()(four_metrics)
-    assert "percent" in table.title
+    assert table.title == "Leaderboard on photos, l2 eps 3, percent (n = 64)"
+    attacked = [record for record in four_metrics if record.spec["attack"]]
+    robust = {r.spec["metric"]: 100 * r.samples.loc[r.samples["eps"] == 3, "robust"].mean() for r in attacked}
+    assert [row[1] for row in table.rows] == [*sorted(robust, key=lambda name: -robust[name]), "psnr"]
+    assert [row[0] for row in table.rows] == [1, 2, 2, None]  # ssim and effnet-lite0 stand alike
     for record in four_metrics:
-        line, samples, spec = _line(table, record.spec["metric"]), record.samples, record.spec
-        once = samples.drop_duplicates("id")
-        assert line["natural"].value == pytest.approx(100 * (once["d1"] < once["d0"]).mean())
-        assert line["n"] == line["natural"].n == 64
-        for eps in spec["eps"]:
-            at = samples[samples["eps"] == eps]
-            attacked = line[f"after l2-aa, l2 eps {eps:g}"]
-            proved = line[f"proved by margin, l2 eps {eps:g}"]
-            assert (attacked is None) == (spec["attack"] is None)
-            assert (proved is None) == (spec["certifier"] is None)
-            if attacked is not None:
-                assert attacked.value == pytest.approx(100 * at["robust"].mean())
-                assert attacked.low <= attacked.value <= attacked.high
-            if proved is not None:
-                assert proved.value == pytest.approx(100 * (at["radius"] > eps).mean())
+        line, samples = _line(table, record.spec["metric"]), record.samples
+        at = samples[samples["eps"] == 3]
+        assert line["natural"].value == pytest.approx(100 * at["correct"].mean())
+        if record.spec["attack"]:
+            assert line["attacked"].value == pytest.approx(100 * at["robust"].mean())
+            assert line["attacked"].low <= line["attacked"].value <= line["attacked"].high
+        if record.spec["certifier"]:
+            assert line["certified"].value == pytest.approx(100 * (at["radius"] > 3).mean())
+        assert (line["attacked"] is None, line["group"] is None) == (record.spec["attack"] is None,) * 2
+        assert (line["certified"] is None) == (record.spec["certifier"] is None)
 
 
-def test_the_leaderboard_is_sorted_by_natural_score(four_metrics) -> None:
-    (table,) = Leaderboard()(four_metrics)
-    assert [row[0] for row in table.rows] == ["effnet-lite0", "lipsim", "ssim", "psnr"]
+def test_groups_are_those_of_mcnemar_after_holm(make_record) -> None:
+    """40 triplets; 40, 34 and 30 stand, each set inside the other.
 
-
-def test_distances_have_a_table_of_their_own(make_record) -> None:
-    record = make_record("ssim", attack="l2-mse", certifier=None, unit="distance")
-    scores, distances = Leaderboard()([record])
-    assert scores.columns == ("metric", "n", "natural")
-    cell = _line(distances, "ssim")["after l2-mse, l2 eps 2"]
-    expected = record.samples.loc[record.samples["eps"] == 2, "d_self"].mean()
-    assert (cell.unit, cell.value) == ("distance", pytest.approx(expected))
-
-
-def test_data_sets_and_sizes_are_not_mixed(make_record) -> None:
+    Exact p of 6 to 0 is 2/2^6 = 0.031, of 10 to 0 is 2/2^10 = 0.002, of 4 to 0 is 0.125; Holm makes them
+    2 * 0.031 = 0.063, 3 * 0.002 = 0.006 and 0.125: only the first and the third differ.
+    """
+    names = {"a": 40, "b": 34, "c": 30}
     records = [
-        make_record(),
-        make_record(run="b" * 12, data="nights:/data/nights@test"),
-        make_record(run="c" * 12, n=8),
+        _answers(make_record(name, run=name * 12, n=40, certifier=None), np.arange(40) < stand)
+        for name, stand in names.items()
     ]
-    photos, nights = sorted(Leaderboard()(records), key=lambda table: "nights" in table.title)
-    assert [row[1] for row in photos.rows] in ([64, 8], [8, 64])
-    assert nights.title == "2AFC score on nights:nights@test, percent"
+    (table,) = Leaderboard()(records)
+    assert [row[-1] for row in table.rows] == ["a", "ab", "b"]
+    assert "over 3 pairs" in table.notes[1]
+
+
+def test_equal_scores_share_a_rank_and_the_strongest_attack_counts(make_record) -> None:
+    weak = _answers(make_record("a", run="a" * 12, attack="l2-pgd", n=8), np.arange(8) < 8)
+    strong = _answers(make_record("a", run="b" * 12, n=8), np.arange(8) < 4)
+    other = _answers(make_record("b", run="c" * 12, n=8), np.arange(8) >= 4)
+    last = _answers(make_record("c", run="d" * 12, n=8), np.arange(8) < 1)
+    (table,) = Leaderboard()([weak, strong, other, last])
+    assert [row[0] for row in table.rows] == [1, 1, 3]
+    assert _line(table, "a")["by"] == "l2-aa"
+    assert _line(table, "a")["attacked"].value == 50
+
+
+def test_the_eps_is_the_largest_that_most_metrics_were_attacked_at(make_record) -> None:
+    records = [make_record("a", eps=(1.0, 2.0, 4.0)), make_record("b", run="b" * 12, eps=(1.0, 2.0))]
+    (table,) = Leaderboard()(records)
+    assert "eps 2," in table.title
+
+
+def test_other_triplets_other_content_and_other_threats_are_not_ranked_together(make_record) -> None:
+    records = [
+        make_record("a"),
+        make_record("b", run="b" * 12, data="nights:/data/nights@test"),
+        make_record("c", run="c" * 12, n=8),
+        make_record("d", run="d" * 12, norm="linf", attack="linf-aa"),
+    ]
+    changed = make_record("e", run="e" * 12)
+    changed.spec["fingerprints"]["data"] = "e" * 64
+    moved = make_record("f", run="f" * 12, certifier=None)
+    moved.spec["move"] = "left"
+    tables = Leaderboard()([*records, changed, moved])
+    assert sorted([row[1] for row in table.rows] for table in tables) == [["a"], ["b"], ["c"], ["d"], ["e"]]
+
+
+def test_shared_references_are_said_to_be_more_than_the_test_knows(make_record) -> None:
+    records = [make_record("a"), make_record("b", run="b" * 12)]
+    assert len(Leaderboard()(records)[0].notes) == 2
+    records[0].facts["references"] = {"t0": "x", "t1": "x"}
+    assert "too fine" in Leaderboard()(records)[0].notes[-1]
+
+
+def test_natural_scores_by_subset_a_tie_counts_one_half(make_record) -> None:
+    record = make_record(n=8, natural=0.5, eps=(1.0, 2.0))
+    group = np.array(["imagenet"] * 3 + ["other"] * 5)
+    d0 = np.where(np.arange(8) == 7, 0.8, 0.5)  # the last one, which was wrong, becomes a tie
+    record = _with(record, group=np.tile(group, 2), d0=np.tile(d0, 2))
+    (table,) = Natural()([record])
+    line = _line(table, "lipsim")
+    assert table.columns == ("metric", "n", "overall", "imagenet", "other")
+    assert [line[name].value for name in ("overall", "imagenet", "other")] == [56.25, 100.0, 30.0]
+    assert [line[name].n for name in ("overall", "imagenet", "other")] == [8, 3, 5]
+    assert "of 8 triplets, 3 imagenet, 5 other" in table.notes[0]
+
+
+def test_plain_images_and_rounded_ones_have_no_natural_line(make_record) -> None:
+    plain, rounded = make_record(), make_record(run="b" * 12)
+    plain.facts["answers"] = False
+    rounded.spec["quantize"] = "8bit"
+    assert Natural()([plain, rounded]) == []
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_attacked_scores_stand_one_line_a_metric_and_attack(make_record, norm: str) -> None:
+    records = [
+        make_record("a", norm=norm, attack=f"{norm}-aa"),
+        make_record("a", run="b" * 12, norm=norm, attack=f"{norm}-pgd", eps=(1.0, 8 / 255)),
+        make_record("b", run="c" * 12, attack=None),
+    ]
+    (table,) = Attacked()(records)
+    assert table.columns == ("metric", "n", "attack", "natural", "eps 8/255", "eps 0.5", "eps 1", "eps 2", "eps 3")
+    assert [row[:3] for row in table.rows] == [("a", 64, f"{norm}-aa"), ("a", 64, f"{norm}-pgd")]
+    for record, row in zip(records, table.rows, strict=False):
+        cells = dict(zip((8 / 255, 0.5, 1.0, 2.0, 3.0), row[4:], strict=True))
+        for eps, cell in cells.items():
+            at = record.samples[record.samples["eps"] == eps]
+            assert (cell is None) == at.empty
+            assert cell is None or cell.value == pytest.approx(100 * at["robust"].mean())
+
+
+def test_seeds_are_told_apart_and_of_two_answers_the_newer_counts(make_record) -> None:
+    first = make_record()
+    again = make_record(run="b" * 12, seed=1, flip=9.0)
+    (table,) = Attacked()([first, again])
+    assert sorted(row[2] for row in table.rows) == ["l2-aa, seed 0", "l2-aa, seed 1"]
+    newer = make_record(run="c" * 12, flip=9.0, time="2026-02-01T00:00:00+00:00")
+    (table,) = Attacked()([first, newer])
+    (row,) = table.rows
+    at = newer.samples[newer.samples["eps"] == 3]
+    assert row[-1].value == pytest.approx(100 * at["robust"].mean())
+
+
+def test_certified_scores_answer_at_published_eps_too(make_record) -> None:
+    record = make_record(data="nights:x", attack=None, eps=(1.0,))
+    (table,) = Certified()([record])
+    line = _line(table, "lipsim")
+    for heading, eps in (("eps 36/255", 36 / 255), ("eps 72/255", 72 / 255), ("eps 108/255", 108 / 255), ("eps 1", 1)):
+        assert line[heading].value == pytest.approx(100 * (record.samples["radius"] > eps).mean())
+    assert line["source"] == "measured"
+    (table,) = Certified()([make_record(attack=None, eps=(1.0,))])
+    assert table.columns == ("metric", "n", "certifier", "natural", "eps 1")
 
 
 def test_certificates_that_are_no_promise_are_marked_and_bound_nothing(make_record) -> None:
     record = make_record(certifier="paper", sound=False)
-    (table,) = Leaderboard()([record])
-    assert _line(table, "lipsim")["proved by paper, l2 eps 1"].mark == "†"
+    (table,) = Certified()([record])
+    assert _line(table, "lipsim")["eps 1"].mark == "†"
     assert any("not sound" in note for note in table.notes)
     assert Sandwich()([record]) == []
+    assert "certified" not in Leaderboard()([record])[0].columns
+
+
+def test_published_lines_stand_below_a_rule_marked_and_only_beside_their_own_data(make_record) -> None:
+    for report, sources in (
+        (Natural(), {"published: LipSim, Table 4", "published: DreamSim, README"}),
+        (Certified(), {"published: LipSim, Table 2"}),
+        (
+            Attacked(),
+            {"published: LipSim, Table 1", "published: R-CLIP, README", "published: LipSim, authors' rebuttal"},
+        ),
+    ):
+        (table,) = report([make_record(data="nights:x@test")])
+        (rule,) = table.rules
+        ours, theirs = table.rows[:rule], table.rows[rule:]
+        assert {row[-1] for row in ours} == {"measured"}
+        assert {row[-1] for row in theirs} == sources
+        assert not any(isinstance(value, Cell) for row in theirs for value in row)
+        assert any("copied, not measured" in note for note in table.notes)
+        (table,) = report([make_record()])
+        assert (table.rules, "source" in table.columns) == ((), False)
+    (table,) = Leaderboard()([make_record(data="nights:x@test")])
+    assert len(table.rows) == 1
+
+
+def test_numbers_of_the_papers_tables() -> None:
+    """Read off the paper: Table 1, LipSim at eps 2; Table 2, DreamSim teacher, margin 0.5; Table 3, DINO's PGD."""
+    from reports.lines import published
+    from reports.literature import facts_for
+
+    attacked = {line.metric: line for line in published(facts_for("l2", "nights:x"), "l2") if "Table 1" in line.source}
+    lipsim = attacked["LipSim (DreamSim, margin 0.5)"]
+    assert (str(lipsim.natural), [str(lipsim.at[eps]) for eps in (0.5, 1, 2, 3)]) == (
+        "85.09", ["81.58", "76.92", "65.62", "53.07"],
+    )  # fmt: skip
+    proved = {line.metric: line for line in published(facts_for("certified", "nights:x"), "l2")}
+    assert str(proved["LipSim (DreamSim, margin 0.5)"].at[72 / 255]) == "43.26"
+    linf = {(line.metric, line.method): line for line in published(facts_for("linf", "nights:x"), "linf")}
+    assert str(linf["DINO", "PGD"].at[0.02]) == "49.98"
 
 
 def test_the_sandwich_takes_the_strongest_attack(make_record) -> None:
@@ -73,14 +221,52 @@ def test_the_sandwich_takes_the_strongest_attack(make_record) -> None:
     (table,) = Sandwich()([weak, strong])
     for row in table.rows:
         line = dict(zip(table.columns, row, strict=True))
-        eps = float(line["eps"].removeprefix("l2 "))
-        robust = strong.samples.loc[strong.samples["eps"] == eps, "robust"].mean()
-        proved = (weak.samples.loc[weak.samples["eps"] == eps, "radius"] > eps).mean()
-        newest = (strong.samples.loc[strong.samples["eps"] == eps, "radius"] > eps).mean()
+        at = strong.samples["eps"] == float(line["eps"])
+        robust, safe = strong.samples.loc[at, "robust"], strong.samples.loc[at, "radius"] > float(line["eps"])
+        proved = (weak.samples.loc[at, "radius"] > float(line["eps"])).mean()
         assert line["attacked by"] == "l2-aa"
-        assert line["at most"].value == pytest.approx(100 * robust)
-        assert line["at least"].value in (pytest.approx(100 * proved), pytest.approx(100 * newest))
-        assert line["gap, points"] == pytest.approx(line["at most"].value - line["at least"].value)
+        assert line["at most"].value == pytest.approx(100 * robust.mean())
+        assert line["at least"].value in (pytest.approx(100 * proved), pytest.approx(100 * safe.mean()))
+
+
+def test_the_gap_counts_what_is_neither_broken_nor_proved(make_record) -> None:
+    record = _with(
+        _answers(make_record(n=10, eps=(1.0,)), np.arange(10) < 6), radius=np.where(np.arange(10) < 3, 2.0, 0.0)
+    )
+    (table,) = Sandwich()([record])
+    gap = dict(zip(table.columns, table.rows[0], strict=True))["gap"]
+    # Wilson's interval for 3 of 10 (Brown, Cai and DasGupta, Statistical Science 2001, give its formula).
+    assert (gap.value, round(gap.low, 2), round(gap.high, 2)) == (pytest.approx(30), 10.78, 60.32)
+
+
+def test_a_proof_that_an_attack_broke_is_cried_out(make_record) -> None:
+    record = _with(
+        _answers(make_record(n=10, eps=(1.0,)), np.arange(10) < 6), radius=np.where(np.arange(10) > 7, 2.0, 0.0)
+    )
+    (table,) = Sandwich()([record])
+    assert isinstance(table.rows[0][-1], Number)
+    assert "WRONG: 2 triplets" in table.notes[-1]
+
+
+def test_distances_have_a_table_of_their_own(make_record) -> None:
+    record = make_record("ssim", attack="l2-mse", certifier=None, unit="distance")
+    (table,) = Distances()([record])
+    cell = _line(table, "ssim")["eps 2"]
+    expected = record.samples.loc[record.samples["eps"] == 2, "d_self"].mean()
+    assert (cell.unit, cell.value) == ("distance", pytest.approx(expected))
+    assert (Attacked()([record]), Leaderboard()([record])) == ([], [])
+
+
+def test_the_cost_of_a_triplet_counts_only_those_that_this_process_computed(make_record) -> None:
+    record = make_record(n=8)
+    record.facts.update(seconds=12.0, resumed=2)
+    record = _with(record, forwards=np.repeat([1.0, 2.0, 4.0, 8.0], 8) + np.tile(np.arange(8.0), 4))
+    (table,) = Cost()([record])
+    line = _line(table, "lipsim")
+    assert line["seconds"] == Number(2.0, ".3g")
+    # The last eps holds the sum over all: 8 to 15, standard error 2.449 / sqrt(8), t(7) = 2.365.
+    assert (line["forwards"].value, round(line["forwards"].low, 2)) == (11.5, 9.45)
+    assert line["eps"] == "0.5, 1, 2, 3"
 
 
 def test_a_table_with_a_crooked_row_is_refused() -> None:

@@ -53,9 +53,31 @@ def test_nothing_to_report_says_what_to_run(four_metrics, tmp_path) -> None:
 
 
 def test_an_unknown_format_names_the_known_ones(four_metrics, tmp_path) -> None:
-    with pytest.raises(UserError, match="unknown report format pdf; known: md"):
+    with pytest.raises(UserError, match="unknown report format pdf; known: md, latex, csv"):
         write_report(four_metrics, tmp_path, ("md", "pdf"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_lie_side_by_side_and_show_the_same_pictures(four_metrics, tmp_path) -> None:
+    paths = write_report(four_metrics, tmp_path, ("md", "latex", "csv"))
+    names = {str(path.relative_to(tmp_path)) for path in paths}
+    assert {"report.md", "report.tex", "rows.csv", "runs.csv", "published.csv"} <= names
+    assert {name.removesuffix(".tex") for name in names if name.startswith("tables/") and name.endswith(".tex")} == {
+        name.removesuffix(".csv") for name in names if name.startswith("tables/") and name.endswith(".csv")
+    }
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == names
+    shown = re.findall(r"\\includegraphics\[.*?\]\{(.*?)\}", (tmp_path / "report.tex").read_text())
+    assert shown == ["robustness_curve_photos"]
+    assert re.findall(r"\\input\{(.*?)\}", (tmp_path / "report.tex").read_text())[0].startswith("tables/leaderboard")
+
+
+def test_of_many_metrics_the_opening_names_the_best(make_record, tmp_path) -> None:
+    records = [make_record(f"m{i}", run=f"{i:012x}", n=8, eps=(1.0,)) for i in range(6)]
+    document = write_report([*records, make_record("few", run="f" * 12, n=4)], tmp_path)[0].read_text()
+    assert "; 2 more in the leaderboard." not in document.partition("##")[0]
+    assert "few from" in document.partition("##")[0]
+    document = write_report(records, tmp_path)[0].read_text()
+    assert "; 2 more in the leaderboard." in document.partition("##")[0]
 
 
 def test_a_file_in_the_place_of_the_folder_is_named(four_metrics, tmp_path) -> None:
