@@ -1,14 +1,21 @@
 """`--save-images N`: what an attack made of the first N triplets of a run, kept beside its numbers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from bench.plan import Plan
 from core.tensors import Images
 from results.images import SavedTriplet, save, saved_numbers
 from triplets.base import Entry, Triplets
+
+COMPARED = 8
+"""The image shown for comparison is one of those of the first so many triplets."""
 
 
 class Pictures:
@@ -36,7 +43,31 @@ class Pictures:
                 self._save(batch, row, np.stack(self._seen.pop(name)))
 
     def _save(self, batch: Triplets, row: int, adversarial: np.ndarray) -> None:
-        reference, left, right = (x[row].cpu().numpy() for x in (batch.reference, batch.left, batch.right))
-        name, spec = batch.ids[row], self.plan.spec
-        triplet = SavedTriplet(name, spec.eps, reference, left, right, adversarial, moved=spec.move)
-        save(self.folder, self._numbers[name], triplet)
+        images = {name: getattr(batch, name)[row] for name in ("reference", "left", "right")}
+        moved, spec = self.plan.spec.move, self.plan.spec
+        near, distance = self._near(images[moved], torch.from_numpy(adversarial[-1]).to(images[moved]))
+        arrays = {name: image.cpu().numpy() for name, image in images.items()}
+        triplet = SavedTriplet(batch.ids[row], spec.eps, **arrays, adversarial=adversarial, moved=moved)
+        if near is not None:
+            triplet = replace(triplet, near=near.cpu().numpy(), near_distance=distance)
+        save(self.folder, self._numbers[triplet.id], triplet)
+
+    @torch.no_grad()
+    def _near(self, x: Tensor, attacked: Tensor) -> tuple[Tensor, float] | tuple[None, None]:
+        """Of other images, the one whose distance from x is nearest to that of the attacked x, and its distance.
+
+        None where all images are the same. One pair at a time, so that the answer does not depend on a batch.
+        """
+        anchors = self.plan.metric.prepare(x[None])
+        aim = float(anchors.distances(attacked[None])[0, 0])
+        others = [y for y in self._others.to(x) if not torch.equal(y, x)]
+        if not others:
+            return None, None
+        found = [float(anchors.distances(y[None])[0, 0]) for y in others]
+        best = min(range(len(others)), key=lambda i: abs(found[i] - aim))
+        return others[best], found[best]
+
+    @cached_property
+    def _others(self) -> Images:
+        batch = self.plan.source.batch(self.plan.source.entries[:COMPARED])
+        return torch.cat((batch.reference, batch.left, batch.right))

@@ -24,7 +24,7 @@ _ACCENTS = {
     "\u0300": "\\`", "\u0301": "\\'", "\u0302": "\\^", "\u0303": "\\~", "\u0304": "\\=", "\u0306": "\\u",
     "\u0307": "\\.", "\u0308": '\\"', "\u030a": "\\r", "\u030b": "\\H", "\u030c": "\\v", "\u0327": "\\c",
 }  # fmt: skip
-_OURS = re.compile(r"(?<![\w()-])(?:eps (?P<eps>\d+(?:[./]\d+)?)|(?P<word>eps|l2|l-infinity))(?![\w(:-])")
+_OURS = re.compile(r"(?<![\w()-])(?:eps (?P<eps>\d+(?:[./]\d+)?)|(?P<word>eps|l2|l-infinity))(?![\w(-]|:\S)")
 _MATHS = {"eps": r"$\varepsilon$", "l2": r"$\ell_2$", "l-infinity": r"$\ell_\infty$"}
 _LATIN = "\u00c0-\u024f"
 BREAK = r"\allowbreak{}"
@@ -36,7 +36,7 @@ def text(value: str) -> str:
     """Words from anywhere, made harmless. A sign that the fonts lack is given by its number, as U+4E2D."""
     words = "".join(map(_sign, unicodedata.normalize("NFC", " ".join(value.split()))))
     # Two of them would become another sign; behind the end of a line these two would be its argument.
-    words = words.replace("--", "-{}-").replace("--", "-{}-").replace(",,", ",{},").replace(",,", ",{},")
+    words = re.sub(r"([-,])(?=\1)", r"\1{}", words)
     return f"{{}}{words}" if words.startswith(("[", "*")) else words
 
 

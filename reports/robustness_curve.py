@@ -1,15 +1,22 @@
 """Scores over eps: what attacks left standing, and below it what is proved."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
+
 from reports.base import Cell, Chart, Curve, Panel, report
-from reports.current import current_rows
+from reports.current import current_rows, numbered, styles
 from reports.sandwich import bounds
 from reports.wording import NORMS, eps_axis, file_stem, labels
 from results.record import Record
 from results.rows import Row, curve_rows
+from results.statistics import CONFIDENCE, proportion
+
+FEW = 8
+"""eps for which intervals at once cost less width than a band over all eps."""
 
 
 @report("robustness-curve", source="arXiv:1902.06705 asks for accuracy over the whole range of eps")
@@ -23,31 +30,26 @@ class RobustnessCurve:
         """One chart a data set that was attacked or certified; norms are never mixed."""
         dense = [row for record in records for row in curve_rows(record)]
         rows = [row for row in (*current_rows(records), *dense) if row.unit == "percent"]
-        names = labels(sorted(row.metric for row in rows))
-        stems: list[str] = []
-        charts = []
-        for data, label in labels(row.data for row in rows).items():
+        looks = styles(records)
+        charts, sets = [], labels(row.data for row in rows)
+        stems = numbered([f"robustness_curve_{file_stem(label)}" for label in sets.values()])
+        for (data, label), name in zip(sets.items(), stems, strict=True):
             mine = [row for row in rows if row.data == data]
-            drawn = (_panel(norm, label, mine, names) for norm in sorted({r.norm for r in mine if r.norm}))
+            drawn = (_panel(norm, label, mine, looks) for norm in sorted({r.norm for r in mine if r.norm}))
             # Certificates that promise nothing have no curve, and a data set may have nothing else.
             panels = tuple(panel for panel in drawn if panel.curves)
-            stem = file_stem(label)
-            stems.append(stem)
-            # Two data sets can differ in signs that no file name holds.
-            number = "" if stems.count(stem) == 1 else f"-{stems.count(stem)}"
-            name = f"robustness_curve_{stem}{number}"
             charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine, panels)))
         return [chart for chart in charts if chart.panels]
 
 
-def _panel(norm: str, data: str, rows: Sequence[Row], names: dict[str, str]) -> Panel:
+def _panel(norm: str, data: str, rows: Sequence[Row], looks: dict[str, tuple[str, int]]) -> Panel:
     curves = []
-    for style, metric in enumerate(names):
+    for metric, (name, style) in looks.items():
         mine = [row for row in rows if row.metric == metric and row.norm in (None, norm)]
         if not any(row.norm for row in mine):
             continue
         n = max(row.n for row in mine if row.norm)
-        curves += _curves([row for row in mine if row.n == n], names[metric], style)
+        curves += _curves([row for row in mine if row.n == n], name, style)
     counts = sorted({cell.n for curve in curves for _, cell in curve.points})
     size = f"n = {' to '.join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))}"
     return Panel(f"{data}, {NORMS.get(norm, norm)} ({size})", eps_axis(norm), tuple(curves))
@@ -60,7 +62,25 @@ def _curves(rows: Sequence[Row], name: str, style: int) -> list[Curve]:
     attacked = _falling([(eps, Cell.of(row)) for (_, _, _, eps), (_, row) in found if row is not None])
     proved = [(eps, Cell.of(row)) for (_, _, _, eps), (row, _) in found if row is not None]
     pairs = ((False, attacked), (True, proved))
-    return [Curve(name, is_proved, (*start, *points), style) for is_proved, points in pairs if points]
+    return [Curve(name, is_proved, banded((*start, *points)), style) for is_proved, points in pairs if points]
+
+
+def banded(points: Sequence[tuple[float, Cell]]) -> tuple[tuple[float, Cell], ...]:
+    """The same scores with intervals that all hold at once with 95 % confidence, so that the curve lies in the band.
+
+    Up to FEW eps each gets the interval of Clopper and Pearson with its share of the 5 % (Bonferroni); more eps
+    that of Dvoretzky, Kiefer and Wolfowitz, as in results/survival.py. Which one does not depend on the scores.
+    """
+    cells = [cell for _, cell in points]
+    if len(points) <= FEW:
+        level = 1 - (1 - CONFIDENCE) / len(points)
+        ends = [proportion(np.full(cell.n, cell.value / 100), "clopper-pearson", level) for cell in cells]
+        bounds_of = [(100 * end.low, 100 * end.high) for end in ends]
+    else:
+        halves = [100 * math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * cell.n)) for cell in cells]
+        bounds_of = [(max(c.value - half, 0), min(c.value + half, 100)) for c, half in zip(cells, halves, strict=True)]
+    wider = (replace(cell, low=low, high=high) for cell, (low, high) in zip(cells, bounds_of, strict=True))
+    return tuple((eps, cell) for (eps, _), cell in zip(points, wider, strict=True))
 
 
 def _falling(points: list[tuple[float, Cell]]) -> list[tuple[float, Cell]]:
@@ -70,7 +90,11 @@ def _falling(points: list[tuple[float, Cell]]) -> list[tuple[float, Cell]]:
 
 def _notes(rows: Sequence[Row], panels: Sequence[Panel]) -> tuple[str, ...]:
     methods = sorted({labels([r.method])[r.method] for r in rows if r.kind == "attack" and r.method})
-    bands = "Bands: 95 % intervals." if all(panel.banded for panel in panels) else "95 % intervals are in the tables."
+    bands = (
+        "Bands: 95 % for whole curves."
+        if all(panel.banded for panel in panels)
+        else "95 % intervals are in the tables."
+    )
     notes = [f"{bands} Grey line: 50 %, the score of a coin."]
     if methods:
         notes.insert(0, f"Solid: after the strongest attack on each metric, of {', '.join(methods)}.")

@@ -19,7 +19,7 @@ _LOOKED_AT = 200
 """Saved triplets of a run that are read, at most."""
 _FACTORS = (1, 2, 5, 10, 20, 50, 100, 200)
 _BRIGHT = 0.45
-_COLUMNS = ("original x", "attacked x + delta", "delta, amplified", "another image")
+_COLUMNS = ("original x", "attacked x + delta", "delta, amplified", "another image y")
 _SAME = 0.01
 """Largest part of eps by which a saved change may differ in norm from the one that was judged."""
 
@@ -67,7 +67,8 @@ def _delta(one: SavedTriplet, eps: float) -> np.ndarray:
 
 def _names(record: Record) -> list[str]:
     spec = record.spec
-    return [labels([spec[key]])[spec[key]] for key in ("metric", "data", "attack")]
+    metric, data = (labels([spec[key]])[spec[key]] for key in ("metric", "data"))
+    return [metric, data, str(spec["attack"]).partition("(")[0]]
 
 
 def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name: str) -> Sheet:
@@ -75,8 +76,8 @@ def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name
     norm, eps = record.spec["norm"], max(record.spec["eps"])
     notes = (
         f"d: distance by {metric}. After {attack}, {NORMS.get(norm, norm)} eps {eps_text(eps)}; flipped answers first. "
-        "In the differences grey is no change. Right: of the two images that people compared with x, the one whose "
-        "distance from x is nearer to d(x, x + delta).",
+        "In the differences grey is no change. Right: an image of the data set at about the same distance from x as "
+        "the attacked one, the nearest of a few.",
     )
     rows = tuple(_row(one, sample, norm) for one, sample in lines)
     return Sheet(f"{metric} on {data}, before and after {attack}", name, _COLUMNS, rows, notes)
@@ -84,25 +85,15 @@ def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name
 
 def _row(one: SavedTriplet, sample: pd.Series, norm: str) -> tuple[Picture | None, ...]:
     delta, moved = _delta(one, float(sample["eps"])), float(sample["d_self"])
-    peak = float(np.abs(delta).max())
     factor = max((f for f in _FACTORS if f * float(np.quantile(np.abs(delta), 0.999)) <= _BRIGHT), default=1)
-    size = f"|delta| = {float(sample['size']):.3g} ({NORMS.get(norm, norm)}), largest {peak:.2g}, x {factor}"
+    size = f"|delta| = {float(sample['size']):.3g} ({NORMS.get(norm, norm)}), x {factor}"
     flip = "; answer flipped" if sample["correct"] and not sample["robust"] else ""
     return (
         Picture(_pixels(one.original), f"{one.moved} of {one.id}"[:60]),
         Picture(_pixels(one.original + delta), f"d(x, x + delta) = {moved:.3g}{flip}"),
         Picture(_pixels(0.5 + factor * delta), size),
-        _other(one, sample, moved),
+        Picture(_pixels(one.near), f"d(x, y) = {one.near_distance:.3g}") if one.near is not None else None,
     )
-
-
-def _other(one: SavedTriplet, sample: pd.Series, moved: float) -> Picture | None:
-    """The image of the triplet at the distance nearest to that of the attacked one; none where another one moves."""
-    if one.moved != "reference":
-        return None
-    there = [(float(sample["d0"]), "left", one.left), (float(sample["d1"]), "right", one.right)]
-    distance, side, image = min(there, key=lambda item: abs(item[0] - moved))
-    return Picture(_pixels(image), f"{side}: d(x, y) = {distance:.3g}")
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

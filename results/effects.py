@@ -39,21 +39,21 @@ def cliffs_delta(first: np.ndarray, second: np.ndarray) -> Estimate:
     smaller set gives m pairs without common members, all of one sign, and Clopper and Pearson's interval
     of m out of m holds. `n` counts both sets.
 
-    Raises ValueError for fewer than two distances in a set.
+    Raises ValueError for fewer than two distances in a set, and where all are equal.
     """
     from statsmodels.stats.nonparametric import rank_compare_2indep
 
     sizes = len(first), len(second)
     if min(sizes) < 2:
         raise ValueError(f"Cliff's delta needs at least two distances in each set, got {sizes[0]} and {sizes[1]}")
-    if np.min(first) > np.max(second) or np.max(first) < np.min(second):
-        larger = np.min(first) > np.max(second)
-        share = proportion(np.full(min(sizes), float(larger)), "clopper-pearson")
-        low, high = share.low, share.high
-    elif np.ptp(np.concatenate([first, second])) == 0:
-        return Estimate(0.0, 0.0, 0.0, sum(sizes))
+    if np.ptp(np.concatenate([first, second])) == 0:
+        raise ValueError("Cliff's delta has no interval where all distances are equal")
+    above, below = np.min(first) > np.max(second), np.max(first) < np.min(second)
+    if above or below:
+        share = proportion(np.full(min(sizes), float(above)), "clopper-pearson")
+        larger, low, high = share.value, share.low, share.high
     else:
         found = rank_compare_2indep(first, second)
-        low, high = found.conf_int(alpha=1 - CONFIDENCE)
-        share = Estimate(float(found.prob1), float(low), float(high), sum(sizes))
-    return Estimate(2 * share.value - 1, max(-1.0, float(2 * low - 1)), min(1.0, float(2 * high - 1)), sum(sizes))
+        larger, (low, high) = found.prob1, found.conf_int(alpha=1 - CONFIDENCE)
+    value, low, high = (min(1.0, max(-1.0, float(2 * end - 1))) for end in (larger, low, high))
+    return Estimate(value, low, high, sum(sizes))

@@ -22,7 +22,7 @@ MAX_SIDE = 1024
 MAX_EPS = 64
 
 _CLEAN = ("reference", "left", "right")
-_MAX_BYTES = 4 * 3 * MAX_SIDE**2 * (MAX_EPS + len(_CLEAN)) + 2**20
+_MAX_BYTES = 4 * 3 * MAX_SIDE**2 * (MAX_EPS + len(_CLEAN) + 1) + 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class SavedTriplet:
     right: np.ndarray
     adversarial: np.ndarray
     moved: str = "reference"
+    near: np.ndarray | None = None
+    """Another image y, for comparison: d(x, y) is about what the attack at the largest eps made of d(x, x + delta)."""
+    near_distance: float | None = None
+    """That d(x, y), x the image that moved."""
 
     @property
     def original(self) -> np.ndarray:
@@ -52,8 +56,10 @@ def save(folder: Path, index: int, triplet: SavedTriplet) -> Path:
 
     Raises ValueError for arrays that `saved` would refuse, and UserError where the folder cannot be written to.
     """
-    arrays = {name: getattr(triplet, name) for name in (*_CLEAN, "adversarial")}
+    there = {name: getattr(triplet, name) for name in (*_CLEAN, "adversarial", "near")}
+    arrays = {name: array for name, array in there.items() if array is not None}
     words = {"id": triplet.id, "eps": json.dumps(triplet.eps), "moved": triplet.moved}
+    words["near_distance"] = json.dumps(triplet.near_distance)
     if not 0 <= index < MOST:
         raise ValueError(f"a run keeps the images of at most {MOST} triplets, got number {index}")
     if wrong := _wrong_shape({name: array.shape for name, array in arrays.items()}, len(triplet.eps)):
@@ -104,6 +110,9 @@ def _checked(path: Path, file: safe_open) -> SavedTriplet:
     eps = json.loads(words["eps"])
     if not isinstance(eps, list) or not all(type(value) in (int, float) for value in eps):
         raise _damaged(path, "its eps should be a list of numbers")
+    distance = json.loads(words.get("near_distance", "null"))
+    if type(distance) not in (float, type(None)) or (distance is None) != ("near" not in file.keys()):  # noqa: SIM118
+        raise _damaged(path, "it should hold the image near and its distance, a number, or neither")
     if words.get("moved") not in _CLEAN:
         raise _damaged(path, f"moved should be one of {', '.join(_CLEAN)}")
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no dict
@@ -114,20 +123,20 @@ def _checked(path: Path, file: safe_open) -> SavedTriplet:
     arrays = {name: file.get_tensor(name) for name in slices}
     if not all(((array >= 0) & (array <= 1)).all() for array in arrays.values()):
         raise _damaged(path, "its values should lie in [0, 1]")
-    return SavedTriplet(words["id"], tuple(map(float, eps)), **arrays, moved=words["moved"])
+    return SavedTriplet(words["id"], tuple(map(float, eps)), **arrays, moved=words["moved"], near_distance=distance)
 
 
 def _wrong_shape(shapes: dict[str, tuple[int, ...]], count: int) -> str:
     """What is wrong with these arrays, in words; '' where nothing is."""
-    if set(shapes) != {*_CLEAN, "adversarial"}:
+    if set(shapes) - {"near"} != {*_CLEAN, "adversarial"}:
         return f"it should hold {', '.join(_CLEAN)} and adversarial, it holds {', '.join(sorted(shapes))}"
     image = shapes["reference"]
     if len(image) != 3 or image[0] != 3 or not all(1 <= side <= MAX_SIDE for side in image[1:]):
         return f"an image should be 3 x h x w with sides up to {MAX_SIDE}, got {image}"
     if not 1 <= count <= MAX_EPS or shapes["adversarial"] != (count, *image):
         return f"adversarial should be {(count, *image)} for 1 to {MAX_EPS} eps, got {shapes['adversarial']}"
-    if any(shapes[name] != image for name in _CLEAN):
-        return "reference, left and right should have one shape"
+    if any(shapes.get(name, image) != image for name in (*_CLEAN, "near")):
+        return "reference, left, right and near should have one shape"
     return ""
 
 

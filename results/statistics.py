@@ -88,8 +88,8 @@ def score(values: np.ndarray, references: Sequence[str]) -> Estimate:
 def independent(references: Sequence[str]) -> float:
     """How many independent triplets are as good as these, at worst: (sum of n_r)^2 / sum of n_r^2.
 
-    n_r is the number of triplets of a reference; at worst means that all of them fare alike (Kish, Survey Sampling, 1965,
-    with an intraclass correlation of 1). That is the number of references where all have as many, and n where
+    n_r is the number of triplets of a reference; at worst means that all of them fare alike (Kish, Survey Sampling,
+    1965, with an intraclass correlation of 1). That is the number of references where all have as many, and n where
     none repeats. Raises ValueError for no triplets.
     """
     if len(references) == 0:

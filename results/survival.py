@@ -49,7 +49,7 @@ def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
     _check(record, proved)
     samples = _last(record)
     count = independent(references(record, samples["id"]).tolist())
-    if not (proved or record.facts.get("minimal")):
+    if not (proved or _looks_for_smallest(record)):
         eps, credits = _credits(record)
         level = 1 - (1 - CONFIDENCE) / len(eps)
         ends = [proportion(column, "clopper-pearson", level, count) for column in credits.T]
@@ -75,7 +75,7 @@ def areas(record: Record, proved: bool = False) -> np.ndarray:
 
     _check(record, proved)
     largest = max(record.spec["eps"])
-    if not (proved or record.facts.get("minimal")):
+    if not (proved or _looks_for_smallest(record)):
         eps, credits = _credits(record)
         return np.asarray(trapezoid(credits, eps, axis=1) / largest)
     norms = certified_radii(record) if proved else minimal_norms(record)
@@ -99,8 +99,8 @@ def minimal_norms(record: Record) -> np.ndarray:
     stop at the first one within eps. Raises ValueError for any other run.
     """
     _check(record, proved=False)
-    if not record.facts.get("minimal"):
-        raise ValueError(f"{record.spec['attack']} does not look for the smallest flip, so it has no minimal norms")
+    if not _looks_for_smallest(record):
+        raise ValueError(f"{record.spec['attack']} did not look for the smallest flip, so it has no minimal norms")
     last = _last(record)
     # Floating point may put a flip at the largest eps a hair above it.
     size = np.minimum(last["size"].to_numpy(), max(record.spec["eps"]))
@@ -133,12 +133,18 @@ def median_norm(norms: np.ndarray) -> Estimate:
 
 def _check(record: Record, proved: bool) -> None:
     spec = record.spec
-    if not spec["eps"]:
-        raise ValueError(f"the run {record.run} has no eps, so it has no curve over them")
+    if not spec["eps"] or min(spec["eps"]) <= 0:
+        raise ValueError(f"the run {record.run} has no positive eps, so it has no curve over them")
     if not spec["certifier" if proved else "attack"]:
         raise ValueError(f"the run {record.run} has no {'certificates' if proved else 'attack'}")
     if not proved and record.facts.get("unit") == "distance":
         raise ValueError(f"the run {record.run} moved distances, which are no scores")
+
+
+def _looks_for_smallest(record: Record) -> bool:
+    """Other threats and the paper's protocol attack every eps by itself, whatever the attack."""
+    usual = record.spec.get("move", "reference") == "reference" and record.spec.get("protocol", "ours") == "ours"
+    return bool(record.facts.get("minimal")) and usual
 
 
 def _last(record: Record) -> pd.DataFrame:

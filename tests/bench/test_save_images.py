@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from core.spec import Ref
 from results.images import saved
@@ -48,6 +49,12 @@ def test_the_images_are_those_that_were_judged(with_images, data) -> None:
             assert np.linalg.norm(image - one.reference) == pytest.approx(row["size"], abs=1e-5)
             assert np.linalg.norm(image - one.left) == pytest.approx(row["d0_adv"], rel=1e-4)
             assert np.linalg.norm(image - one.right) == pytest.approx(row["d1_adv"], rel=1e-4)
+        moved = rows.loc[(one.id, 4.0), "d_self"]
+        others = torch.cat((batch.reference, batch.left, batch.right)).double() - torch.from_numpy(one.reference)
+        distances = others.flatten(1).norm(dim=1).numpy()
+        nearest = min((d for d in distances if d > 0), key=lambda d: abs(d - moved))
+        assert one.near_distance == pytest.approx(nearest, rel=1e-5)
+        assert np.linalg.norm(one.near.astype(np.float64) - one.reference) == pytest.approx(nearest, rel=1e-5)
     assert (rows["size"] > 0).any(), "nothing was attacked"
 
 

@@ -2,12 +2,15 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
+from reports.base import Cell
 from reports.drawing.curves import spread
 from reports.figures import save
-from reports.robustness_curve import RobustnessCurve
+from reports.robustness_curve import RobustnessCurve, banded
 
 
 def test_curves_start_at_the_natural_score_and_never_rise(four_metrics) -> None:
@@ -45,7 +48,7 @@ def test_unsound_certificates_are_not_drawn(make_record) -> None:
 def test_bands_of_many_metrics_are_left_to_the_tables(make_record, monkeypatch, tmp_path) -> None:
     drawn: list[object] = []
     monkeypatch.setattr("matplotlib.axes.Axes.fill_between", lambda axis, *rest, **style: drawn.append(rest))
-    for n, bands, note in ((4, True, "Bands: 95 % intervals."), (5, False, "95 % intervals are in the tables.")):
+    for n, bands, note in ((4, True, "Bands: 95 % for whole curves."), (5, False, "95 % intervals are in the tables.")):
         records = [make_record(name, run=name * 12) for name in "abcde"[:n]]
         (chart,) = RobustnessCurve()(records)
         save(chart, tmp_path / "a.png", "png")
@@ -82,3 +85,21 @@ def test_labels_keep_their_distance_and_their_order(values: list[float]) -> None
 
 def test_labels_with_room_stay_where_they_are() -> None:
     assert spread([10, 90, 50], 5) == [10, 90, 50]
+
+
+def test_bands_hold_for_all_eps_of_a_curve_at_once() -> None:
+    """Five eps: each interval has 99 %; those of n = 10 and 5 by Clopper and Pearson's beta quantiles."""
+    points = [(float(eps), Cell(50.0, 0, 0, 10)) for eps in range(5)]
+    for _, cell in banded(points):
+        assert cell.low == pytest.approx(100 * stats.beta.ppf(0.005, 5, 6))
+        assert cell.high == pytest.approx(100 * stats.beta.ppf(0.995, 6, 5))
+        assert (cell.value, cell.n) == (50, 10)
+
+
+def test_many_eps_have_the_band_of_a_survival_curve() -> None:
+    """sqrt(ln(40) / (2 n)), which is 4.29 points for n = 1000."""
+    points = [(float(eps), Cell(98.0 - 2 * eps, 0, 0, 1000)) for eps in range(9)]
+    found = banded(points)
+    assert [round(cell.value - cell.low, 2) for _, cell in found] == [4.29] * 9
+    assert [cell.high for _, cell in found[:2]] == [100, 100]
+    assert found[4][1].high == pytest.approx(94.2947, abs=1e-3)

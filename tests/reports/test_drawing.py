@@ -1,5 +1,7 @@
 """What is on the paper: positions and numbers of what was drawn, not pixels."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -97,4 +99,4 @@ def test_names_that_look_like_formulas_are_drawn_as_words(tmp_path) -> None:
 
 def test_shades_of_bars_differ_in_grey() -> None:
     grey = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in ramp(4)]
-    assert all(a - b > 0.08 for a, b in zip(grey, grey[1:], strict=False))
+    assert all(a - b > 0.08 for a, b in pairwise(grey))

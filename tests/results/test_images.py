@@ -1,6 +1,7 @@
 """Saved images: they come back as they were, and a file is not believed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def triplet(name: str = "a", moved: str = "reference", eps: tuple[float, ...] = 
 
 
 def test_images_come_back_bit_for_bit_in_the_order_of_the_run(tmp_path) -> None:
-    wanted = {2: triplet("c"), 0: triplet("a/../b", moved="left"), 10: triplet("z", eps=(36 / 255,))}
+    compared = replace(triplet("c"), near=triplet("d").left, near_distance=0.25)
+    wanted = {2: compared, 0: triplet("a/../b", moved="left"), 10: triplet("z", eps=(36 / 255,))}
     for number, one in wanted.items():
         save(tmp_path / RUN, number, one)
     found = list(saved(tmp_path, RUN))
@@ -30,6 +32,8 @@ def test_images_come_back_bit_for_bit_in_the_order_of_the_run(tmp_path) -> None:
         for name in ("reference", "left", "right", "adversarial"):
             assert getattr(one, name).dtype == np.float32
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (found[0].near, found[0].near_distance, found[1].near_distance) == (None, None, 0.25)
+    np.testing.assert_array_equal(found[1].near, compared.near)
     np.testing.assert_array_equal(found[0].original, wanted[0].left)
     np.testing.assert_array_equal(found[1].original, wanted[2].reference)
 
@@ -66,6 +70,9 @@ WIDE = np.zeros((3, 1, MAX_SIDE + 1), np.float32)
         ({"words": {"eps": "["}}, "damaged"),
         ({"words": {"eps": "[" * 100000}}, "damaged"),
         ({"words": {"eps": json.dumps([1.0] * 100)}}, "1 to 64 eps"),
+        ({"near": np.zeros((3, 4, 4), np.float32)}, "near and its distance"),
+        ({"words": {"near_distance": "1.5"}}, "near and its distance"),
+        ({"near": np.zeros((3, 4, 5), np.float32), "words": {"near_distance": "1.5"}}, "one shape"),
         ({"words": {"moved": "folder"}}, "moved should be one of reference, left, right"),
     ],
 )

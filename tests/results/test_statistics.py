@@ -24,6 +24,41 @@ def test_wilson_interval_is_newcombes_method_3(right: int, n: int, low: float, h
     assert (round(estimate.low, 4), round(estimate.high, 4)) == (low, high)
 
 
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        # The same table, method 5 (exact, Clopper and Pearson).
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+        (20, 20, 0.8316, 1.0),
+    ],
+)
+def test_clopper_pearson_interval_is_newcombes_method_5(right: int, n: int, low: float, high: float) -> None:
+    estimate = proportion(np.array([1.0] * right + [0.0] * (n - right)), "clopper-pearson")
+    assert (estimate.value, estimate.n) == (right / n, n)
+    assert (round(estimate.low, 4), round(estimate.high, 4)) == (low, high)
+
+
+def test_another_confidence_and_fewer_independent_answers() -> None:
+    values = np.array([1.0] * 15 + [0.0] * 5)
+    # 90 %: the ends leave a twentieth of the binomial distribution on each side.
+    wide = proportion(values, "clopper-pearson", confidence=0.9)
+    assert (stats.binom.sf(14, 20, wide.low), stats.binom.cdf(15, 20, wide.high)) == pytest.approx((0.05, 0.05))
+    fewer = proportion(values, independent=4)
+    four = proportion(np.array([1.0, 1, 1, 0]))
+    assert (fewer.low, fewer.high, fewer.n) == (four.low, four.high, 20)
+
+
+def test_an_interval_of_a_proportion_wants_credits_and_a_known_method() -> None:
+    for values in ([1.5, 0.0], [-0.1, 1.0], [np.nan, 1.0]):
+        with pytest.raises(ValueError, match="credits in"):
+            proportion(np.array(values))
+    with pytest.raises(ValueError, match="unknown interval 'exact'; known: wilson, clopper-pearson"):
+        proportion(np.ones(2), "exact")  # type: ignore[arg-type]
+
+
 def test_t_interval_by_hand_from_the_t_table() -> None:
     # Values 1..5 have mean 3, s = sqrt(2.5), t(0.975, 4) = 2.776.
     estimate = mean_estimate(np.arange(1.0, 6.0))

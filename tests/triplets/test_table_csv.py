@@ -144,3 +144,18 @@ def test_an_image_that_vanishes_after_opening_is_named_too(tmp_path, trees):
     (tmp_path / "img/1.png").unlink()
     with pytest.raises(UserError, match=r"triplets.csv row 3: expected a file at .*img/1.png"):
         source.batch(source.entries)
+
+
+def test_a_run_keeps_the_references_that_several_triplets_share(tmp_path, trees):
+    from bench.runner import repeated_references
+
+    trees.csv_tree(tmp_path, [0, 1, 1])
+    columns = ["id", "ref", "left", "right", "right_preferred"]
+    rows = [
+        ["a", "img/0.png", "img/0_left.png", "img/0_right.png", 1],
+        ["b", "img/0.png", "img/1_left.png", "img/1_right.png", 0],
+        ["c", "img/2.png", "img/2_left.png", "img/2_right.png", 1],
+    ]
+    source = csv_table(str(trees.write_csv(tmp_path / "shared.csv", columns, rows)))
+    assert repeated_references(source.entries) == {"a": "img/0.png", "b": "img/0.png"}
+    assert repeated_references(source.entries[1:]) == {}
