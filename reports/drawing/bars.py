@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from reports.base import Bars
 from reports.drawing.style import GRID, INK, SMALL, dress, ramp
 
+_HALO = [withStroke(linewidth=2, foreground="white")]
+"""Around the line of an interval, which is dark on dark bars and on white paper alike."""
 _THICK = 0.8
 """Of a group, where 1 is the distance to the next."""
 
@@ -28,7 +31,7 @@ def draw(axis: Axes, panel: Bars) -> None:
                 continue
             at = group - _THICK / 2 + (number + 0.5) * height
             axis.barh(at, cell.value, height, color=shade, linewidth=0)
-            axis.plot([cell.low, cell.high], [at, at], color=INK, linewidth=0.8, clip_on=False)
+            axis.plot([cell.low, cell.high], [at, at], color=INK, linewidth=0.8, clip_on=False, path_effects=_HALO)
             axis.text(
                 max(cell.value, cell.high) + 1, at, f"{cell.value:.1f}{cell.mark}", fontsize=SMALL - 2, color=INK,
                 va="center_baseline", parse_math=False,

@@ -53,8 +53,8 @@ def test_the_images_are_those_that_were_judged(with_images, data) -> None:
         others = torch.cat((batch.reference, batch.left, batch.right)).double() - torch.from_numpy(one.reference)
         distances = others.flatten(1).norm(dim=1).numpy()
         nearest = min((d for d in distances if d > 0), key=lambda d: abs(d - moved))
-        assert one.near_distance == pytest.approx(nearest, rel=1e-5)
-        assert np.linalg.norm(one.near.astype(np.float64) - one.reference) == pytest.approx(nearest, rel=1e-5)
+        assert one.near_distance == pytest.approx(nearest, rel=1e-3)
+        assert np.linalg.norm(one.near.astype(np.float64) - one.reference) == pytest.approx(nearest, rel=1e-3)
     assert (rows["size"] > 0).any(), "nothing was attacked"
 
 
