@@ -18,7 +18,8 @@ def _record(norms: np.ndarray, eps: list[float], minimal: bool = True, shares: f
         [
             pd.DataFrame(dict.fromkeys(COLUMNS, 0), index=range(len(norms))).assign(
                 id=[f"t{i}" for i in range(len(norms))], group="", broken_by="", eps=at, right_share=shares, d1=1.0,
-                correct=norms > 0, robust=norms > at, radius=norms, size=np.where(norms <= at, norms, at / 2),
+                correct=norms > 0, robust=norms > at, radius=norms,
+                size=np.where((norms > 0) & (norms <= at), norms, at / 2),
             )
             for at in eps
         ],
@@ -122,7 +123,7 @@ def test_minimal_norms_know_wrong_and_unreached() -> None:
     assert robustness_curve(above).score.tolist() == [1.0, 0.5]
 
 
-@pytest.mark.parametrize(("n", "rank"), [(6, 1), (9, 2), (12, 3), (15, 4), (20, 6), (25, 8)])
+@pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (13, 3), (15, 4), (20, 6), (25, 8)])
 def test_the_interval_of_the_median_has_the_tabled_ranks(n: int, rank: int) -> None:
     """Dixon and Massey, Introduction to Statistical Analysis, table A-25."""
     found = median_norm(np.random.default_rng(0).permutation(np.arange(1.0, n + 1)))
