@@ -9,7 +9,7 @@ function curves(panel) {
   return {
     series: names.map((name) => panel.curves.find((curve) => curve.name === name)),
     columns: kinds.map((proved) => (proved ? "proved" : "attacked")),
-    caption: "Scores in percent with 95 % intervals at the chosen eps.",
+    caption: "Percent at the chosen eps. Brackets: the band that holds the whole curve with 95 % confidence, wider than the intervals of the tables.",
     stops: panel.stops.map(([, text]) => `eps ${text}`),
     start: panel.stops.length - 1,
     read(stop, name) {
