@@ -11,7 +11,7 @@ from bench import options
 def report(
     to: Annotated[Path, typer.Option("--to", help="Folder to write into.")],
     runs: options.Runs = Path("runs"),
-    format: Annotated[list[str], typer.Option("--format", help="md, latex, csv; a comma list.")] = ["md"],  # noqa: B006 - typer reads the default
+    format: Annotated[list[str], typer.Option("--format", help="md, latex, html, csv; a comma list.")] = ["md"],  # noqa: B006 - typer reads the default
 ) -> None:
     """Write the report of every finished run in a folder."""
     from core.spec import split_list

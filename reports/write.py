@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
-from reports import csv_files, latex, markdown
+from reports import csv_files, html, latex, markdown
 from reports.base import Document, Format, Table, report
 from reports.current import current
 from reports.headline import opening
@@ -18,6 +18,7 @@ TITLE = "Robustness of perceptual similarity metrics"
 FORMATS: dict[str, Format] = {
     "md": markdown.files,
     "latex": latex.files,
+    "html": html.files,
     "csv": csv_files.files,
 }
 

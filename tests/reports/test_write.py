@@ -53,7 +53,7 @@ def test_nothing_to_report_says_what_to_run(four_metrics, tmp_path) -> None:
 
 
 def test_an_unknown_format_names_the_known_ones(four_metrics, tmp_path) -> None:
-    with pytest.raises(UserError, match="unknown report format pdf; known: md, latex, csv"):
+    with pytest.raises(UserError, match="unknown report format pdf; known: md, latex, html, csv"):
         write_report(four_metrics, tmp_path, ("md", "pdf"))
     assert list(tmp_path.iterdir()) == []
 
