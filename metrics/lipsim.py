@@ -53,7 +53,7 @@ class FrozenLipSim(CosineLipschitzMetric):
 @metric(
     "lipsim",
     source="arXiv:2310.18274; network and weights: this repository, docs/lipsim.md",
-    about=About(year=2023, weights_licence="Apache-2.0 (docs/lipsim.md)", side=224, parameters=4.83, gmac=0.874),
+    about=About(year=2023, weights_licence="Apache-2.0 (docs/lipsim.md)", side=224, parameters=3.51, gmac=0.234),
 )
 def lipsim(file: str = "", lift: bool = False) -> FrozenLipSim:
     """Provably robust: cosine of a 1-Lipschitz embedding. `lipsim:FILE` takes weights of your own.

@@ -24,10 +24,10 @@ SURFACE = {
     "list": {"kind", "--help"},
     "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
-        "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--kin", "--jitter", "--pool", "--steps",
-        "--lr", "--distil-loss", "--radius", "--finetune-steps", "--loss", "--finetune-radius", "--margin",
-        "--hinge-weight", "--focus", "--network", "--batch-size", "--accumulate", "--precision", "--ema", "--seed", "--device",
-        "--devices", "--nodes", "--workers", "--checkpoint-every", "--config", "--smoke", "--help",
+        "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--kin", "--jitter", "--pool",
+        "--steps", "--lr", "--distil-loss", "--radius", "--finetune-steps", "--loss", "--finetune-radius", "--margin",
+        "--hinge-weight", "--focus", "--network", "--batch-size", "--accumulate", "--precision", "--ema", "--seed",
+        "--device", "--devices", "--nodes", "--workers", "--checkpoint-every", "--config", "--smoke", "--help",
     },
     "train lpips": {
         "--data", "--to", "--net", "--tune", "--loss", "--margin", "--epochs", "--batch-size", "--lr", "--trunk-lr",
