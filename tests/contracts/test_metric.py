@@ -285,7 +285,7 @@ def test_interval_and_papers_radius_count_the_lipschitz_constant(scale: float) -
 
 
 def test_shipped_lipsim_answers_as_its_page_says() -> None:
-    """All 24 triplets that README shows, at known distances: another order of channels has others, and answers as well."""
+    """All 24 triplets that README shows, at known distances: another order of channels answers as well, from others."""
     source = triplets.build(Ref("photos")).limited(24)
     batch = source.batch(source.entries)
     with torch.no_grad():
