@@ -8,13 +8,14 @@ equal probability fails with probability at most alpha, however its scores depen
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from core.spec import Options
 from results.baseline import Baseline, Run
-from results.comparison import difference, holm, mcnemar
+from results.comparison import Paired, difference, holm, mcnemar
 from results.rows import Kind
 from results.statistics import Estimate
 
@@ -85,33 +86,45 @@ def compare(baseline: Baseline, now: Sequence[Run]) -> list[Comparison]:
             if key not in pairs or len(pairs[key].before) < len(pair.before):
                 pairs[key] = pair
     tests = [mcnemar(pair.now, pair.before) for pair in pairs.values()]
+    return [
+        Comparison(
+            **{name: getattr(pair, name) for name in ("metric", "data", "kind", "method", "norm", "eps")},
+            n=test.n,
+            before=100 * float(pair.before.mean()),
+            now=100 * float(pair.now.mean()),
+            lost=test.lost,
+            gained=test.gained,
+            drop=_in_points(pair),
+            p=p,
+            adjusted=adjusted,
+            verdict=verdict,
+        )
+        for pair, test, (p, adjusted, verdict) in zip(pairs.values(), tests, decide(tests, baseline), strict=True)
+    ]
+
+
+def decide(tests: Sequence[Paired], baseline: Baseline) -> list[tuple[float, float, Verdict]]:
+    """For each score the one-sided p-value of a drop, the same after Holm over all of them, and the verdict."""
     fell = [_one_sided(test.lost, test.gained) for test in tests]
     rose = holm([_one_sided(test.gained, test.lost) for test in tests])
-    found = []
-    for pair, test, p, adjusted, other in zip(pairs.values(), tests, fell, holm(fell), rose, strict=True):
+    found: list[tuple[float, float, Verdict]] = []
+    for test, p, worse, better in zip(tests, fell, holm(fell), rose, strict=True):
         points = 100 * (test.lost - test.gained) / test.n
-        found.append(
-            Comparison(
-                **{name: getattr(pair, name) for name in ("metric", "data", "kind", "method", "norm", "eps")},
-                n=test.n,
-                before=100 * float(pair.before.mean()),
-                now=100 * float(pair.now.mean()),
-                lost=test.lost,
-                gained=test.gained,
-                drop=_in_points(pair),
-                p=p,
-                adjusted=adjusted,
-                verdict=_verdict(points, adjusted, other, baseline, moved=test.lost + test.gained > 0),
-            )
-        )
+        if points > baseline.tolerance and worse <= baseline.alpha:
+            found.append((p, worse, "worse"))
+        elif -points > baseline.tolerance and better <= baseline.alpha:
+            found.append((p, worse, "better"))
+        else:
+            found.append((p, worse, "changed" if test.lost + test.gained else "same"))
     return found
 
 
+@cache
 def _one_sided(lost: int, gained: int) -> float:
     """P(at least this many of the triplets that moved are lost, if each is with probability 1/2)."""
-    from scipy.stats import binomtest
+    from scipy.stats import binom
 
-    return float(binomtest(lost, lost + gained, 0.5, "greater").pvalue) if lost + gained else 1.0
+    return float(binom.sf(lost - 1, lost + gained, 0.5)) if lost else 1.0
 
 
 def _in_points(pair: _Pair) -> Estimate:
@@ -120,14 +133,6 @@ def _in_points(pair: _Pair) -> Estimate:
         return difference(before, now)
     drop = float(before[0] - now[0])
     return Estimate(drop, drop, drop, 1)
-
-
-def _verdict(points: float, fell: float, rose: float, baseline: Baseline, *, moved: bool) -> Verdict:
-    if points > baseline.tolerance and fell <= baseline.alpha:
-        return "worse"
-    if -points > baseline.tolerance and rose <= baseline.alpha:
-        return "better"
-    return "changed" if moved else "same"
 
 
 def _columns(old: Run, new: Run) -> Iterator[tuple[tuple[Any, ...], _Pair]]:
