@@ -23,7 +23,8 @@ def test_the_sentence_names_metric_method_eps_and_the_drop() -> None:
     said = sentence(worst, 3)
     assert re.fullmatch(
         r"psnr on photos, certified by margin, l2 eps 2: the score fell from 100\.0 % to 25\.0 %, "
-        r"a drop of 75\.0 points \[\d+\.\d, \d+\.\d\]: 15 triplets lost and 0 gained of 20 \(exact one-sided McNemar test for a drop, "
+        r"a drop of 75\.0 points \[\d+\.\d, \d+\.\d\]: 15 triplets lost and 0 gained of 20 "
+        r"\(exact one-sided McNemar test for a drop, "
         r"p = 3\.1e-05, 9\.2e-05 after Holm over 3 scores\)\.",
         said,
     ), said
