@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_type_hints
 
 from core.errors import UserError
 from core.files import write_atomically
@@ -18,6 +18,7 @@ SCHEMA = 1
 TOLERANCE = 2.0
 ALPHA = 0.05
 AUDIT_IMAGES = 2
+_KINDS = {"attack": str | None, "certifier": str | None, **get_type_hints(Options)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +135,11 @@ def _run(path: Path, content: object) -> Run:
     spec, outcomes = content["spec"], content["outcomes"]
     _want(path, spec, {"metric": str, "data": str, "norm": str, "goal": str, "eps": list, "seed": int})
     _want(path, spec, {"arguments": dict, "fingerprints": dict})
-    absent = sorted({"attack", "certifier", *Options().options()} - set(spec))
-    if absent or not all(isinstance(spec[key], str | None) for key in ("attack", "certifier")):
-        raise _damaged(path, f"a spec should say {', '.join(absent) or 'attack and certifier by name or null'}")
+    for key, kind in _KINDS.items():
+        if key not in spec or not isinstance(spec[key], kind):
+            raise _damaged(path, f"a spec should say {key!r}, got {spec.get(key)!r:.60}")
+    if spec["attack"] is None and spec["certifier"] is None:
+        raise _damaged(path, f"the run of {spec['metric']!r:.60} has neither attack nor certifier")
     if not all(
         str(spec[key]).isprintable() for key in ("metric", "data", "attack", "certifier", "norm", *Options().options())
     ):
