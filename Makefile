@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check audit docs bench strength clean
+.PHONY: demo test check audit gate docs bench strength clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ check: $(VENV)/.tested ## format, lint, types, layers
 
 audit: $(VENV)/.installed ## search for a pair of images that the shipped lipsim moves faster than was proved
 	$(BIN)/bench audit --metric lipsim --data photos --limit 3
+
+gate: $(VENV)/.installed ## the shipped lipsim, psnr and ssim beside their baseline, in less than 4 minutes
+	$(BIN)/bench check --baseline results/baselines/default.json
 
 build/docs-venv/.installed: docs/requirements.txt
 	$(PYTHON) -m venv build/docs-venv

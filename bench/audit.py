@@ -1,12 +1,17 @@
 """`bench audit`: is the Lipschitz constant that proofs rest on ever exceeded?"""
 
 import json as json_module
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench import options
 from bench.options import Device
+
+if TYPE_CHECKING:
+    from certifiers.audit import Audit
+    from metrics.base import EmbeddingMetric
+    from triplets.base import TripletSource
 
 
 def audit(
@@ -20,9 +25,7 @@ def audit(
     """Measure how fast an embedding moves, beside what is proved; exit status 1 where it moves faster."""
     import torch
 
-    from certifiers.audit import audit as search
     from core.errors import UserError
-    from core.noise import Noise
     from core.spec import Ref
     from metrics.base import EmbeddingMetric
     from metrics.base import metric as registry
@@ -33,10 +36,7 @@ def audit(
     if not isinstance(built, EmbeddingMetric):
         raise UserError(f"{metric} has no embedding to audit; try --metric lipsim")
     source = triplets.build(Ref.parse(data)).limited(limit)
-    found = []
-    for start in range(0, len(source), _BATCH):
-        batch = source.batch(source.entries[start : start + _BATCH]).to(where)
-        found.append(search(built, batch.reference, Noise.make(seed, batch.ids)))
+    found = searched(built, source, seed, where)
     bound = found[0].bound
     refuted = any(one.refuted for one in found)
     result = {
@@ -62,6 +62,18 @@ def audit(
             print("The bound is exceeded, so no certificate of this metric holds.")
     if refuted:
         raise typer.Exit(1)
+
+
+def searched(metric: "EmbeddingMetric", source: "TripletSource", seed: int, device: str) -> list["Audit"]:
+    """What an audit finds from every reference image of a source, in batches."""
+    from certifiers.audit import audit as search
+    from core.noise import Noise
+
+    found = []
+    for start in range(0, len(source), _BATCH):
+        batch = source.batch(source.entries[start : start + _BATCH]).to(device)
+        found.append(search(metric, batch.reference, Noise.make(seed, batch.ids)))
+    return found
 
 
 _BATCH = 4

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bench import audit, certify, data, distance, listing, report, run, train
+from bench import audit, certify, check, data, distance, listing, report, run, train
 from bench.evaluate import UnsoundError
 from core.errors import UserError
 
@@ -19,6 +19,7 @@ app.command("run")(run.run)
 app.command("certify")(certify.certify)
 app.command("audit")(audit.audit)
 app.command("distance")(distance.distance)
+app.command("check")(check.check)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.add_typer(train.app, name="train")

@@ -43,8 +43,9 @@ class Clean:
 class UnsoundError(Exception):
     """A flip inside a radius that was called sound: a proof or its code is wrong."""
 
-    def __init__(self, message: str, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, message: str, metric: str, tensors: dict[str, Tensor]) -> None:
         super().__init__(message)
+        self.metric = metric
         self.tensors = tensors
 
 
@@ -205,5 +206,6 @@ def _refuse_unsound(plan: Plan, batch: Triplets, clean: Clean, task: Task, outco
     raise UnsoundError(
         f"{plan.spec.metric}: triplet {batch.ids[i]!r} was flipped at {plan.spec.norm} {outcome.size[i]:.6g}, inside "
         f"its certified radius {clean.radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
+        str(plan.spec.metric),
         {name: image[i].cpu().contiguous() for name, image in images.items()},
     )

@@ -1,5 +1,6 @@
 """Runs one after the other in this process."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.checks import Request
 from bench.output import as_json, console, explain, footnotes, print_tables
-from bench.plan import make_plans
+from bench.plan import Plan, make_plans
 from bench.runner import run
 from results.record import Record
 from results.rows import table_rows
@@ -16,23 +17,7 @@ from results.store import RunStore
 
 def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:
     """Plan, run and print. Progress goes to standard error, the result to standard output."""
-    errors = Console(stderr=True, markup=False)
-    plans = make_plans(request)
-    store = RunStore(runs)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    records = []
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
-        for plan in plans:
-            task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
-            try:
-                record = run(
-                    plan, store, device=request.device, batch_size=batch_size, images=request.save_images,
-                    progress=progress, task=task,
-                )  # fmt: skip
-            except KeyboardInterrupt:
-                errors.print("stopped; the same command goes on from here")
-                raise
-            records.append(record)
+    records = run_plans(make_plans(request), runs, batch_size, request.device, request.save_images)
     rows = table_rows(records)
     if as_json_object:
         print(as_json(rows))
@@ -42,4 +27,24 @@ def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_obj
     for sentence in (*explain(rows), *footnotes(rows)):
         output.print(sentence)
     output.print(f"Next: bench report --runs {runs} --to report, for tables, curves and every method's details.")
+    return records
+
+
+def run_plans(plans: Sequence[Plan], runs: Path, batch_size: int | None, device: str, images: int = 0) -> list[Record]:
+    """The records of some plans, with progress on standard error; the images of so many triplets stay with each."""
+    errors = Console(stderr=True, markup=False)
+    store = RunStore(runs)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    records = []
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
+        for plan in plans:
+            task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
+            try:
+                record = run(
+                    plan, store, device=device, batch_size=batch_size, images=images, progress=progress, task=task
+                )
+            except KeyboardInterrupt:
+                errors.print("stopped; the same command goes on from here")
+                raise
+            records.append(record)
     return records

@@ -19,6 +19,9 @@ SURFACE = {
         "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
+    "check": {
+        "--baseline", "--metric", "--runs", "--update", "--reason", "--junit", "--summary", "--device", "--help",
+    },
     "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
     "list": {"kind", "--help"},

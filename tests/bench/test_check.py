@@ -1,0 +1,240 @@
+"""The gate from the command line: what passes, what fails and what it says, and what may be written."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.matrix import plans_of, rerun
+from results.baseline import Baseline, read, write
+from results.gate import compare
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = ROOT / "results" / "baselines" / "default.json"
+
+NET = """
+import torch
+from metrics.base import CosineLipschitzMetric
+
+
+class Net(CosineLipschitzMetric):
+    factor = {factor}
+    sign = {sign}
+
+    def embed(self, x):
+        g = torch.nn.functional.avg_pool2d(x - 0.5, 14).flatten(1) * 14
+        return self.factor * (g if self.sign > 0 else g[:, :3])
+
+    def double(self):
+        return self
+"""
+
+
+def check(*words: object) -> tuple[int, str]:
+    """Exit status and standard output of `bench check`."""
+    result = CliRunner().invoke(app, ["check", *map(str, words)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+@pytest.fixture(autouse=True)
+def no_github_job(monkeypatch):
+    """The tests may themselves run in a job."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+def net(folder: Path, factor: float = 1.0, sign: int = 1) -> str:
+    """A metric of one's own whose constant is 1: averages over blocks of 14 x 14; or blind to all but three of them."""
+    file = folder / "net.py"
+    file.write_text(NET.format(factor=factor, sign=sign))
+    return f"py:{file}:Net"
+
+
+@pytest.fixture
+def gate(bench, many, tmp_path) -> Path:
+    """A baseline of that metric on 34 triplets, certified, and of its attacked answers on 8 of them."""
+    name, runs = net(tmp_path), tmp_path / "runs"
+    bench("certify", "--metric", name, "--eps", "2,8", "--data", many, "--runs", runs)
+    words = ("--attack", "l2-apgd-ce(steps=3)", "--eps", "2,8", "--limit", 8, "--no-skip-certified")
+    bench("run", "--metric", name, *words, "--data", many, "--runs", runs)
+    file = tmp_path / "baseline.json"
+    assert check("--baseline", file, "--runs", runs, "--update", "--reason", "the first one")[0] == 0
+    return file
+
+
+def test_what_did_not_change_passes(gate, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "job.md"))
+    (tmp_path / "job.md").write_text("before\n")
+    status, said = check(
+        "--baseline", gate, "--runs", tmp_path / "runs", "--junit", tmp_path / "j.xml", "--summary", tmp_path / "s.md"
+    )
+    assert status == 0
+    assert "8 checks passed" in said
+    assert "::error" not in said
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "0"
+    assert (tmp_path / "s.md").read_text().startswith("# bench check: 8 checks passed")
+    assert (tmp_path / "job.md").read_text() == "before\n" + (tmp_path / "s.md").read_text()
+
+
+def test_a_worse_metric_fails_with_a_sentence(gate, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    net(tmp_path, sign=-1)
+    before = gate.read_bytes()
+    status, said = check("--baseline", gate, "--runs", tmp_path / "runs", "--junit", tmp_path / "j.xml")
+    assert status == 1
+    assert "certified by margin, l2 eps 2: the score fell from" in said
+    assert "triplets lost and" in said
+    assert "exact one-sided McNemar test for a drop, p = " in said
+    assert "::error title=" in said
+    assert int(ElementTree.parse(tmp_path / "j.xml").getroot().get("failures")) >= 1
+    assert gate.read_bytes() == before
+
+
+def test_a_constant_past_its_bound_fails_through_the_audit_before_anything_is_scored(gate, tmp_path):
+    """Three times as fast, so every radius is three times as large: by its scores it would be an improvement."""
+    net(tmp_path, factor=3.0)
+    known = len(list((tmp_path / "runs").iterdir()))
+    status, said = check("--baseline", gate, "--runs", tmp_path / "runs")
+    assert status == 1
+    assert "the proved bound of 1 is exceeded, so no certificate of this metric holds" in said
+    assert len(list((tmp_path / "runs").iterdir())) == known
+    assert check("--baseline", gate, "--runs", tmp_path / "runs", "--update", "--reason", "better")[0] == 1
+    assert read(gate).reason == "the first one"
+
+
+def test_a_flip_inside_a_radius_fails_with_its_sentence(gate, tmp_path, monkeypatch):
+    net(tmp_path, factor=100.0)
+    monkeypatch.setattr("bench.matrix.audited", lambda *_: [])
+    status, said = check("--baseline", gate, "--runs", tmp_path / "runs")
+    assert status == 1
+    assert "inside its certified radius" in said
+    assert "1 of 3 checks failed" in said
+
+
+def test_other_data_fails_at_once(gate, many, tmp_path):
+    content = json.loads(gate.read_text())
+    copy = tmp_path / "copy"
+    shutil.copytree(Path(many.removeprefix("csv:")).parent, copy)
+    pixels = np.asarray(Image.open(copy / "0_ref.png")).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(copy / "0_ref.png")
+    for run in content["runs"]:
+        run["spec"]["data"] = f"csv:{copy / 'data.csv'}"
+    gate.write_text(json.dumps(content))
+    status, said = check("--baseline", gate, "--runs", tmp_path / "runs")
+    assert status == 1
+    assert said.count("the SHA-256 of the data was") == 2
+    assert "Scores beside the baseline" not in said
+
+
+def test_another_specification_fails_at_once_and_is_named(gate, tmp_path):
+    content = json.loads(gate.read_text())
+    (attacked,) = (run for run in content["runs"] if run["spec"]["attack"])
+    attacked["spec"]["arguments"]["attack"]["steps"] = 5
+    gate.write_text(json.dumps(content))
+    status, said = check("--baseline", gate, "--runs", tmp_path / "runs")
+    assert status == 1
+    assert "arguments.attack.steps was 5 and is 3" in said
+    assert "SHA-256 of the data" not in said
+
+
+def test_an_update_says_why_and_the_gate_passes_again(gate, tmp_path):
+    net(tmp_path, sign=-1)
+    words = ("--baseline", gate, "--runs", tmp_path / "runs")
+    assert check(*words)[0] == 1
+    assert check(*words, "--update", "--reason", "fewer blocks, on purpose")[0] == 0
+    assert read(gate).reason == "fewer blocks, on purpose"
+    assert check(*words)[0] == 0
+    net(tmp_path)
+    status, said = check(*words)
+    assert status == 0
+    assert "better" in said
+    assert "a gain of" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--update",), "--update wants a --reason"),
+        (("--update", "--reason", " "), "--update wants a --reason"),
+        (("--update", "--reason", "a\nb"), "--reason wants one line"),
+        (("--reason", "x"), "--reason goes with --update"),
+        (("--update", "--reason", "x", "--metric", "psnr"), "leave --metric out"),
+        ((), "found no baseline"),
+        (("--update", "--reason", "x"), "found no finished run"),
+    ],
+)
+def test_wrong_words_get_a_sentence_and_nothing_is_written(bench, tmp_path, words, sentence):
+    assert sentence in bench.refusal("check", "--baseline", tmp_path / "b.json", "--runs", tmp_path / "none", *words)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_metric_that_the_baseline_lacks_is_refused(bench, gate):
+    assert "which has py:" in bench.refusal("check", "--baseline", gate, "--metric", "lipsim")
+
+
+def test_twenty_other_seeds_pass(bench, data, tmp_path):
+    """The draws of the attack change, the metric does not."""
+    runs = tmp_path / "runs"
+    bench("run", "--metric", "psnr,ssim", "--attack", "l2-pgd(steps=2)", "--eps", "1,4", "--data", data, "--runs", runs)
+    file = tmp_path / "b.json"
+    assert check("--baseline", file, "--runs", runs, "--update", "--reason", "seeds")[0] == 0
+    known = read(file)
+    for seed in range(1, 21):
+        reseeded = [replace(run, spec={**run.spec, "seed": seed}) for run in known.runs]
+        broken, now = rerun(plans_of(reseeded, None, "cpu"), runs, "cpu")
+        assert not broken
+        assert all(one.spec["seed"] == seed for one in now)
+        assert not [one for one in compare(known, now) if one.verdict == "worse"]
+
+
+def test_the_shipped_baseline_is_of_what_ships():
+    """Its matrix, its data, and certified scores of 200 triplets or more; its weights are those of the last update."""
+    known = read(DEFAULT)
+    assert {run.spec["metric"] for run in known.runs} == {"lipsim", "psnr", "ssim"}
+    assert {run.spec["data"] for run in known.runs} == {"photos"}
+    proved = [run for run in known.runs if run.spec["attack"] is None]
+    assert {run.spec["metric"] for run in proved} == {"lipsim", "psnr"}
+    assert all(len(run.outcomes) >= 200 for run in proved)
+    attacked = [run for run in known.runs if run.spec["attack"]]
+    assert {run.spec["metric"] for run in attacked} == {"lipsim", "psnr", "ssim"}
+    assert all(len(run.outcomes) >= 24 and not run.spec["skip_certified"] for run in attacked)
+
+
+def shuffled(path: Path, share: float = 0.05) -> None:
+    """The shipped weights with a share of the values of each tensor in another order."""
+    rng = np.random.default_rng(0)
+    with safe_open(ROOT / "metrics" / "weights" / "lipsim.safetensors", "np") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118 - not a dict
+    for values in (tensor.reshape(-1) for tensor in tensors.values()):
+        at = rng.choice(values.size, min(values.size, max(2, round(share * values.size))), replace=False)
+        values[at] = values[rng.permutation(at)]
+    save_file(tensors, path, header)
+
+
+def test_a_lipsim_with_shuffled_weights_fails(tmp_path):
+    """On all certified triplets of the shipped baseline, which is where the power comes from."""
+    known = read(DEFAULT)
+    proved = tuple(run for run in known.runs if run.spec["metric"] == "lipsim" and run.spec["attack"] is None)
+    file = tmp_path / "b.json"
+    write(Baseline(updated=known.updated, reason=known.reason, runs=proved, audit_images=1), file)
+    shuffled(tmp_path / "shuffled.safetensors")
+    words = ("--metric", f"lipsim:{tmp_path / 'shuffled.safetensors'}", "--runs", tmp_path / "runs")
+    status, said = check("--baseline", file, *words)
+    assert status == 1
+    assert "lipsim:shuffled.safetensors on photos, certified by margin, l2 eps" in said
+    assert "a drop of" in said
+    assert "the proved bound of 1 holds" in said

@@ -1,0 +1,108 @@
+"""The gate's decision: known p-values, Holm over the matrix, the tolerance, and one-sidedness."""
+
+from bisect import bisect_left
+from dataclasses import replace
+from math import comb
+
+import pytest
+from baselines import baseline, run
+
+from results.baseline import Baseline
+from results.comparison import Paired
+from results.gate import compare, decide
+
+EMPTY = Baseline(updated="2026-01-01", reason="test", runs=())
+
+
+def counts(lost: int, gained: int, n: int = 100) -> Paired:
+    return Paired(n=n, gained=gained, lost=lost, exact=1.0, corrected=1.0)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"),
+    [
+        (0, 0, 1.0),
+        (5, 0, 1 / 32),
+        (0, 5, 1.0),
+        (10, 2, (1 + 12 + 66) / 4096),  # P(Bin(12, 1/2) >= 10)
+        (7, 7, 0.5 + 3432 / 2**15),  # 1/2 and half of the middle of Bin(14, 1/2)
+    ],
+)
+def test_the_p_value_is_the_upper_tail_of_the_binomial(lost: int, gained: int, p: float) -> None:
+    ((found, adjusted, _),) = decide([counts(lost, gained)], EMPTY)
+    assert found == pytest.approx(p, rel=1e-12)
+    assert adjusted == pytest.approx(p, rel=1e-12)
+
+
+def test_holm_makes_one_score_of_many_less_surprising() -> None:
+    """6 lost of 6: p = 1/64 fails alone, 4/64 among four does not."""
+    assert decide([counts(6, 0)], EMPTY)[0][2] == "worse"
+    _, adjusted, verdict = decide([counts(6, 0), *[counts(0, 0)] * 3], EMPTY)[0]
+    assert adjusted == pytest.approx(4 / 64)
+    assert verdict == "changed"
+
+
+def test_a_drop_within_the_tolerance_passes_however_sure_it_is() -> None:
+    """20 of 1000 lost are 2 points and p = 1e-6; 21 are more than 2 points."""
+    assert decide([counts(20, 0, 1000)], EMPTY)[0][2] == "changed"
+    assert decide([counts(21, 0, 1000)], EMPTY)[0][2] == "worse"
+    assert decide([counts(20, 0, 1000)], replace(EMPTY, tolerance=1.9))[0][2] == "worse"
+
+
+def test_a_gain_is_reported_and_never_fails() -> None:
+    assert [verdict for _, _, verdict in decide([counts(0, 30), counts(1, 1), counts(0, 0)], EMPTY)] == [
+        "better", "changed", "same",
+    ]  # fmt: skip
+
+
+def test_scores_drops_and_counts_are_those_of_the_outcomes() -> None:
+    """20 triplets at two budgets: 15 fall at the larger eps, 1 rises at the smaller."""
+    before = ["1 11 -"] * 18 + ["1 00 -"] * 2
+    now = ["1 10 -"] * 15 + ["1 11 -"] * 3 + ["1 10 -"] + ["1 00 -"]
+    found = compare(baseline(run(before)), [run(now)])
+    natural, small, large = found
+    assert (natural.kind, natural.eps, natural.verdict) == ("natural", None, "same")
+    assert (small.before, small.now, small.lost, small.gained) == (90, 95, 0, 1)
+    assert (large.before, large.now, large.lost, large.gained) == (90, 15, 15, 0)
+    assert large.drop.value == pytest.approx(75)
+    assert large.drop.low < 75 < large.drop.high
+    assert large.p == pytest.approx(2.0**-15)
+    assert large.adjusted == pytest.approx(3 * 2.0**-15)
+    assert [one.verdict for one in found] == ["same", "changed", "worse"]
+
+
+def test_triplets_are_compared_by_name_and_not_by_place() -> None:
+    old, new = run(["1 11 -", "0 00 -"]), run(["1 11 -", "0 00 -"])
+    turned = replace(new, outcomes=dict(reversed(new.outcomes.items())))
+    assert {one.verdict for one in compare(baseline(old), [turned])} == {"same"}
+
+
+def test_a_score_that_two_runs_have_is_tested_once_on_more_triplets() -> None:
+    few, many = run(["1 11 11"] * 3, attack="l2-pgd"), run(["1 11 -"] * 9)
+    found = compare(baseline(few, many), [few, many])
+    assert [(one.kind, one.n) for one in found] == [
+        ("natural", 9), ("certificate", 9), ("certificate", 9), ("attack", 3), ("attack", 3),
+    ]  # fmt: skip
+
+
+def test_options_make_another_score() -> None:
+    one, other = run(["1 11 -"] * 3), run(["1 11 -"] * 3, move="left")
+    found = compare(baseline(one, other), [one, other])
+    assert [c.method for c in found] == ["", "margin", "margin", "margin --move left", "margin --move left"]
+
+
+def test_other_triplets_or_budgets_are_refused() -> None:
+    with pytest.raises(ValueError, match="other triplets or budgets"):
+        compare(baseline(run(["1 11 -"] * 3)), [run(["1 11 -"] * 2)])
+
+
+def test_the_false_alarm_rate_is_at_most_alpha() -> None:
+    """Of 60 triplets that move each is lost by a fair coin: the rate is the tail from the first count that fails."""
+
+    def fails(lost: int) -> bool:
+        return decide([counts(lost, 60 - lost)], EMPTY)[0][2] == "worse"
+
+    least = bisect_left(range(61), True, key=fails)
+    rate = sum(comb(60, k) for k in range(least, 61)) / 2**60
+    assert rate <= 0.05
+    assert rate + comb(60, least - 1) / 2**60 > 0.05
