@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from reports.base import Block, Table
-from reports.markdown import document
+from reports import markdown
+from reports.base import Document, Table
 from reports.wording import NORMS, eps_text, labels
 from results.baseline import Baseline
 from results.gate import Comparison, Finding
@@ -58,8 +58,9 @@ def sentence(one: Comparison, tests: int) -> str:
 
 def summary(every: Sequence[Finding], comparisons: Sequence[Comparison], baseline: Baseline) -> str:
     """The page of a job in Markdown: the verdict, the sentences of what failed or improved, and the table."""
-    blocks: list[Block] = [table(comparisons, baseline)] if comparisons else []
-    return document(title(every), worth_saying(every, comparisons), blocks)
+    blocks = (table(comparisons, baseline),) if comparisons else ()
+    (page,) = markdown.files(Document(title(every), tuple(worth_saying(every, comparisons)), blocks, ())).values()
+    return page
 
 
 def worth_saying(every: Sequence[Finding], comparisons: Sequence[Comparison]) -> list[str]:
