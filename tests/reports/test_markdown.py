@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import markdown
-from reports.base import Cell, Table
+from reports.base import Cell, Number, Table
 
 PIECES = ["a", "|", "\\", "\n", "\r", "`", "<b>", "](x)", "\u2028", " "]
 HARD = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
@@ -30,7 +30,7 @@ def test_how_cells_look() -> None:
     assert markdown.cell(Cell(71.875, 59.88, 81.43, 64)) == "71.9 [59.9, 81.4]"
     assert markdown.cell(Cell(71.875, 59.88, 81.43, 64, mark="†")) == "71.9 [59.9, 81.4]†"
     assert markdown.cell(Cell(0.0123456, 0.01, 0.02, 64, unit="distance")) == "0.01235 [0.01, 0.02]"
-    assert (markdown.cell(None), markdown.cell(64), markdown.cell(3.14)) == ("-", "64", "3.1")
+    assert (markdown.cell(None), markdown.cell(64), markdown.cell(Number(3.14))) == ("-", "64", "3.1")
 
 
 def test_names_from_a_record_cannot_write_markup() -> None:
