@@ -105,7 +105,7 @@ def test_whatever_decides_the_embeddings_decides_which_are_used(bank, mosaic, mo
         place(views=Views(size=16, count=2)),
         place(views=Views(size=15, count=3)),
     ]
-    monkeypatch.setattr(module, "RECIPE", 2)
+    monkeypatch.setattr(module, "RECIPE", -1)
     others.append(place())
     assert len({first, *others}) == 7
 
