@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reports.base import Bars, Cell, Chart, report
-from reports.current import by_data, current_rows, numbered
+from reports.current import by_data, current_rows
 from reports.sandwich import bounds
-from reports.wording import NORMS, eps_text, file_stem, labels
+from reports.wording import NORMS, distinct, eps_text, file_stem, labels
 from results.record import Record
 from results.rows import Row
 
@@ -28,14 +28,14 @@ class Alignment:
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set that was attacked."""
         sets = by_data(records)
-        names = numbered([f"alignment_{file_stem(label)}" for _, label, _ in sets])
+        names = distinct([f"alignment_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
             rows = [row for row in current_rows(mine) if row.unit == "percent"]
             panels = [_panel(norm, label, rows) for norm in sorted({row.norm for row in rows if row.norm})]
             shown = tuple(panel for panel in panels if panel is not None)
             if shown:
-                charts.append(Chart(f"Alignment with people on {label}, natural and attacked", name, shown, (NOTE,)))
+                charts.append(Chart(f"2AFC score on {label}, natural and attacked", name, shown, (NOTE,)))
         return charts
 
 

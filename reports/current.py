@@ -53,10 +53,3 @@ def styles(records: Sequence[Record]) -> dict[str, tuple[str, int]]:
     """(label, number) of each metric: the same colour and marker in every picture of a report."""
     names = labels(sorted(record.spec["metric"] for record in records))
     return {metric: (label, number) for number, (metric, label) in enumerate(names.items())}
-
-
-def numbered(stems: Sequence[str]) -> list[str]:
-    """Names of files, each one different: two data sets can differ in signs that no file name holds."""
-    return [
-        stem if stems[:i].count(stem) == 0 else f"{stem}-{stems[:i].count(stem) + 1}" for i, stem in enumerate(stems)
-    ]

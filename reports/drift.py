@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from reports.base import Chart, Density, Distribution, report
-from reports.current import by_data, numbered, styles
-from reports.wording import NORMS, eps_text, file_stem, labels
+from reports.current import by_data, styles
+from reports.wording import NORMS, distinct, eps_text, file_stem, labels
 from results.record import Record
 
 MOST_BINS = 100
@@ -36,7 +36,7 @@ class Drift:
         """One chart a data set with such runs."""
         pushed = [r for r in records if r.facts.get("unit") == "distance" and r.spec.get("goal", "push") == "push"]
         looks, sets = styles(records), by_data(pushed)
-        names = numbered([f"drift_{file_stem(label)}" for _, label, _ in sets])
+        names = distinct([f"drift_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
             panels = tuple(

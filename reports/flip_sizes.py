@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reports.base import Chart, Dots, Scatter, report
-from reports.current import by_data, numbered, styles
-from reports.wording import NORMS, file_stem
+from reports.current import by_data, styles
+from reports.wording import NORMS, distinct, file_stem
 from results.record import Record
 
 NOTE = (
@@ -30,7 +30,7 @@ class FlipSizes:
         """One chart a data set with runs that have an attack and a sound certificate."""
         both = [record for record in records if _bounded(record)]
         looks, sets = styles(records), by_data(both)
-        names = numbered([f"flip_sizes_{file_stem(label)}" for _, label, _ in sets])
+        names = distinct([f"flip_sizes_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
             panels = [_panel(norm, label, looks, mine) for norm in sorted({r.spec["norm"] for r in mine})]

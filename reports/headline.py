@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.current import current_rows
+from reports.current import by_data, current_rows
 from reports.sandwich import bounds
 from reports.wording import NORMS, eps_text, labels
 from results.record import Record
@@ -22,14 +22,13 @@ def opening(records: Sequence[Record]) -> list[str]:
     rows = [row for row in current_rows(records) if row.unit == "percent"]
     names = labels(row.metric for row in rows)
     sentences = []
-    for data, label in labels(row.data for row in rows).items():
+    for data, label, _ in by_data(records):
         mine = [row for row in rows if row.data == data]
         norms = sorted({row.norm for row in mine if row.norm})
         sentences += [sentence for norm in norms if (sentence := _sentence(label, norm, mine, names))]
     norms = sorted({NORMS.get(record.spec["norm"], record.spec["norm"]) for record in records})
-    data_names = labels(record.spec["data"] for record in records)
-    notes = dict.fromkeys((r.spec["data"], r.facts["note"]) for r in records if r.facts.get("note"))
-    about = [f"{data_names[data]}: {note}." for data, note in notes]
+    notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
+    about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
     return [*sentences, *about, EPS_MEANING.format(norms=" or ".join(norms))]
 
 

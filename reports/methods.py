@@ -42,7 +42,7 @@ def _table(record: Record) -> Table:
         "limit": spec.get("limit"),
         "passes": _passes(facts),
         "seconds": facts.get("seconds"),
-        **{f"SHA-256 of {key}" if key != "torch" else "torch": value for key, value in prints.items()},
+        **{key if key == "libraries" else f"SHA-256 of {key}": value for key, value in prints.items()},
         **{key: _flat(value) for key, value in record.provenance.items() if key != "seed"},
     }
     rows = tuple((key, _number(value)) for key, value in named.items() if value not in (None, "", {}))
@@ -84,7 +84,7 @@ def _passes(facts: Mapping[str, Any]) -> str | None:
 def _flat(value: object) -> str:
     """One line for a value of record.json."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item is not None)
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, ""))
     return (
         {True: "yes", False: "no", None: "unknown"}[value] if value is None or isinstance(value, bool) else str(value)
     )

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from reports.base import Cell, Chart, Curve, Panel, report
-from reports.current import current_rows, numbered, styles
+from reports.current import by_data, current_rows, styles
 from reports.sandwich import bounds
-from reports.wording import NORMS, eps_axis, file_stem, labels
+from reports.wording import NORMS, distinct, eps_axis, file_stem, labels
 from results.record import Record
 from results.rows import Row, curve_rows
 from results.statistics import CONFIDENCE, proportion
@@ -31,9 +31,9 @@ class RobustnessCurve:
         dense = [row for record in records for row in curve_rows(record)]
         rows = [row for row in (*current_rows(records), *dense) if row.unit == "percent"]
         looks = styles(records)
-        charts, sets = [], labels(row.data for row in rows)
-        stems = numbered([f"robustness_curve_{file_stem(label)}" for label in sets.values()])
-        for (data, label), name in zip(sets.items(), stems, strict=True):
+        charts, sets = [], by_data(records)
+        stems = distinct([f"robustness_curve_{file_stem(label)}" for _, label, _ in sets])
+        for (data, label, _), name in zip(sets, stems, strict=True):
             mine = [row for row in rows if row.data == data]
             drawn = (_panel(norm, label, mine, looks) for norm in sorted({r.norm for r in mine if r.norm}))
             # Certificates that promise nothing have no curve, and a data set may have nothing else.

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from reports.base import Picture, Sheet, report
-from reports.current import newest_first, numbered
-from reports.wording import NORMS, eps_text, file_stem, labels
+from reports.current import newest_first
+from reports.wording import NORMS, distinct, eps_text, file_stem, labels
 from results.images import SavedTriplet, saved
 from results.record import Record
 
@@ -36,7 +36,7 @@ class Sheets:
         kept = [record for record in reversed(newest_first(records)) if record.folder and record.spec["attack"]]
         lines = [(record, found) for record in kept if (found := _lines(record))]
         stems = [f"sheet_{file_stem('-'.join(_names(record)))}" for record, _ in lines]
-        return [_sheet(record, found, name) for (record, found), name in zip(lines, numbered(stems), strict=True)]
+        return [_sheet(record, found, name) for (record, found), name in zip(lines, distinct(stems), strict=True)]
 
 
 def _lines(record: Record) -> list[tuple[SavedTriplet, pd.Series]]:

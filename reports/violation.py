@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reports.base import Bars, Block, Cell, Chart, Table, report
-from reports.current import by_data, numbered
-from reports.wording import eps_text, file_stem, labels
+from reports.current import by_data
+from reports.wording import distinct, eps_text, file_stem, labels
 from results.record import Record
 from results.statistics import proportion
 
@@ -32,7 +32,7 @@ class Violation:
         moved = [r for r in records if _moves_reference(r) and (r.samples["size"] > 0).any()]
         scaled = [r for r in moved if _has_zero(r)]
         sets = by_data(scaled)
-        names = numbered([f"violation_{file_stem(label)}" for _, label, _ in sets])
+        names = distinct([f"violation_{file_stem(label)}" for _, label, _ in sets])
         blocks: list[Block] = []
         for (data, label, mine), name in zip(sets, names, strict=True):
             others = sorted({r.spec["metric"] for r in moved if r.spec["data"] == data and not _has_zero(r)})
