@@ -1,5 +1,6 @@
 """Images side by side with words below them."""
 
+import re
 import textwrap
 
 from matplotlib.figure import Figure
@@ -23,9 +24,22 @@ def draw(sheet: Sheet) -> Figure:
             axis.set_axis_off()
             if picture is not None:
                 axis.imshow(picture.pixels, interpolation="nearest")
-                words = "\n".join(textwrap.wrap(picture.caption, _WORDS))
+                words = wrapped(picture.caption)
                 axis.text(0.5, -0.03, words, transform=axis.transAxes, ha="center", va="top", fontsize=SMALL - 1,
                           color=INK, parse_math=False)  # fmt: skip
     for axis, name in zip(grid[0], sheet.columns, strict=True):
         axis.set_title(name, fontsize=NORMAL, parse_math=False)
     return figure
+
+
+def wrapped(caption: str) -> str:
+    """Lines that fit below a picture; the names of files break behind an underscore rather than within a word."""
+    lines = [""]
+    for part in re.findall(r"\s*[^\s_-]*[_-]*", caption):
+        first, *more = textwrap.wrap(part, _WORDS, drop_whitespace=False) or [""]
+        if len(lines[-1]) + len(first) <= _WORDS:
+            lines[-1] += first
+        else:
+            lines.append(first)
+        lines += more
+    return "\n".join(line.strip() for line in lines if line.strip())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reports.base import Bars, Cell, Chart, Density, Distribution, Dots, Picture, Scatter, Sheet
+from reports.drawing.sheet import wrapped
 from reports.drawing.style import colour, ramp
 from reports.figures import drawn, save
 
@@ -100,3 +101,19 @@ def test_names_that_look_like_formulas_are_drawn_as_words(tmp_path) -> None:
 def test_shades_of_bars_differ_in_grey() -> None:
     grey = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in ramp(4)]
     assert all(a - b > 0.08 for a, b in pairwise(grey))
+
+
+@pytest.mark.parametrize(
+    ("caption", "lines"),
+    [
+        ("d(x, y) = 0.003", ["d(x, y) = 0.003"]),
+        (
+            "reference of rotation-009-picosdeeuropa_by_aitzol_berasategi",
+            ["reference of rotation-009-", "picosdeeuropa_by_aitzol_", "berasategi"],
+        ),
+        ("y" * 31, ["y" * 30, "y"]),
+        ("", [""]),
+    ],
+)
+def test_captions_break_behind_signs_and_lose_no_letter(caption: str, lines: list[str]) -> None:
+    assert wrapped(caption).split("\n") == lines
