@@ -87,13 +87,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rounding", description=__doc__.splitlines()[0])
     parser.add_argument("--metric", default="lipsim", help="a metric with a Lipschitz constant (lipsim)")
     parser.add_argument("--data", action="append", help="triplets; repeat for more (photos)")
+    parser.add_argument(
+        "--limit", type=int, default=1000, help="at most so many triplets of each, a fixed shuffle (1000)"
+    )
     asked = parser.parse_args()
     metric = lipschitz_only(metrics.build(Ref.parse(asked.metric)), "margin")
     print("| data | n | margin off by at most | taken off a radius, at most (l2) | largest radius | smallest norm |")
     print("|---|---:|---:|---:|---:|---:|")
     for text in asked.data or ["photos"]:
         ref = Ref.parse(text)
-        worst = over(metric, triplets.build(ref))
+        worst = over(metric, triplets.build(ref).limited(asked.limit))
         figures = f"{worst.margin:.1e} | {worst.radius:.1e} | {worst.radii:.2f} | {worst.norm:.2f}"
         print(f"| {ref.name} | {worst.n} | {figures} |", flush=True)
 

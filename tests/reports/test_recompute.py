@@ -2,28 +2,16 @@
 
 import csv
 import re
-from math import sqrt
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from recomputed import credits_of, shown, wilson
 
 from reports.write import write_report
 from results.store import RunStore
 
-Z = 1.959963984540054
 EPS = (0.5, 1.0, 2.0)
-
-
-def wilson(credits: pd.Series) -> tuple[float, float, float]:
-    """Share and interval in percent, by the formula of Wilson (JASA 1927)."""
-    n, p = len(credits), credits.mean()
-    middle, half = p + Z**2 / (2 * n), Z * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return 100 * p, *(100 * (middle + sign * half) / (1 + Z**2 / n) for sign in (-1, 1))
-
-
-def _shown(credits: pd.Series) -> str:
-    return "{:.1f} [{:.1f}, {:.1f}]".format(*wilson(credits))
 
 
 @pytest.fixture(scope="module")
@@ -52,28 +40,12 @@ def runs(make_record, folder: Path) -> dict[str, pd.DataFrame]:
     return dict(zip(("lipsim", "ssim", "dists"), map(pd.read_parquet, files), strict=True))
 
 
-def _credits(samples: pd.DataFrame, stood: pd.Series) -> pd.Series:
-    """What the answers earn: the share of people who gave them (the rule of BAPPS)."""
-    return stood.map({True: 1.0, False: 0.0}) * samples["right_share"] + (~stood) * (1 - samples["right_share"])
-
-
-def _expected(samples: pd.DataFrame) -> dict[tuple[str, float | None], pd.Series]:
-    once = samples[samples["eps"] == EPS[0]]
-    natural = _credits(once, once["correct"]).where(once["d0"] != once["d1"], 0.5)
-    found: dict[tuple[str, float | None], pd.Series] = {("natural", None): natural}
-    for eps in EPS:
-        at = samples[samples["eps"] == eps]
-        found["attack", eps] = _credits(at, at["robust"])
-        found["certificate", eps] = _credits(at, at["radius"] > eps)
-    return found
-
-
 def test_rows_hold_score_and_interval_of_the_samples(runs, folder: Path) -> None:
     with (folder / "rows.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 3 * (1 + len(EPS)) + len(EPS)
     for row in rows:
-        expected = _expected(runs[row["metric"]])[row["kind"], float(row["eps"]) if row["eps"] else None]
+        expected = credits_of(runs[row["metric"]])[row["kind"], float(row["eps"]) if row["eps"] else None]
         assert [float(row[name]) for name in ("score", "low", "high")] == pytest.approx(wilson(expected), abs=1e-9)
         assert int(row["n"]) == 37
 
@@ -84,12 +56,12 @@ def test_tables_of_csv_hold_the_same(runs, folder: Path) -> None:
             lines = [line for line in csv.DictReader(stream) if line["quantity"] != "natural"]
         assert len(lines) == len(EPS) * {"attack": 3, "certificate": 1}[kind]
         for line in lines:
-            expected = _expected(runs[line["metric"]])[kind, float(line["quantity"].removeprefix("eps "))]
+            expected = credits_of(runs[line["metric"]])[kind, float(line["quantity"].removeprefix("eps "))]
             assert [float(line[name]) for name in ("value", "low", "high")] == pytest.approx(wilson(expected), abs=1e-9)
     with (folder / "tables" / "natural_photos.csv").open(newline="") as stream:
         for line in csv.DictReader(stream):
             samples = runs[line["metric"]]
-            natural = _expected(samples)["natural", None]
+            natural = credits_of(samples)["natural", None]
             group = samples["group"][: len(natural)]
             mine = natural if line["quantity"] == "overall" else natural[(group == line["quantity"]).to_numpy()]
             assert float(line["value"]) == pytest.approx(100 * mine.mean())
@@ -101,8 +73,8 @@ def test_markdown_and_latex_print_the_same_digits(runs, folder: Path) -> None:
     fragment = (folder / "tables" / "attacked_l2_photos.tex").read_text()
     section = document.partition("2AFC score after l2 attacks")[2].partition("##")[0]
     for metric, samples in runs.items():
-        found = _expected(samples)
-        wanted = [_shown(found["natural", None]), *(_shown(found["attack", eps]) for eps in EPS)]
+        found = credits_of(samples)
+        wanted = [shown(found["natural", None]), *(shown(found["attack", eps]) for eps in EPS)]
         line = next(line for line in section.splitlines() if line.startswith(f"| {metric} "))
         assert re.findall(r"[\d.]+ \[[\d.]+, [\d.]+\]", line) == wanted
         line = next(line for line in fragment.splitlines() if line.startswith(f"{metric} &"))
@@ -113,7 +85,7 @@ def test_bounds_and_their_gap_are_those_of_the_samples(runs, folder: Path) -> No
     with (folder / "tables" / "bounds_l2_photos.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert len(lines) == 3 * len(EPS)
-    found = _expected(runs["lipsim"])
+    found = credits_of(runs["lipsim"])
     for line in lines:
         eps = float(line["eps"])
         attacked, proved = found["attack", eps], found["certificate", eps]
@@ -124,7 +96,7 @@ def test_bounds_and_their_gap_are_those_of_the_samples(runs, folder: Path) -> No
 def test_the_leaderboard_is_in_the_order_of_the_samples(runs, folder: Path) -> None:
     with (folder / "tables" / "leaderboard_l2_photos_37.csv").open(newline="") as stream:
         lines = [line for line in csv.DictReader(stream) if line["quantity"] == "attacked"]
-    scores = {metric: 100 * _expected(samples)["attack", 2.0].mean() for metric, samples in runs.items()}
+    scores = {metric: 100 * credits_of(samples)["attack", 2.0].mean() for metric, samples in runs.items()}
     assert [line["metric"] for line in lines] == sorted(scores, key=lambda metric: -scores[metric])
     for line in lines:
         assert float(line["value"]) == pytest.approx(scores[line["metric"]])

@@ -1,0 +1,86 @@
+"""The committed reference run: its report is what is committed, and what README says of it is what it holds."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from recomputed import credits_of, shown, wilson
+
+from reports.write import write_report
+from results.store import RunStore
+
+ROOT = Path(__file__).parents[2]
+RUNS, COMMITTED = ROOT / "results/reference", ROOT / "reports/reference"
+TEXT = {".md", ".tex"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("reference")
+    write_report(RunStore(RUNS).select(), to, ("md", "latex", "csv"))
+    return to
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, tuple[dict, dict]]:
+    """The specification and the recomputed credits of each run."""
+    found = {}
+    for folder in sorted(RUNS.iterdir()):
+        spec = json.loads((folder / "record.json").read_text())["spec"]
+        found[folder.name] = spec, credits_of(pd.read_parquet(folder / "samples.parquet"))
+    return found
+
+
+def test_the_report_of_the_run_is_the_committed_one(made: Path) -> None:
+    there = {path.relative_to(COMMITTED) for path in COMMITTED.rglob("*") if path.is_file()}
+    now = {path.relative_to(made) for path in made.rglob("*") if path.is_file() and path.suffix != ".csv"}
+    assert there == now, "run `make reference-report`"
+    for path in (path for path in there if path.suffix in TEXT):
+        assert (made / path).read_text() == (COMMITTED / path).read_text(), f"{path}: run `make reference-report`"
+
+
+def test_every_row_agrees_with_the_samples(made: Path, runs) -> None:
+    """Each score and interval of each run, by a formula of its own; none is missing."""
+    expected = {}
+    for run, (spec, found) in runs.items():
+        if spec["goal"] != "flip" or "mse" in (spec["attack"] or ""):
+            continue
+        for (kind, eps), credits in found.items():
+            if spec["attack" if kind == "attack" else "certifier"] or kind == "natural":
+                expected[run, kind, eps] = credits
+    with (made / "rows.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["unit"] == "percent"]
+    seen = {(row["run"], row["kind"], float(row["eps"]) if row["eps"] else None): row for row in rows}
+    # A score that several runs give is listed once.
+    assert set(seen) <= set(expected)
+    listed = {(row["metric"], row["data"], row["kind"], row["norm"], row["eps"]) for row in rows}
+    for (run, kind, eps), credits in expected.items():
+        spec = runs[run][0]
+        norm = "" if kind == "natural" else spec["norm"]
+        assert (spec["metric"], spec["data"], kind, norm, "" if eps is None else str(eps)) in listed
+        if (run, kind, eps) in seen:
+            row = seen[run, kind, eps]
+            assert [float(row[name]) for name in ("score", "low", "high")] == pytest.approx(wilson(credits), abs=1e-9)
+            assert int(row["n"]) == len(credits)
+
+
+def test_readme_quotes_the_run(runs) -> None:
+    """Its table about NIGHTS: a line a metric, and one of what is proved of it."""
+    readme = (ROOT / "README.md").read_text()
+    head, *lines = re.search(r"\| metric \| natural \| after l2-aa.*?\n\n", readme, re.S)[0].strip().splitlines()
+    budgets = [float(eps) for eps in re.findall(r"(?<=\| )(?:after l2-aa, eps )?([\d.]+)(?= \|)", head)]
+    assert len(budgets) == 4
+    asked = {spec["metric"]: found for spec, found in runs.values()
+             if spec["attack"] == "l2-aa" and spec["data"].startswith("nights") and spec["eps"] == budgets}  # fmt: skip
+    quoted = set()
+    for line in lines[1:]:
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        metric, _, proved = name.partition(", ")
+        found, kind = asked[metric], "certificate" if proved else "attack"
+        expected = [shown(found[kind, eps]) for eps in budgets]
+        assert cells == ["" if proved else shown(found["natural", None]), *expected]
+        quoted.add(metric)
+    assert quoted == set(asked)
