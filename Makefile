@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check audit gate docs bench strength clean
+.PHONY: demo test check audit gate docs bench strength reference reference-report clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +48,26 @@ bench: $(VENV)/.tested ## speed and memory beside what others do, in less than 3
 strength: $(VENV)/.tested ## who broke what: l2-aa beside upstream's attacks, from the runs in runs/
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.strength
+
+NIGHTS ?= nights
+KEPT := --runs results/reference
+PEOPLE := --data nights:$(NIGHTS) $(KEPT)
+PHOTOS := --data photos --limit 100 $(KEPT)
+
+reference: $(VENV)/.tested ## the runs that README quotes, in about an hour; NIGHTS=FOLDER says where those triplets are
+	$(BIN)/bench run --metric psnr,ssim,lipsim,effnet-lite0,lpips --attack l2-aa --eps 0.5,1,2,3 $(PEOPLE)
+	$(BIN)/bench run --metric psnr,ssim,lipsim,effnet-lite0 --attack l2-aa --eps 0.5,1,2,3 $(PHOTOS)
+	for data in "$(PEOPLE)" "$(PHOTOS)"; do \
+	  $(BIN)/bench run --metric psnr,lipsim --attack l2-aa --eps 36/255,72/255,108/255 $$data && \
+	  $(BIN)/bench certify --metric psnr,lipsim --eps 1.5,2.5 $$data && \
+	  $(BIN)/bench run --metric lipsim,effnet-lite0 --attack l2-mse --eps 1,3 $$data || exit 1; \
+	done
+	$(BIN)/bench run --metric psnr,ssim,lipsim,effnet-lite0 --attack linf-aa --eps 0.01,0.02,0.03 $(PEOPLE)
+	$(MAKE) reference-report
+
+reference-report: $(VENV)/.installed ## the committed report of those runs
+	rm -rf reports/reference
+	$(BIN)/bench report $(KEPT) --to reports/reference --format md,latex
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) $(DEMO) build

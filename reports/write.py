@@ -21,10 +21,12 @@ FORMATS: dict[str, Format] = {
     "html": html.files,
     "csv": csv_files.files,
 }
+_SHOW = {"md", "latex"}
+"""Formats that show pictures from files beside them; the page draws its own."""
 
 
 def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = ("md",)) -> list[Path]:
-    """Write the report in some formats, and the pictures it shows, into a folder; the paths written.
+    """Write the report in some formats, and the pictures that they show, into a folder; the paths written.
 
     Runs that newer ones replace are left out and named. Raises UserError where there is no run to
     report, for an unknown format, and where the folder cannot be written to.
@@ -54,7 +56,7 @@ def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
     from reports.figures import FORMS, save
 
     files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
-    shown = [block for block in document.blocks if not isinstance(block, Table)]
+    shown = [block for block in document.blocks if not isinstance(block, Table)] if _SHOW & set(formats) else []
     pictures = {to / f"{block.name}.{form}": (block, form) for block in shown for form in FORMS}
     for path, (block, form) in pictures.items():
         write_atomically(path, partial(save, block, form=form))

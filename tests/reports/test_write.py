@@ -72,6 +72,11 @@ def test_formats_lie_side_by_side_and_show_the_same_pictures(four_metrics, tmp_p
     assert re.findall(r"\\input\{(.*?)\}", (tmp_path / "report.tex").read_text())[0].startswith("tables/leaderboard")
 
 
+def test_no_pictures_lie_beside_formats_that_show_none(four_metrics, tmp_path) -> None:
+    paths = write_report(four_metrics, tmp_path, ("html", "csv"))
+    assert {path.suffix for path in paths} == {".html", ".csv"}
+
+
 def test_of_many_metrics_the_opening_names_the_best(make_record, tmp_path) -> None:
     records = [make_record(f"m{i}", run=f"{i:012x}", n=8, eps=(1.0,)) for i in range(6)]
     document = write_report([*records, make_record("few", run="f" * 12, n=4)], tmp_path)[0].read_text()
