@@ -47,7 +47,9 @@ def main() -> None:
             images=tuple(asked.images), steps=asked.steps, batch=asked.batch_size, seed=asked.seed, limit=asked.limit
         )
         study(chosen(asked.only), budget, asked)
-    figure.draw(table.load(asked.to), asked.picture)
+    made = table.load(asked.to)
+    figure.draw(made, asked.picture)
+    print(table.markdown(made))
     print(f"{asked.to}\n{asked.picture}")
 
 
@@ -65,7 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--triplets", type=int, help="score on so many triplets of each data set only")
     parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where to compute")
-    parser.add_argument("--draw", action="store_true", help="only draw the table that is there")
+    parser.add_argument("--draw", action="store_true", help="only draw and print the table that is there")
     asked = parser.parse_args()
     asked.data = asked.data or ["photos"]
     return asked

@@ -79,7 +79,7 @@ def _panel(axis: Axes, found: pd.DataFrame, questions: Sequence[str], title: str
     if published:
         theirs = [p.natural for p in LIPSIM], [p.certified for p in LIPSIM]
         axis.plot(*theirs, linestyle="none", marker="x", color=_INK, markersize=5, markeredgewidth=1.1)
-    _dress(axis, found, title)
+    _dress(axis, found, title, published)
 
 
 def _interval(axis: Axes, baseline: pd.DataFrame) -> None:
@@ -92,8 +92,9 @@ def _interval(axis: Axes, baseline: pd.DataFrame) -> None:
         )
 
 
-def _dress(axis: Axes, found: pd.DataFrame, title: str) -> None:
-    shown = [*found["low"], *found["high"], *(p.natural for p in LIPSIM)]
+def _dress(axis: Axes, found: pd.DataFrame, title: str, published: bool) -> None:
+    theirs = [p.natural for p in LIPSIM] if published else []
+    shown = [*found["natural"], *found["low"].dropna(), *found["high"].dropna(), *theirs]
     axis.set_xlim(min(shown) - 3, min(100, max(shown) + 3))
     axis.set_ylim(0, 100)
     axis.set_title(title, fontsize=_NORMAL, loc="left", parse_math=False)

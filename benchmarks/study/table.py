@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.study.grid import Entry
+from benchmarks.study.grid import BASELINE, Entry, chosen
+from benchmarks.study.measure import EPS
 from core.errors import UserError
 from core.files import write_atomically
 from core.spec import Ref
+from reports.wording import eps_text
 from results.rows import Row
 
+HELD_OUT = "held out"
 COLUMNS = ("entry", "question", "data", "kind", "eps", "n", "score", "low", "high", "parameters", "seconds", "budget")
 
 
@@ -47,7 +50,8 @@ def load(path: Path) -> pd.DataFrame:
 
 
 def lines(entry: Entry, rows: Iterable[Row], record: Mapping[str, Any], budget: str) -> pd.DataFrame:
-    """The lines of one entry; scores in percent."""
+    """The lines of one entry; scores in percent. Of held-out photographs without interval: triplets share them."""
+    held_out = _held_out(entry, record["chosen"])
     made = [
         {
             "entry": entry.name,
@@ -63,7 +67,18 @@ def lines(entry: Entry, rows: Iterable[Row], record: Mapping[str, Any], budget: 
         }
         for row in rows
     ]
+    own = {"entry": entry.name, "question": entry.question, "data": HELD_OUT, "budget": budget}
+    cost = {"parameters": record["parameters"], "seconds": round(record["seconds"])}
+    made += [own | cost | {"kind": kind, "eps": eps, "score": round(score, 2)} for kind, eps, score in held_out]
     return pd.DataFrame(made, columns=list(COLUMNS))
+
+
+def _held_out(entry: Entry, scores: Mapping[str, Any]) -> list[tuple[str, float | None, float]]:
+    """What the training itself measured, where teacher and views, and so the triplets, are those of the default."""
+    if (entry.teacher, entry.views) != (chosen([BASELINE])[0].teacher, chosen([BASELINE])[0].views):
+        return []
+    keys = dict(zip(EPS, ("certified", "certified_1"), strict=True))
+    return [("natural", None, scores["natural"]), *(("certified", eps, scores[key]) for eps, key in keys.items())]
 
 
 def extended(path: Path, budget: str, more: pd.DataFrame) -> pd.DataFrame:
@@ -73,3 +88,27 @@ def extended(path: Path, budget: str, more: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     write_atomically(path, lambda part: table.to_csv(part, index=False))
     return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A line an entry: parameters, then each score with its 95 % interval, data set by data set."""
+    scores = [tuple(key) for key in table[["data", "kind", "eps"]].drop_duplicates().itertuples(index=False)]
+    heads = [f"{data}, {kind if pd.isna(eps) else f'{kind} {eps_text(eps)}'}" for data, kind, eps in scores]
+    lines = [["question", "entry", "parameters, M", *heads]]
+    for (question, entry), own in table.groupby(["question", "entry"], sort=False):
+        cells = [_cell(own, key) for key in scores]
+        lines.append([str(question), str(entry), f"{own['parameters'].iloc[0] / 1e6:.2f}", *cells])
+    rule = ["---", "---", *["---:"] * (1 + len(scores))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _cell(own: pd.DataFrame, key: tuple[str, str, float]) -> str:
+    data, kind, eps = key
+    same_eps = own["eps"].isna() if pd.isna(eps) else own["eps"] == eps
+    found = own[(own["data"] == data) & (own["kind"] == kind) & same_eps]
+    numbers = found[["score", "low", "high"]].astype(float).to_numpy().tolist()
+    return " / ".join(f"{score:.1f}{_interval(low, high)}" for score, low, high in numbers) or "-"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f" [{low:.1f}, {high:.1f}]"

@@ -15,6 +15,11 @@ from core.errors import UserError
 from results.rows import Row
 
 BUDGET = "4 steps"
+RECORD = {
+    "parameters": 7,
+    "seconds": 1.6,
+    "chosen": {"natural": 71.0, "certified": 62.0, "certified_1": 53.0, "certified_2": 1.0},
+}
 
 
 def rows(data: str, natural: float, certified: float) -> list[Row]:
@@ -29,7 +34,7 @@ def rows(data: str, natural: float, certified: float) -> list[Row]:
 
 def lines(name: str, natural: float, certified: float, data: str = "photos") -> pd.DataFrame:
     entry = Entry(name=name, question=BASELINE if name == BASELINE else "loss")
-    return table.lines(entry, rows(data, natural, certified), {"parameters": 7, "seconds": 1.6}, BUDGET)
+    return table.lines(entry, rows(data, natural, certified), RECORD, BUDGET)
 
 
 def test_every_entry_can_be_trained_and_differs_from_the_default_and_all_others() -> None:
@@ -62,10 +67,27 @@ def test_unknown_entries_and_two_data_sets_of_one_kind_are_refused() -> None:
 
 def test_lines_hold_percents_without_paths() -> None:
     made = lines("aol", 80.0, 60.0, "nights:/home/somebody")
-    assert made["data"].tolist() == ["nights"] * 3
-    assert made["kind"].tolist() == ["natural", "certified", "certified"]
-    assert made["score"].tolist() == [80.0, round(60 - 108 / 255, 2), 59.0]
-    assert made["seconds"].tolist() == [2] * 3
+    assert made["data"].tolist() == ["nights"] * 3 + ["held out"] * 3
+    assert made["kind"].tolist() == ["natural", "certified", "certified"] * 2
+    assert made["score"].tolist() == [80.0, round(60 - 108 / 255, 2), 59.0, 71.0, 62.0, 53.0]
+    assert made["seconds"].tolist() == [2] * 6
+
+
+def test_held_out_scores_are_kept_where_the_triplets_are_the_same() -> None:
+    other = table.lines(chosen(["2 views"])[0], rows("photos", 80.0, 60.0), RECORD, BUDGET)
+    assert set(other["data"]) == {"photos"}
+
+
+def test_markdown_has_a_line_an_entry_and_a_dash_for_what_is_not_there() -> None:
+    both = pd.concat([lines(BASELINE, 80.0, 60.0), lines("aol", 70.0, 65.0, "nights:x")])
+    head, rule, first, second = table.markdown(both).splitlines()
+    assert head.split(" | ")[3:5] == ["photos, natural", "photos, certified 108/255"]
+    assert head.count("|") == rule.count("|") == first.count("|") == second.count("|")
+    assert first == (
+        "| default | default | 0.00 | 80.0 [79.0, 81.0] | 59.6 [0.0, 99.0] | 59.0 [0.0, 99.0] | 71.0 | 62.0 | 53.0 "
+        "| - | - | - |"
+    )
+    assert second.startswith("| loss | aol | 0.00 | - | - | - | 71.0 |")
 
 
 def test_the_table_grows_and_an_entry_stands_in_it_once(tmp_path: Path) -> None:
@@ -75,9 +97,9 @@ def test_the_table_grows_and_an_entry_stands_in_it_once(tmp_path: Path) -> None:
     table.extended(path, BUDGET, lines("dct", 70.0, 60.0))
     table.extended(path, BUDGET, lines("aol", 90.0, 60.0))
     kept = table.read(path, BUDGET)
-    natural = kept[kept["kind"] == "natural"].set_index("entry")["score"]
+    natural = kept[(kept["kind"] == "natural") & (kept["data"] == "photos")].set_index("entry")["score"]
     assert natural.to_dict() == {"dct": 70.0, "aol": 90.0}
-    assert len(kept) == 6
+    assert len(kept) == 12
     with pytest.raises(UserError, match="is of 4 steps, asked for was 5 steps"):
         table.read(path, "5 steps")
     path.write_text("a,b\n1,2\n")
@@ -133,7 +155,7 @@ def test_a_stopped_study_goes_on_and_trains_nothing_twice(tmp_path: Path, monkey
             trained.append("stopped")
             raise KeyboardInterrupt
         trained.append(entry.name)
-        return {"parameters": 7, "seconds": 1.0}
+        return RECORD
 
     def score(weights: Path, data: list[str], *_: object) -> list[Row]:
         return [row for name in data for row in rows(name, 80.0, 60.0)]
@@ -154,7 +176,7 @@ def test_a_stopped_study_goes_on_and_trains_nothing_twice(tmp_path: Path, monkey
     monkeypatch.setattr(sys, "argv", [*words, "--data", "photos", "--data", "nights:x"])
     study.main()
     assert trained[3:] == ["default", "cayley"]
-    assert set(table.load(to)["data"]) == {"photos", "nights"}
+    assert set(table.load(to)["data"]) == {"photos", "nights", "held out"}
 
 
 def test_a_study_without_photographs_says_what_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
