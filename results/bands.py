@@ -17,7 +17,7 @@ def simultaneous(scores: ArrayLike, counts: ArrayLike, band: Band) -> tuple[np.n
     `counts`, one or k, are the independent triplets behind each score. Dvoretzky, Kiefer and Wolfowitz, with
     Massart's constant (Annals of Probability 18, 1990), suits points of one survival function, wherever they lie:
     score +- sqrt(ln(2 / 0.05) / (2 n)). Clopper and Pearson's intervals, each with confidence 1 - 0.05 / k, suit
-    points that were chosen before the scores were known. Raises ValueError for scores outside [0, 1].
+    points that were chosen before the scores were known; they raise ValueError for scores outside [0, 1].
     """
     score, count = np.broadcast_arrays(np.asarray(scores, dtype=float), np.asarray(counts, dtype=float))
     if band == "Dvoretzky-Kiefer-Wolfowitz":
