@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from reports.base import Bars, Cell, Chart, report
@@ -33,10 +33,19 @@ class Alignment:
         for (_, label, mine), name in zip(sets, names, strict=True):
             rows = [row for row in current_rows(mine) if row.unit == "percent"]
             panels = [_panel(norm, label, rows) for norm in sorted({row.norm for row in rows if row.norm})]
-            shown = tuple(panel for panel in panels if panel is not None)
+            shown = _trimmed([panel for panel in panels if panel is not None])
             if shown:
                 charts.append(Chart(f"2AFC score on {label}, natural and attacked", name, shown, (NOTE,)))
         return charts
+
+
+def _trimmed(panels: Sequence[Bars]) -> tuple[Bars, ...]:
+    """Without the place for proofs where no panel has one: all panels of a chart share their series and shades."""
+    width = 3 if any(line[2] for panel in panels for line in panel.cells) else 2
+    return tuple(
+        replace(panel, series=panel.series[:width], cells=tuple(line[:width] for line in panel.cells))
+        for panel in panels
+    )
 
 
 def _panel(norm: str, data: str, rows: Sequence[Row]) -> Bars | None:
@@ -46,7 +55,7 @@ def _panel(norm: str, data: str, rows: Sequence[Row]) -> Bars | None:
         return None
     metrics = Counter(eps for metric, eps in {(metric, eps) for metric, _, _, eps in attacked})
     eps = max(metrics, key=lambda value: (metrics[value], value))
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural"}
+    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.threat}
     # In order of n, so that the largest stays.
     most = {metric: n for metric, n, _, at in sorted(attacked) if at == eps and (metric, n) in natural}
     order = sorted(most.items(), key=lambda item: -natural[item].score)
@@ -54,13 +63,12 @@ def _panel(norm: str, data: str, rows: Sequence[Row]) -> Bars | None:
     for metric, n in order:
         proved, broken = attacked[metric, n, norm, eps]
         cells.append(tuple(None if row is None else Cell.of(row) for row in (natural[metric, n], broken, proved)))
-    width = 3 if any(line[2] for line in cells) else 2
     counts, names = set(most.values()), labels(metric for metric, _ in order)
     one = len(counts) == 1
     return Bars(
         title=f"{data}, {NORMS.get(norm, norm)} eps {eps_text(eps)}" + (f" (n = {counts.pop()})" if one else ""),
         x_label="2AFC score, percent",
         groups=tuple(names[metric] if one else f"{names[metric]} (n = {n})" for metric, n in order),
-        series=("natural", "after the strongest attack", "proved")[:width],
-        cells=tuple(line[:width] for line in cells),
+        series=("natural", "after the strongest attack", "proved"),
+        cells=tuple(cells),
     )

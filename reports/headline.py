@@ -34,7 +34,7 @@ def opening(records: Sequence[Record]) -> list[str]:
 
 def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
     """The highest scores at the largest eps that was attacked, on the largest number of triplets."""
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural"}
+    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.threat}
     found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == norm and pair[1] is not None]
     if not found:
         return None

@@ -13,6 +13,10 @@ from results.statistics import Estimate, credit, mean_estimate, natural_credit, 
 
 Kind = Literal["natural", "attack", "certificate"]
 
+_ROUNDING = (("quantize", None),)
+"""Rounded clean images are other images, so the natural score is another one too."""
+_THREAT = (("move", "reference"), ("eps_left", None), ("eps_right", None), *_ROUNDING, ("protocol", "ours"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -41,7 +45,10 @@ class Row:
     note: str = ""
     """What must be said with any score on this data."""
     threat: str = ""
-    """Options that make it another question than a change of the reference: only equal ones compare."""
+    """Options that make it another question than a change of the reference: only equal ones compare.
+
+    Of a natural row those that change the images before any attack.
+    """
 
     @property
     def likely(self) -> bool:
@@ -59,8 +66,8 @@ def rows_of(record: Record) -> list[Row]:
     A certified score counts the triplets whose radius exceeds eps: a proof up to eps needs R > eps.
     """
     spec, samples = record.spec, record.samples
-    threat = _threat(spec)
-    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run}
+    threat = threat_of(spec)
+    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run, "threat": _typed(spec, _ROUNDING)}
     smallest = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
     rows = [_row(base, "natural", None, None, None, _natural(record, smallest), record)]
     base["threat"] = threat
@@ -76,7 +83,7 @@ def rows_of(record: Record) -> list[Row]:
 
 def certificate_row(record: Record, eps: float) -> Row | None:
     """The certified score of a run at any eps, as a radius answers for all of them; None without a certifier."""
-    spec, threat = record.spec, _threat(record.spec)
+    spec, threat = record.spec, threat_of(record.spec)
     if not spec["certifier"]:
         return None
     once = record.samples.drop_duplicates("id")
@@ -91,7 +98,7 @@ def curve_rows(record: Record, most: int = 60) -> list[Row]:
     One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
     """
     spec, samples = record.spec, record.samples
-    if not record.facts.get("minimal") or _threat(spec) or record.facts.get("unit") == "distance":
+    if not record.facts.get("minimal") or threat_of(spec) or record.facts.get("unit") == "distance":
         return []
     last = samples[samples["eps"] == samples["eps"].max()]
     fell = last["correct"] & ~last["robust"]
@@ -104,27 +111,24 @@ def curve_rows(record: Record, most: int = 60) -> list[Row]:
     return [_row(base, "attack", method, spec["norm"], eps, estimate, record) for eps, estimate in scores]
 
 
-def _threat(spec: Mapping[str, Any]) -> str:
-    """The options, as typed, that change the question: who moves, which images count, what the paper asks."""
-    words = [
-        f"--{key.replace('_', '-')} {spec[key]}"
-        for key, usual in (
-            ("move", "reference"),
-            ("eps_left", None),
-            ("eps_right", None),
-            ("quantize", None),
-            ("protocol", "ours"),
-        )
-        if spec.get(key, usual) != usual
-    ]
-    return " ".join(words)
+def threat_of(spec: Mapping[str, Any]) -> str:
+    """The options, as typed, that change the question: who moves, which images count, what the paper asks.
+
+    Empty for the usual threat, a change of the reference.
+    """
+    return _typed(spec, _THREAT)
 
 
 def _chosen(spec: Mapping[str, Any]) -> str:
     """The options, as typed, that change how an attack goes about it, or what it wants."""
     usual_goal = "push" if str(spec["attack"]).partition("(")[0].endswith("-mse") else "flip"
-    usual = (("goal", usual_goal), ("restarts", 1))
-    return " ".join(f"--{key} {spec[key]}" for key, value in usual if spec.get(key, value) != value)
+    return _typed(spec, (("goal", usual_goal), ("restarts", 1)))
+
+
+def _typed(spec: Mapping[str, Any], usual: Sequence[tuple[str, object]]) -> str:
+    """Those options of a run that are not the usual ones, as typed."""
+    words = (f"--{key.replace('_', '-')} {spec[key]}" for key, value in usual if spec.get(key, value) != value)
+    return " ".join(words)
 
 
 def _joined(*words: str) -> str:

@@ -7,16 +7,14 @@ certified radii, and what is known of those holds here.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from results.bands import Band, simultaneous
 from results.record import Record
 from results.references import references
-from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, independent, proportion
-
-Band = Literal["Dvoretzky-Kiefer-Wolfowitz", "Clopper-Pearson, Bonferroni"]
+from results.statistics import CONFIDENCE, Estimate, clustered_mean, credit, independent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +36,10 @@ def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
     """The score left by the attack of a run, or proved by its certificates, over eps.
 
     Certificates, and attacks for the smallest flip, answer at every eps up to the largest of the run. Their band
-    is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (Annals of Probability 18, 1990):
-    score +- sqrt(ln(2 / 0.05) / (2 n)) at every eps at once. Other attacks answer at k eps and at 0; a band over
-    these alone has not to pay for those between, so each of the k + 1 gets the interval of Clopper and Pearson
-    with confidence 1 - 0.05 / (k + 1). Both hold for every n, which counts triplets as `independent` does where
-    they share references.
+    is that of Dvoretzky, Kiefer and Wolfowitz and holds at every eps at once. Other attacks answer at k eps and at
+    0; a band over these alone has not to pay for those between, so each of the k + 1 gets its interval of Clopper
+    and Pearson (`simultaneous`). Both hold for every n, which counts triplets as `independent` does where they
+    share references.
 
     Raises ValueError for a run without eps, of distances, or without the attack or certificates asked for.
     """
@@ -51,16 +48,14 @@ def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
     count = independent(references(record, samples["id"]).tolist())
     if not (proved or _looks_for_smallest(record)):
         eps, credits = _credits(record)
-        level = 1 - (1 - CONFIDENCE) / len(eps)
-        ends = [proportion(column, "clopper-pearson", level, count) for column in credits.T]
-        score, low, high = (np.array([getattr(end, name) for end in ends]) for name in ("value", "low", "high"))
+        score = credits.mean(axis=0)
+        low, high = simultaneous(score, count, "Clopper-Pearson, Bonferroni")
         return RobustnessCurve(eps, score, low, high, len(samples), False, "Clopper-Pearson, Bonferroni")
     norms = certified_radii(record) if proved else minimal_norms(record)
     largest = max(record.spec["eps"])
     eps = np.unique([0.0, *norms[norms <= largest], largest])
     score = _steps(samples, norms, eps)
-    half = math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * count))
-    low, high = np.maximum(score - half, 0), np.minimum(score + half, 1)
+    low, high = simultaneous(score, count, "Dvoretzky-Kiefer-Wolfowitz")
     return RobustnessCurve(eps, score, low, high, len(samples), True, "Dvoretzky-Kiefer-Wolfowitz")
 
 

@@ -1,16 +1,18 @@
 """The picture: what is drawn, where labels stand, and that bytes do not change."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.base import Cell
 from reports.drawing.curves import spread
 from reports.figures import save
-from reports.robustness_curve import RobustnessCurve, banded
+from reports.robustness_curve import BANDS, RobustnessCurve, banded
+from results.record import Record
+from results.rows import Row
 
 
 def test_curves_start_at_the_natural_score_and_never_rise(four_metrics) -> None:
@@ -48,7 +50,7 @@ def test_unsound_certificates_are_not_drawn(make_record) -> None:
 def test_bands_of_many_metrics_are_left_to_the_tables(make_record, monkeypatch, tmp_path) -> None:
     drawn: list[object] = []
     monkeypatch.setattr("matplotlib.axes.Axes.fill_between", lambda axis, *rest, **style: drawn.append(rest))
-    for n, bands, note in ((4, True, "Bands: 95 % for whole curves."), (5, False, "95 % intervals are in the tables.")):
+    for n, bands, note in ((4, True, BANDS), (5, False, "95 % intervals are in the tables.")):
         records = [make_record(name, run=name * 12) for name in "abcde"[:n]]
         (chart,) = RobustnessCurve()(records)
         save(chart, tmp_path / "a.png", "png")
@@ -87,19 +89,88 @@ def test_labels_with_room_stay_where_they_are() -> None:
     assert spread([10, 90, 50], 5) == [10, 90, 50]
 
 
-def test_bands_hold_for_all_eps_of_a_curve_at_once() -> None:
-    """Five eps: each interval has 99 %; those of n = 10 and 5 by Clopper and Pearson's beta quantiles."""
-    points = [(float(eps), Cell(50.0, 0, 0, 10)) for eps in range(5)]
-    for _, cell in banded(points):
-        assert cell.low == pytest.approx(100 * stats.beta.ppf(0.005, 5, 6))
-        assert cell.high == pytest.approx(100 * stats.beta.ppf(0.995, 6, 5))
-        assert (cell.value, cell.n) == (50, 10)
+def row(score: float, n: int) -> Row:
+    return Row(
+        metric="m", data="d", kind="attack", method="a", norm="l2", eps=1.0, n=n, score=score, low=0, high=0, run="r"
+    )
 
 
-def test_many_eps_have_the_band_of_a_survival_curve() -> None:
+def share_references(record: Record, size: int) -> Record:
+    """The record with one reference image for every `size` triplets."""
+    names = {f"t{i}": f"r{i // size}" for i in range(record.facts["n"])}
+    return replace(record, facts={**record.facts, "references": names})
+
+
+def test_bands_hold_for_all_eps_of_a_curve_at_once(make_record) -> None:
+    """Five eps: each interval has 99 %; those of n = 10 and 5 by Clopper and Pearson's beta quantiles.
+
+    Twenty triplets of ten references are worth no more than ten.
+    """
+    for record in (make_record(n=10), share_references(make_record(n=20), 2)):
+        n = record.facts["n"]
+        for _, cell in banded([(float(eps), row(50, n)) for eps in range(5)], {"r": record}):
+            assert cell.low == pytest.approx(100 * stats.beta.ppf(0.005, 5, 6))
+            assert cell.high == pytest.approx(100 * stats.beta.ppf(0.995, 6, 5))
+            assert (cell.value, cell.n) == (50, n)
+
+
+def test_many_eps_have_the_band_of_a_survival_curve(make_record) -> None:
     """sqrt(ln(40) / (2 n)), which is 4.29 points for n = 1000."""
-    points = [(float(eps), Cell(98.0 - 2 * eps, 0, 0, 1000)) for eps in range(9)]
-    found = banded(points)
-    assert [round(cell.value - cell.low, 2) for _, cell in found] == [4.29] * 9
-    assert [cell.high for _, cell in found[:2]] == [100, 100]
-    assert found[4][1].high == pytest.approx(94.2947, abs=1e-3)
+    for record in (make_record(n=1000), share_references(make_record(n=4000), 4)):
+        points = [(float(eps), row(98.0 - 2 * eps, record.facts["n"])) for eps in range(9)]
+        found = banded(points, {"r": record})
+        assert [round(cell.value - cell.low, 2) for _, cell in found] == [4.29] * 9
+        assert [cell.high for _, cell in found[:2]] == [100, 100]
+        assert found[4][1].high == pytest.approx(94.2947, abs=1e-3)
+
+
+def test_sizes_of_flips_are_no_points_chosen_beforehand(make_record) -> None:
+    """However few flips an attack for the smallest one found, it has the band of a survival curve."""
+    record = make_record(n=1000)
+    minimal = replace(record, facts={**record.facts, "minimal": True})
+    assert [round(50 - cell.low, 2) for _, cell in banded([(1.0, row(50, 1000))], {"r": minimal})] == [4.29]
+
+
+def test_a_metric_is_drawn_on_the_triplets_that_were_attacked(make_record) -> None:
+    """Certificates of 342 triplets beside attacks on 32, as docs/ci.md advises: proof and attack of the 32 stay."""
+    many = make_record(run="a" * 12, attack=None, n=342)
+    few = make_record(run="b" * 12, n=32)
+    only = make_record("psnr", run="c" * 12, attack=None, n=342)
+    (chart,) = RobustnessCurve()([many, few, only])
+    (panel,) = chart.panels
+    assert panel.title == "photos, l2 (n = 32 to 342)"
+    sizes = {(c.metric, c.proved): {cell.n for _, cell in c.points} for c in panel.curves}
+    assert sizes == {("lipsim", False): {32}, ("lipsim", True): {32}, ("psnr", True): {342}}
+    assert any(note.startswith("Each metric on the most triplets that were attacked") for note in chart.notes)
+
+
+def test_notes_name_what_is_drawn(make_record) -> None:
+    record = make_record(run="a" * 12)
+    moved = make_record(run="b" * 12, attack="l2-pgd", n=80)
+    moved = replace(moved, spec={**moved.spec, "move": "all"})
+    (chart,) = RobustnessCurve()([record, moved])
+    assert chart.notes == (
+        "Solid: after the strongest attack on each metric, of l2-aa.",
+        "Dashed: proved, no attack on the reference image gets below.",
+        f"{BANDS} Grey line: 50 %, the score of a coin.",
+    )
+    assert RobustnessCurve()([moved]) == []
+    few = make_record(run="c" * 12, attack="l2-apgd-ce", certifier=None, n=8)
+    (chart,) = RobustnessCurve()([record, few])
+    assert chart.notes[0].endswith("of l2-aa.")
+
+
+def test_a_panel_without_bands_beside_one_with_them_is_named(make_record) -> None:
+    many = [make_record(name, run=name * 12) for name in "abcde"]
+    linf = make_record("a", run="f" * 12, norm="linf", attack="linf-aa", eps=(0.01,))
+    (chart,) = RobustnessCurve()([*many, linf])
+    assert chart.notes[2].startswith(f"{BANDS} Panels of more than four metrics have none; their 95 % intervals are in")
+
+
+def test_curves_of_plain_images_do_not_start_at_the_score_of_rounded_ones(make_record) -> None:
+    plain = make_record(run="a" * 12, natural=0.9)
+    for year in ("2025", "2027"):
+        rounded = make_record(run="b" * 12, natural=0.5, time=f"{year}-01-01T00:00:00+00:00")
+        rounded = replace(rounded, spec={**rounded.spec, "quantize": "8bit"})
+        (chart,) = RobustnessCurve()([plain, rounded])
+        assert {c.points[0][1].value for c in chart.panels[0].curves} == {100 * plain.samples["correct"].mean()}

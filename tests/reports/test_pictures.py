@@ -66,6 +66,26 @@ def test_bars_keep_sizes_and_norms_apart_and_show_the_strongest_attack(make_reco
     assert second.title == "photos, l-infinity eps 0.01 (n = 64)"
 
 
+def test_all_panels_of_a_chart_have_the_same_series(make_record) -> None:
+    """Shades go by the number of series: an attacked score may not have that of a proof in the next panel."""
+    proved = make_record(run="a" * 12, eps=(1.0,))
+    bare = make_record(run="b" * 12, norm="linf", attack="linf-aa", eps=(0.01,), certifier=None)
+    (chart,) = Alignment()([proved, bare])
+    assert len(chart.panels) == 2
+    assert {panel.series for panel in chart.panels} == {("natural", "after the strongest attack", "proved")}
+    assert all(len(line) == 3 for panel in chart.panels for line in panel.cells)
+
+
+def test_bars_of_plain_images_do_not_show_the_score_of_rounded_ones(make_record) -> None:
+    plain = make_record(run="a" * 12, natural=0.9)
+    for year in ("2025", "2027"):
+        rounded = make_record(run="b" * 12, natural=0.5, time=f"{year}-01-01T00:00:00+00:00")
+        rounded = changed(rounded, spec={"quantize": "8bit"})
+        (chart,) = Alignment()([plain, rounded])
+        assert chart.panels[0].cells[0][0].value == 100 * plain.samples["correct"].mean()
+    assert Alignment()([rounded]) == []
+
+
 def test_nothing_attacked_gives_no_bars(make_record) -> None:
     assert Alignment()([make_record(attack=None)]) == []
 
@@ -133,7 +153,20 @@ def test_the_smallest_flip_of_all_attacks_stands_against_the_largest_radius(make
     (dots,) = chart.panels[0].dots
     assert dots.points == ((0.7, 1.8), (1.0, 1.2))
     assert dots.open == ((1.9, 4.0),)
-    assert chart.panels[0].title == "photos (3 triplets)"
+    assert chart.panels[0].title == "photos (3 markers)"
+
+
+def test_flips_of_rounded_images_and_of_the_papers_protocol_stand_against_no_other_radius(make_record) -> None:
+    """A larger radius of other images above the flip of these would look like a proof that failed."""
+    size, radius = np.array([1.5, 1.8, 2.0, 2.0, 0.0]), np.array([1.0, 0.7, 1.9, 5.0, 0.0])
+    robust = np.array([False, False, True, True, False])
+    plain = flips(make_record, "a" * 12, size, radius, robust)
+    larger = flips(make_record, "b" * 12, size, 3 * radius, robust)
+    expected = FlipSizes()([plain])
+    for option in ({"quantize": "8bit"}, {"protocol": "paper"}, {"move": "all"}):
+        other = changed(larger, spec=option)
+        assert FlipSizes()([plain, other]) == expected
+        assert FlipSizes()([other]) == []
 
 
 def test_only_promises_about_the_reference_are_set_against_flips(make_record) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import UserError
 from reports.current import current
+from reports.headline import opening
 from reports.write import write_report
 
 
@@ -75,6 +76,15 @@ def test_formats_lie_side_by_side_and_show_the_same_pictures(four_metrics, tmp_p
 def test_no_pictures_lie_beside_formats_that_show_none(four_metrics, tmp_path) -> None:
     paths = write_report(four_metrics, tmp_path, ("html", "csv"))
     assert {path.suffix for path in paths} == {".html", ".csv"}
+
+
+def test_the_headline_compares_with_the_score_of_the_same_images(make_record) -> None:
+    plain = make_record(run="a" * 12, natural=0.9)
+    for year in ("2025", "2027"):
+        rounded = make_record(run="b" * 12, natural=0.5, time=f"{year}-01-01T00:00:00+00:00")
+        rounded = replace(rounded, spec={**rounded.spec, "quantize": "8bit"})
+        sentence = opening([plain, rounded])[0]
+        assert f"lipsim from {100 * plain.samples['correct'].mean():.1f} to" in sentence
 
 
 def test_of_many_metrics_the_opening_names_the_best(make_record, tmp_path) -> None:

@@ -99,6 +99,13 @@ def test_options_are_part_of_the_name_and_another_threat_is_said(tiny) -> None:
     assert len(table_rows([tiny(), tiny(spec={"seed": 1})])) == 1 + 4 + 4
 
 
+def test_a_natural_row_says_what_was_done_to_the_clean_images_alone(tiny) -> None:
+    natural, *_ = rows_of(tiny(spec={"move": "all", "protocol": "paper", "quantize": "8bit"}))
+    assert natural.threat == "--quantize 8bit"
+    assert natural.to_dict()["threat"] == "--quantize 8bit"
+    assert rows_of(tiny(spec={"move": "all"}))[0].threat == ""
+
+
 def test_images_pulled_show_the_distance_to_the_other_one(tiny) -> None:
     pulled = tiny(
         spec={"goal": "pull", "attack": "l2-pgd", "certifier": None}, facts={"unit": "distance", "answers": False},
