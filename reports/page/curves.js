@@ -9,7 +9,7 @@ function curves(panel) {
   return {
     series: names.map((name) => panel.curves.find((curve) => curve.name === name)),
     columns: kinds.map((proved) => (proved ? "proved" : "attacked")),
-    caption: "Percent at the chosen eps. Brackets: the band that holds the whole curve with 95 % confidence, wider than the intervals of the tables.",
+    caption: "Percent at the chosen eps. Brackets: intervals that hold at all marked points of a curve at once with 95 % confidence, wider than those of the tables.",
     stops: panel.stops.map(([, text]) => `eps ${text}`),
     start: panel.stops.length - 1,
     read(stop, name) {
