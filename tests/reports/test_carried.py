@@ -37,11 +37,13 @@ def test_what_fell_at_a_small_eps_has_fallen_at_larger_ones_of_other_runs(make_r
 
 def test_the_smallest_eps_of_several_runs_counts_and_each_triplet_by_itself(make_record) -> None:
     runs = [
-        answered(make_record, "a", (1.0,), [[0, 1, 1, 1]]),
+        answered(make_record, "a", (1.0, 4.0), [[0, 1, 1, 1], [0, 1, 1, 1]]),
         answered(make_record, "b", (2.0,), [[1, 0, 1, 1]]),
         answered(make_record, "c", (3.0,), [[1, 1, 0, 1]]),
     ]
-    assert [stands(run) for run in carried(runs)] == [[[0, 1, 1, 1]], [[0, 0, 1, 1]], [[0, 0, 0, 1]]]
+    assert [stands(run) for run in carried(runs)] == [
+        [[0, 1, 1, 1], [0, 0, 0, 1]], [[0, 0, 1, 1]], [[0, 0, 0, 1]],
+    ]  # fmt: skip
 
 
 def test_an_equal_eps_is_large_enough(make_record) -> None:
