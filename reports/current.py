@@ -12,20 +12,21 @@ _OPTIONS = ("seed", "goal", "move", "eps_left", "eps_right", "restarts", "quanti
 def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """Newest runs first, and those they replace.
 
-    A run is replaced where a newer one of the same names and limit has other weights or data, or
-    where a newer one answers the very same question (made by other code, say).
+    A run is replaced where the newest one on data of its name found other data there, whatever the metric; where the
+    newest one of its metric had other weights, whatever the data; and where a newer one answers the very same
+    question (made by other code, say).
     """
     kept: dict[tuple[object, ...], Record] = {}
-    made_of: dict[tuple[object, ...], tuple[object, ...]] = {}
+    newest: dict[tuple[str, str], object] = {}
     replaced = []
     for record in newest_first(records):
         spec = record.spec
-        subject = (spec["metric"], spec["data"], spec.get("limit"))
         prints = spec.get("fingerprints", {})
-        content = (prints.get("weights"), prints.get("data"))
+        content = {(kind, spec[of]): prints.get(kind) for kind, of in (("data", "data"), ("weights", "metric"))}
+        newest = content | newest
         asked = (spec["attack"], spec["certifier"], spec["norm"], tuple(spec["eps"]))
-        question = (*subject, *asked, *(spec.get(key) for key in _OPTIONS))
-        if made_of.setdefault(subject, content) == content and question not in kept:
+        question = (spec["metric"], spec["data"], spec.get("limit"), *asked, *(spec.get(key) for key in _OPTIONS))
+        if all(newest[of] == found for of, found in content.items()) and question not in kept:
             kept[question] = record
         else:
             replaced.append(record)

@@ -10,19 +10,21 @@ from reports.base import Chart, Density, Distribution, report
 from reports.current import by_data, styles
 from reports.wording import NORMS, distinct, eps_text, file_stem, labels
 from results.record import Record
+from results.rows import usual
 
 MOST_BINS = 100
 """As in the figures of the paper; fewer where there are few images."""
 _SMOOTH_POINTS = 200
 
 NOTE = (
-    "Each metric attacked by its own gradient; the same images. Metrics share axes where their distance is the "
-    "cosine distance of an embedding; others have scales of their own. Lines: Gaussian kernel estimates with Scott's "
-    "bandwidth, left out where values fill hardly more than one bin."
+    "Each metric attacked by its own gradient; within a panel the same images. Metrics share axes where their "
+    "distance is the cosine distance of an embedding; others have scales of their own. Lines: Gaussian kernel "
+    "estimates with Scott's bandwidth, left out where values fill hardly more than one bin."
 )
 
 _Question = tuple[str, str, float, str]
 """method, norm, eps, and the scale that metrics share"""
+_Images = frozenset[str]
 
 
 @report("drift", source="arXiv:2310.18274 (LipSim), figures 3b and 6")
@@ -34,28 +36,40 @@ class Drift:
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set with such runs."""
-        pushed = [r for r in records if r.facts.get("unit") == "distance" and r.spec.get("goal", "push") == "push"]
+        pushed = [record for record in records if pushes(record) and usual(record)]
         looks, sets = styles(records), by_data(pushed)
         names = distinct([f"drift_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
-            panels = tuple(
-                _panel(question, label, looks, asked) for question, asked in sorted(_questions(mine).items())
-            )
+            panels = tuple(_panel(question, label, looks, asked) for question, asked in _questions(mine))
             charts.append(Chart(f"Distance of attacked images from themselves on {label}", name, panels, (NOTE,)))
         return charts
 
 
-def _questions(records: Sequence[Record]) -> dict[_Question, list[Record]]:
-    """Runs that may share axes; of two runs of one metric the newer."""
-    found: dict[_Question, list[Record]] = {}
+def pushes(record: Record) -> bool:
+    """Whether a run moved images as far from themselves as it could."""
+    return record.facts.get("unit") == "distance" and record.spec.get("goal", "push") == "push"
+
+
+def _questions(records: Sequence[Record]) -> list[tuple[_Question, list[Record]]]:
+    """Runs that may share axes, on the same images; of two runs of one metric the newer.
+
+    A smaller set of images stands beside a larger one only where it has a metric that the larger one lacks.
+    """
+    found: dict[_Question, dict[_Images, dict[str, Record]]] = {}
     for record in records:
         spec = record.spec
         scale = "" if record.facts.get("cosine") else spec["metric"]
-        asked = found.setdefault((spec["attack"], spec["norm"], max(spec["eps"]), scale), [])
-        if all(other.spec["metric"] != spec["metric"] for other in asked):
-            asked.append(record)
-    return found
+        sets = found.setdefault((spec["attack"], spec["norm"], max(spec["eps"]), scale), {})
+        sets.setdefault(frozenset(record.samples["id"]), {}).setdefault(spec["metric"], record)
+    asked = []
+    for question, sets in sorted(found.items()):
+        shown: set[str] = set()
+        for images in sorted(sets, key=len, reverse=True):
+            if not sets[images].keys() <= shown:
+                asked.append((question, list(sets[images].values())))
+                shown |= sets[images].keys()
+    return asked
 
 
 def _panel(
@@ -65,10 +79,8 @@ def _panel(
     values = {r.spec["metric"]: _drift(r, eps) for r in sorted(records, key=lambda r: looks[r.spec["metric"]])}
     edges = _edges(np.concatenate(list(values.values())))
     densities = tuple(_density(*looks[metric], drift, edges) for metric, drift in values.items())
-    counts = sorted({one.n for one in densities})
     return Distribution(
-        title=f"{data}, {labels([method])[method]}, {NORMS.get(norm, norm)} eps {eps_text(eps)} "
-        f"(n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))})",
+        title=f"{data}, {labels([method])[method]}, {NORMS.get(norm, norm)} eps {eps_text(eps)} (n = {densities[0].n})",
         x_label="d(x, x + delta)",
         densities=densities,
     )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from reports.base import Cell, Table, Value, report
@@ -104,8 +104,14 @@ def _rank(attacked: Mapping[str, Row], metric: str) -> int | None:
 def _groups(attacked: Mapping[str, Row], same: Sequence[Record], eps: float) -> Mapping[str, str]:
     """Letters, where there are two to compare."""
     runs = {record.run: record for record in same}
-    compared = {metric: runs[attack.run] for metric, attack in attacked.items()}
+    compared = {metric: _restated(runs[attack.run], attack.eps, eps) for metric, attack in attacked.items()}
     return significance(compared, "attack", eps).letters if len(compared) > 1 else {}
+
+
+def _restated(record: Record, at: float | None, eps: float) -> Record:
+    """The answers that an attack left at one eps, as those at another: what fell at a smaller one has fallen."""
+    samples = record.samples[record.samples["eps"] == at]
+    return replace(record, spec={**record.spec, "eps": [eps]}, samples=samples.assign(eps=eps))
 
 
 def _group_notes(metrics: int, same: Sequence[Record]) -> list[str]:

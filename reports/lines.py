@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from reports.base import MARKS, Cell, Table, Value
+from reports.carried import different_code
 from reports.current import newest_first
 from reports.literature import Fact, facts_for, remarks
 from reports.wording import eps_text, labels
@@ -30,6 +32,8 @@ class Line:
     at: Mapping[float, Value]
     """By eps."""
     source: str = MEASURED
+    mixed: str = ""
+    """What differs between the runs behind the line, where something does that no column shows."""
 
 
 def measured(
@@ -40,7 +44,7 @@ def measured(
     What two runs of the same question say is taken from the newer one; seeds are told apart where there are several.
     `also` are further eps at which certificates answer, whose radii hold for every eps.
     """
-    found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value]]] = {}
+    found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value], dict[str, Record]]] = {}
     for record in newest_first(records):
         rows = [row for row in rows_of(record) if row.unit == unit]
         natural = next((row for row in rows if row.kind == "natural"), None)
@@ -48,16 +52,17 @@ def measured(
         for row in (*rows, *more):
             if row.kind == kind and row.norm == norm and row.eps is not None:
                 key = row.metric, row.n, row.method or "", record.spec.get("seed")
-                found.setdefault(key, (natural, {}))[1].setdefault(row.eps, Cell.of(row))
+                _, at, runs = found.setdefault(key, (natural, {}, {}))
+                if row.eps not in at:
+                    at[row.eps] = Cell.of(row)
+                    runs[record.run] = record
     names, methods = labels(key[0] for key in found), labels(key[2] for key in found)
     seeds = {key[3] for key in found}
-    lines = [
-        (
-            natural,
-            Line(names[metric], n, _method(methods[method], seed, seeds), Cell.of(natural) if natural else None, at),
-        )
-        for (metric, n, method, seed), (natural, at) in found.items()
-    ]
+    lines = []
+    for (metric, n, method, seed), (natural, at, runs) in found.items():
+        score = Cell.of(natural) if natural else None
+        words = _method(methods[method], seed, seeds)
+        lines.append((natural, Line(names[metric], n, words, score, at, mixed=_mixed(list(runs.values()), kind))))
     lines.sort(key=lambda pair: (-(pair[1].n or 0), -(pair[0].score if pair[0] else 0), pair[1].metric, pair[1].method))
     return [line for _, line in lines]
 
@@ -95,7 +100,11 @@ def score_table(title: str, name: str, method: str, lines: Sequence[Line], notes
             )
             for line in lines
         ),
-        notes=(*notes, *(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in marks)),
+        notes=(
+            *notes,
+            *(f"{line.metric}, {line.method}, n = {line.n}: {line.mixed}" for line in lines if line.mixed),
+            *(f"{mark} {meaning}" for mark, meaning in MARKS.items() if mark in marks),
+        ),
         name=name,
         rules=(len(ours),) if sourced else (),
     )  # fmt: skip
@@ -106,6 +115,23 @@ def beside(table: str, data: str, norm: str) -> tuple[list[Line], list[str]]:
     found = facts_for(table, data)
     lines = published(found, norm)
     return lines, [f"{PUBLISHED_NOTE} {remarks(found)}"] if lines else []
+
+
+def _mixed(runs: Sequence[Record], kind: str) -> str:
+    """A sentence on arguments or code that changed between the runs of a line; empty where nothing did."""
+    part = {"attack": "attack", "certificate": "certifier"}[kind]
+    pairs = list(combinations(runs, 2))
+    found = {
+        "arguments": any(_arguments(a, part) != _arguments(b, part) for a, b in pairs),
+        "code": any(different_code(a, b) for a, b in pairs),
+    }
+    differ = " and ".join(word for word, differs in found.items() if differs)
+    names = ", ".join(sorted(record.run for record in runs))
+    return f"these numbers come from runs of different {differ} ({names})." if differ else ""
+
+
+def _arguments(record: Record, part: str) -> object:
+    return record.spec.get("arguments", {}).get(part)
 
 
 def _method(method: str, seed: object, seeds: set[object]) -> str:

@@ -42,7 +42,8 @@ class Sandwich:
 def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
     """(best sound certificate, strongest attack) for each metric, n, norm and eps of one data set.
 
-    Only where the reference alone moves: with other threats both bound another score.
+    Only where the reference alone moves: with other threats both bound another score. What an attack broke at a
+    smaller eps is broken at larger ones, so there its row stands too where no attack at the larger eps did better.
     """
     found: dict[_Budget, tuple[Row | None, Row | None]] = {}
     for row in rows:
@@ -55,7 +56,19 @@ def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
         if row.kind == "attack" and (attacked is None or row.score < attacked.score):
             attacked = row
         found[key] = (proved, attacked)
-    return found
+    return _falling(found)
+
+
+def _falling(found: Mapping[_Budget, tuple[Row | None, Row | None]]) -> dict[_Budget, tuple[Row | None, Row | None]]:
+    strongest: dict[tuple[str, int, str], Row] = {}
+    fallen = {}
+    for key in sorted(found):
+        proved, attacked = found[key]
+        if attacked is not None:
+            attacked = min(strongest.get(key[:3], attacked), attacked, key=lambda row: row.score)
+            strongest[key[:3]] = attacked
+        fallen[key] = (proved, attacked)
+    return fallen
 
 
 def gap(proved: Row, attacked: Row, runs: Mapping[str, Record]) -> tuple[Value, int]:

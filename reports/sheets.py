@@ -1,4 +1,4 @@
-"""What an attack did, to look at: original, attacked, their difference, and another image at the same distance."""
+"""What an attack did, to look at: original, attacked, their difference, and another image at a like distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,8 +76,8 @@ def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name
     norm, eps = record.spec["norm"], max(record.spec["eps"])
     notes = (
         f"d: distance by {metric}. After {attack}, {NORMS.get(norm, norm)} eps {eps_text(eps)}; flipped answers first. "
-        "In the differences grey is no change. Right: an image of the data set at about the same distance from x as "
-        "the attacked one, the nearest of a few.",
+        "In the differences grey is no change. Right: another image of the data set, of a few the one whose distance "
+        "from x is nearest to that of the attacked one; its caption gives both, which may be far apart.",
     )
     rows = tuple(_row(one, sample, norm) for one, sample in lines)
     return Sheet(f"{metric} on {data}, before and after {attack}", name, _COLUMNS, rows, notes)
@@ -92,7 +92,9 @@ def _row(one: SavedTriplet, sample: pd.Series, norm: str) -> tuple[Picture | Non
         Picture(_pixels(one.original), f"{one.moved} of {one.id}"[:60]),
         Picture(_pixels(one.original + delta), f"d(x, x + delta) = {moved:.3g}{flip}"),
         Picture(_pixels(0.5 + factor * delta), size),
-        Picture(_pixels(one.near), f"d(x, y) = {one.near_distance:.3g}") if one.near is not None else None,
+        None
+        if one.near is None
+        else Picture(_pixels(one.near), f"d(x, y) = {one.near_distance:.3g}, attacked {moved:.3g}"),
     )
 
 

@@ -9,6 +9,7 @@ from core.files import write_atomically
 from core.spec import Ref
 from reports import csv_files, html, latex, markdown
 from reports.base import Document, Format, Table, report
+from reports.carried import carried
 from reports.current import current
 from reports.headline import opening
 from results.record import Record
@@ -21,6 +22,10 @@ FORMATS: dict[str, Format] = {
     "html": html.files,
     "csv": csv_files.files,
 }
+CARRIED = (
+    "Triplets that another run of the same attack broke at an eps no larger count as broken, "
+    "though these runs did not break them: {}."
+)
 _SHOW = {"md", "latex"}
 """Formats that show pictures from files beside them; the page draws its own."""
 
@@ -38,11 +43,14 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
     if not done:
         raise UserError("no finished run to report; first: bench run --metric lipsim --attack l2-aa --eps 2.0")
     kept, replaced = current(done)
+    measured, kept = kept, carried(kept)
     reports = sorted((report.build(Ref(name)) for name in report.names()), key=lambda one: one.place)
     blocks = [block for one in reports for block in one(kept)]
     words = opening(kept)
     if replaced:
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
+    if tightened := [run.run for run, before in zip(kept, measured, strict=True) if run is not before]:
+        words.append(CARRIED.format(", ".join(sorted(tightened))))
     document = Document(TITLE, tuple(words), tuple(blocks), tuple(kept))
     try:
         return _write(document, to, formats)

@@ -119,6 +119,11 @@ def threat_of(spec: Mapping[str, Any]) -> str:
     return _typed(spec, _THREAT)
 
 
+def usual(record: Record) -> bool:
+    """Whether a run asks the usual question: only the reference moves, images are as they are, protocol is ours."""
+    return not _threat(record.spec)
+
+
 def _chosen(spec: Mapping[str, Any]) -> str:
     """The options, as typed, that change how an attack goes about it, or what it wants."""
     usual_goal = "push" if str(spec["attack"]).partition("(")[0].endswith("-mse") else "flip"

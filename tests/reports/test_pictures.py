@@ -128,6 +128,23 @@ def test_flips_and_pulls_have_no_histogram(make_record) -> None:
     assert Drift()([make_record(), pull]) == []
 
 
+def test_a_later_run_of_few_images_or_of_another_question_replaces_no_histogram(make_record) -> None:
+    many = pushed(make_record, "a", np.linspace(0.1, 0.9, 20), cosine=True, run="a" * 12)
+    other = pushed(make_record, "b", np.linspace(0.2, 0.4, 20), cosine=True, run="b" * 12)
+    smoke = pushed(make_record, "a", [0.5, 0.6, 0.7], cosine=True, run="c" * 12)
+    moved = changed(many, spec={"quantize": "8bit", "move": "left"}, d_self=0.99)
+    later = [replace(run, provenance={"time": "2026-03-01"}) for run in (smoke, moved)]
+    (chart,) = Drift()([*later, many, other])
+    (panel,) = chart.panels
+    assert [(one.metric, one.n, one.mean) for one in panel.densities] == [
+        ("a", 20, pytest.approx(0.5)), ("b", 20, pytest.approx(0.3)),
+    ]  # fmt: skip
+    few = pushed(make_record, "b", [0.1, 0.1, 0.2], cosine=True, run="d" * 12)
+    (chart,) = Drift()([*later, many, few])
+    assert [[one.metric for one in panel.densities] for panel in chart.panels] == [["a"], ["a", "b"]]
+    assert [panel.title[-8:] for panel in chart.panels] == ["(n = 20)", " (n = 3)"]
+
+
 def test_equal_distances_have_a_histogram_too(make_record) -> None:
     (chart,) = Drift()([pushed(make_record, "a", [0.0, 0.0], cosine=True, run="b" * 12)])
     assert chart.panels[0].densities[0].heights[0] == 100
@@ -182,7 +199,8 @@ def test_the_share_of_images_moved_farther_than_their_change(make_record) -> Non
     size = [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.0]
     (chart,) = Violation()([changed(record, d_self=d_self, size=size)])
     (panel,) = chart.panels
-    assert (panel.groups, panel.series) == (("a",), ("l2 eps 1", "l2 eps 2"))
+    assert (panel.groups, panel.series) == (("a (n = 3 to 4)",), ("within l2 eps 1", "within l2 eps 2"))
+    assert "until the answer flipped, often by far less: a." in chart.notes[1]
     low, high = (100 * end for end in proportion_confint(2, 3, method="wilson"))
     first, second = panel.cells[0]
     assert (first.value, first.n) == (25, 4), "round-off is no violation"
@@ -196,13 +214,41 @@ def test_a_violation_is_that_of_the_attack_that_shows_most(make_record) -> None:
         assert Violation()(records)[0].panels[0].cells[0][0].value == 100
 
 
+def test_pushes_count_before_flips_and_many_images_before_few(make_record) -> None:
+    flip = changed(make_record("a", n=8, eps=(1.0,), run="a" * 12), d_self=5.0, size=0.1)
+    few = changed(pushed(make_record, "a", [9.0, 9.0], cosine=True, run="b" * 12), size=1.0)
+    many = changed(pushed(make_record, "a", [2.0, 0.5, 0.5, 0.5], cosine=True, run="c" * 12), size=1.0)
+    pulled = changed(few, spec={"goal": "pull"})
+    for records in ([flip, few, many, pulled], [pulled, many, few, flip]):
+        (chart,) = Violation()(records)
+        (panel,) = chart.panels
+        assert panel.groups == ("a (n = 4)",)
+        assert panel.cells[0][0].value == 25
+        assert not any("flipped" in note for note in chart.notes)
+    (chart,) = Violation()([many, changed(flip, spec={"metric": "b"})])
+    assert chart.panels[0].groups == ("b (n = 8)", "a (n = 4)")
+    assert chart.notes[1].endswith("often by far less: b.")
+    assert Violation()([pulled]) == []
+
+
+def test_violations_of_repeated_references_count_references(make_record) -> None:
+    """Eight images of two references, one of which is always violated: as two independent ones (Kish), not eight."""
+    record = pushed(make_record, "a", [2.0] * 4 + [0.5] * 4, cosine=True, run="a" * 12)
+    record.facts["references"] = {f"t{i}": "first" if i < 4 else "second" for i in range(8)}
+    cell = Violation()([changed(record, size=1.0)])[0].panels[0].cells[0][0]
+    low, high = proportion_confint(4, 8, method="wilson")
+    assert (cell.value, cell.n) == (50, 8)
+    assert cell.low < 100 * low
+    assert cell.high > 100 * high
+
+
 def test_metrics_without_a_zero_and_other_threats_are_left_out_of_violations(make_record) -> None:
     fine = changed(make_record("fine", n=2, eps=(1.0,)), d_self=[2.0, 0.5], size=1.0)
     decibel = changed(make_record("psnr", n=2, eps=(1.0,), run="b" * 12), d_self=-40.0, size=1.0)
     linf = changed(make_record("linf", n=2, eps=(1.0,), norm="linf", run="c" * 12), d_self=5.0, size=1.0)
     left = changed(make_record("left", n=2, eps=(1.0,), run="d" * 12), spec={"move": "left"}, d_self=5.0, size=1.0)
     (chart,) = Violation()([fine, decibel, linf, left])
-    assert chart.panels[0].groups == ("fine",)
+    assert chart.panels[0].groups == ("fine (n = 2)",)
     assert chart.notes[-1].endswith("the distance 0: psnr.")
     assert Violation()([decibel, linf, left]) == []
 
@@ -210,7 +256,7 @@ def test_metrics_without_a_zero_and_other_threats_are_left_out_of_violations(mak
 def test_where_nothing_is_violated_a_table_says_so(make_record) -> None:
     (table,) = Violation()([make_record(n=4, eps=(1.0,))])
     assert isinstance(table, Table)
-    assert table.rows[0][0] == "lipsim"
+    assert table.rows[0][0] == "lipsim (n = 4)"
     assert (table.rows[0][1].value, table.rows[0][1].n) == (0, 4)
 
 
@@ -236,7 +282,9 @@ def test_a_sheet_shows_the_images_and_what_was_measured(make_record, tmp_path) -
     assert original.caption == "reference of t0"
     assert attacked.caption == "d(x, x + delta) = 0.45; answer flipped"
     assert difference.caption == "|delta| = 0.25 (l2), x 2"
-    assert other.caption == "d(x, y) = 0.44"
+    assert other.caption == "d(x, y) = 0.44, attacked 0.45"
+    assert "equal" not in sheet.notes[0]
+    assert "of a few the one whose distance from x is nearest" in sheet.notes[0]
     assert (other.pixels == 191).all()
     assert original.pixels.shape == (SIDE, SIDE, 3)
     np.testing.assert_array_equal(attacked.pixels[0, 0], [191, 128, 128])

@@ -157,6 +157,38 @@ def test_seeds_are_told_apart_and_of_two_answers_the_newer_counts(make_record) -
     assert row[-1].value == pytest.approx(100 * at["robust"].mean())
 
 
+def test_runs_of_other_code_or_arguments_in_one_line_are_named(make_record) -> None:
+    first, later = make_record(eps=(1.0,)), make_record(run="b" * 12, eps=(2.0,))
+    for report in (Attacked(), Certified()):
+        assert "different" not in " ".join(report([first, later])[0].notes)
+    later.spec["fingerprints"]["code"] = "d" * 64
+    for report, method in ((Attacked(), "l2-aa"), (Certified(), "margin")):
+        note = f"lipsim, {method}, n = 64: these numbers come from runs of different code (0123456789ab, {'b' * 12})."
+        assert report([first, later])[0].notes[-1] == note
+    later.spec["arguments"]["attack"]["steps"] = 7
+    assert "different arguments and code" in Attacked()([first, later])[0].notes[-1]
+    later.spec["certifier"] = None
+    assert "different arguments (" in Attacked()([first, later])[0].notes[-1], "without a certificate other code ran"
+    hidden = make_record(run="c" * 12, eps=(1.0,), time="2025-01-01T00:00:00+00:00")
+    hidden.spec["fingerprints"]["code"] = "e" * 64
+    assert "different" not in " ".join(Attacked()([first, hidden])[0].notes), "no number of it is shown"
+
+
+def test_a_stronger_attack_at_a_smaller_eps_bounds_larger_ones(make_record) -> None:
+    """2 of 8 stood at eps 1 under one attack, 6 at eps 2 under another: no more than 2 can stand at eps 2."""
+    strong = _answers(make_record("a", attack="l2-pgd", n=8, eps=(1.0,)), np.arange(8) < 2)
+    weak = _answers(make_record("a", run="b" * 12, n=8, eps=(2.0,)), np.arange(8) < 6)
+    other = _answers(make_record("b", run="c" * 12, n=8, eps=(2.0,)), np.arange(8) < 4)
+    (table,) = Sandwich()([strong, weak])
+    lines = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(line["eps"], line["at most"].value, line["attacked by"], line["gap"].value) for line in lines] == [
+        ("1", 25, "l2-pgd", 25), ("2", 25, "l2-pgd", 25),
+    ]  # fmt: skip
+    (table,) = Leaderboard()([strong, weak, other])
+    assert "eps 2," in table.title
+    assert [(row[1], row[3].value) for row in table.rows] == [("b", 50), ("a", 25)]
+
+
 def test_certified_scores_answer_at_published_eps_too(make_record) -> None:
     record = make_record(data="nights:x", attack=None, eps=(1.0,))
     (table,) = Certified()([record])
@@ -267,6 +299,24 @@ def test_the_cost_of_a_triplet_counts_only_those_that_this_process_computed(make
     # The last eps holds the sum over all: 8 to 15, standard error 2.449 / sqrt(8), t(7) = 2.365.
     assert (line["forwards"].value, round(line["forwards"].low, 2)) == (11.5, 9.45)
     assert line["eps"] == "0.5, 1, 2, 3"
+
+
+def test_what_costs_no_pass_is_said_where_it_holds(make_record) -> None:
+    def said(*records: Record) -> str:
+        (table,) = Cost()(records)
+        return " ".join(table.notes)
+
+    every = make_record(run="b" * 12)
+    every.spec["skip_certified"] = False
+    paper = make_record(run="c" * 12)
+    paper.spec["protocol"] = "paper"
+    pushed = make_record(run="d" * 12, attack="l2-mse", certifier=None, unit="distance")
+    assert "a wrong answer costs no pass, nor does a triplet that is proved safe" in said(make_record(), pushed)
+    for records in ([every], [make_record(), every], [make_record(certifier=None)], [make_record(sound=False)]):
+        assert "a wrong answer costs no pass." in said(*records)
+        assert "proved safe" not in said(*records)
+    for records in ([paper], [make_record(), paper], [pushed], [make_record(attack=None)]):
+        assert "no pass" not in said(*records)
 
 
 def test_a_table_with_a_crooked_row_is_refused() -> None:

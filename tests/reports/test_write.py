@@ -114,6 +114,21 @@ def test_runs_with_old_weights_are_left_out_and_named(make_record, tmp_path) -> 
     assert "l2-pgd" not in document
 
 
+def test_other_data_and_other_weights_are_left_out_whatever_metric_and_limit(make_record) -> None:
+    later = {"time": "2026-02-01T00:00:00+00:00"}
+    ssim, psnr = make_record("ssim", run="a" * 12), make_record("psnr", run="b" * 12, **later)
+    psnr.spec["fingerprints"]["data"] = "n" * 64
+    assert current([ssim, psnr]) == ([psnr], [ssim])
+    old, new = make_record(run="a" * 12, weights="old"), make_record(run="b" * 12, n=8, weights="new", **later)
+    new.spec["limit"] = 8
+    assert current([old, new]) == ([new], [old])
+    old, new = make_record(run="a" * 12), make_record(run="b" * 12, n=8, **later)
+    new.spec["limit"] = 8
+    assert current([old, new]) == ([new, old], []), "a limit replaces nothing"
+    elsewhere = make_record(run="c" * 12, data="nights:x", weights="new", time="2026-03-01T00:00:00+00:00")
+    assert current([old, elsewhere]) == ([elsewhere], [old]), "weights belong to the metric, on all data"
+
+
 def test_of_two_answers_to_one_question_the_newer_is_shown(make_record) -> None:
     old, new = make_record(run="f" * 12), make_record(run="a" * 12, time="2026-02-01T00:00:00+00:00")
     kept, replaced = current([new, old])
