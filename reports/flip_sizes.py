@@ -11,7 +11,7 @@ from reports.base import Chart, Dots, Scatter, report
 from reports.current import by_data, styles
 from reports.wording import NORMS, distinct, file_stem
 from results.record import Record
-from results.rows import threat_of
+from results.rows import usual
 
 NOTE = (
     "One marker a triplet that the metric answers rightly, with its certified radius. Hollow: not flipped up to the "
@@ -45,7 +45,7 @@ def _bounded(record: Record) -> bool:
     spec = record.spec
     asked = spec["attack"] and spec["certifier"] and record.facts.get("sound") and spec["eps"]
     # Rounded images and the paper's protocol have other flips and other radii than the images as they are.
-    return bool(asked) and not threat_of(spec) and record.facts.get("unit") != "distance"
+    return bool(asked) and usual(record) and record.facts.get("unit") != "distance"
 
 
 def _panel(norm: str, data: str, looks: dict[str, tuple[str, int]], records: Sequence[Record]) -> Scatter:

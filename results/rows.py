@@ -121,7 +121,7 @@ def threat_of(spec: Mapping[str, Any]) -> str:
 
 def usual(record: Record) -> bool:
     """Whether a run asks the usual question: only the reference moves, images are as they are, protocol is ours."""
-    return not _threat(record.spec)
+    return not threat_of(record.spec)
 
 
 def _chosen(spec: Mapping[str, Any]) -> str:
