@@ -15,9 +15,9 @@ from results.statistics import Estimate, independent, proportion
 from results.survival import area, areas, median_norm, minimal_norms
 
 AREA_NOTE = (
-    "Area: mean score over eps from 0 to the largest of the run. Exact for attacks that look for the smallest flip, else "
-    "under straight lines from 0 through the eps of the run: where all fell before the first eps, it is the first line "
-    "that is measured. So areas compare only where eps and kind of attack are the same, and a weaker attack flatters. "
+    "Area: mean score over eps from 0 to the largest of the run. Exact for attacks that look for the smallest flip, "
+    "else under straight lines from 0 through the eps of the run: where all fell before the first eps, the first line "
+    "alone is measured. So areas compare only where eps and kind of attack are the same, and a weaker attack flatters. "
     "Brackets: 95 % interval."
 )
 MEDIAN_NOTE = (
@@ -56,6 +56,7 @@ def _attacked(records: Sequence[Record], norm: str) -> list[tuple[str, Record]]:
 def _table(label: str, norm: str, runs: Sequence[tuple[str, Record]]) -> Table:
     names, methods = labels(record.spec["metric"] for _, record in runs), labels(method for method, _ in runs)
     seeds = {record.spec.get("seed") for _, record in runs}
+    median = f"median {NORMS[norm]} norm"
     found: list[tuple[tuple[object, ...], dict[str, Value]]] = []
     for method, record in runs:
         n, eps, share = record.samples["id"].nunique(), record.spec["eps"], _area(record)
@@ -66,7 +67,7 @@ def _table(label: str, norm: str, runs: Sequence[tuple[str, Record]]) -> Table:
             "attack": methods[method] + (f", seed {record.spec.get('seed')}" if len(seeds) > 1 else ""),
             "eps": ", ".join(map(eps_text, sorted(eps))),
             "area": Cell.share(share),
-            "median norm": _median(record),
+            median: _median(record),
             "majority": majority,
             "one person": person,
         }
@@ -74,7 +75,7 @@ def _table(label: str, norm: str, runs: Sequence[tuple[str, Record]]) -> Table:
         found.append(((-n, sorted(eps), -share.value, line["metric"], line["attack"]), line))
     lines = [line for _, line in sorted(found, key=lambda pair: pair[0])]
     columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
-    notes = {"area": AREA_NOTE, "median norm": MEDIAN_NOTE, "majority": CEILING_NOTE}
+    notes = {"area": AREA_NOTE, median: MEDIAN_NOTE, "majority": CEILING_NOTE}
     return Table(
         title=f"Area under the curve after {NORMS[norm]} attacks on {label}, percent",
         columns=tuple(columns),

@@ -42,7 +42,7 @@ def test_attacks_for_the_smallest_flip_have_an_exact_area_and_a_median(make_reco
     (line,) = _lines(table)
     assert line["area"].value == pytest.approx(100 * (5.6 + 3 * 3) / 11 / 3)
     # The sixth of eleven; P(Bin(11, 1/2) <= 1) = 12 / 2048 < .025 < P(Bin <= 2), so the ends are the second and tenth.
-    median = line["median norm"]
+    median = line["median l2 norm"]
     assert (median.value, median.low, median.high, median.unit) == (1.0, 0.2, np.inf, "norm")
 
 
@@ -50,7 +50,7 @@ def test_a_median_that_was_not_reached_says_so(make_record) -> None:
     most = _falling(make_record, [0.5] * 5 + [9.0] * 15, (3.0,), minimal=True)
     some = _falling(make_record, [0.5] * 9 + [9.0] * 11, (3.0,), minimal=True)
     for record, words in ((most, "> 3"), (some, "> 3 [0.5, inf]")):
-        assert _lines(*Summary()([record]))[0]["median norm"] == words
+        assert _lines(*Summary()([record]))[0]["median l2 norm"] == words
 
 
 def test_most_triplets_come_first_and_then_equal_eps_by_area(make_record) -> None:
@@ -128,5 +128,8 @@ def test_every_format_shows_the_table(make_record, tmp_path) -> None:
     assert "m|<b>" not in page
     with (tmp_path / "tables/summary_l2_photos.csv").open(newline="") as stream:
         found = {(line["metric"], line["quantity"]): line for line in csv.DictReader(stream)}
-    assert (found["half", "median norm"]["value"], found["half", "median norm"]["unit"]) == (repr(norms[9]), "norm")
-    assert found["m|<b>", "median norm"]["value"] == "> 3 [2.553, inf]"
+    assert (found["half", "median l2 norm"]["value"], found["half", "median l2 norm"]["unit"]) == (
+        str(norms[9]),
+        "norm",
+    )
+    assert found["m|<b>", "median l2 norm"]["value"] == "> 3 [2.553, inf]"
