@@ -14,13 +14,13 @@ from results.statistics import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number with its 95 % interval over n triplets: a score in percent, a mean distance or number of passes."""
+    """A number with its 95 % interval over n triplets: a score in percent, a mean distance, a norm, passes."""
 
     value: float
     low: float
     high: float
     n: int
-    unit: Literal["percent", "distance", "passes"] = "percent"
+    unit: Literal["percent", "distance", "norm", "passes"] = "percent"
     mark: str = ""
     """A sign behind the number that a note of the table explains."""
 
@@ -33,7 +33,7 @@ class Cell:
     @property
     def words(self) -> tuple[str, str, str]:
         """Value and ends of the interval with the digits worth reading, the same in every format."""
-        form = {"percent": ".1f", "distance": ".4g", "passes": ".3g"}[self.unit]
+        form = {"percent": ".1f", "distance": ".4g", "norm": ".4g", "passes": ".3g"}[self.unit]
         return f"{self.value:{form}}", f"{self.low:{form}}", f"{self.high:{form}}"
 
     @classmethod

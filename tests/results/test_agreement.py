@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from results.agreement import cohens_kappa, fleiss_kappa, human_ceiling
@@ -42,13 +44,35 @@ def test_kappa_stays_in_its_range_and_takes_words() -> None:
     assert (found.value, found.low) == (pytest.approx(-0.8), -1)
 
 
+def test_judges_who_always_or_never_agree_have_an_interval_too() -> None:
+    """Clopper and Pearson's lower end for n of n is 0.025^(1/n); half of it is chance, so kappa is 2 p - 1."""
+    for n in (2, 10):
+        answers = np.arange(n) % 2
+        found, opposed = cohens_kappa(answers, answers), cohens_kappa(answers, 1 - answers)
+        assert (found.value, found.low, found.high) == pytest.approx((1, 2 * 0.025 ** (1 / n) - 1, 1))
+        assert (opposed.value, opposed.low, opposed.high) == pytest.approx((-1, -1, 1 - 2 * 0.025 ** (1 / n)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=8))
+def test_a_kappa_lies_in_an_interval_with_width(answers: list[tuple[int, int]]) -> None:
+    first, second = np.array(answers).T
+    if len({*first}) > 1 and len({*second}) > 1:
+        found = cohens_kappa(first, second)
+        assert -1 <= found.low <= found.value <= found.high <= 1
+        assert found.low < found.high
+
+
 def test_kappas_without_a_value() -> None:
-    alike = np.array([True, True])
-    with pytest.raises(ValueError, match="same answer"):
-        cohens_kappa(alike, alike)
-    for first, second in ((alike[:0], alike[:0]), (alike, alike[:1])):
-        with pytest.raises(ValueError, match="same triplets"):
+    alike, mixed = np.array([True, True]), np.array([True, False])
+    for first, second in ((alike, alike), (alike, mixed), (mixed, alike)):
+        with pytest.raises(ValueError, match="same answer"):
             cohens_kappa(first, second)
+    for few in (mixed[:0], mixed[:1]):
+        with pytest.raises(ValueError, match="at least two triplets"):
+            cohens_kappa(few, few)
+    with pytest.raises(ValueError, match="same triplets"):
+        cohens_kappa(mixed, mixed[:1])
     for counts, said in (
         (np.zeros((0, 2)), "one row"),
         (np.array([3, 1]), "one row"),
@@ -68,6 +92,15 @@ def test_the_majority_and_one_person() -> None:
     assert human_ceiling(np.array([0.8]), np.array([5])).person.value == pytest.approx(0.6)
     assert human_ceiling(np.array([1.0, 0.0])).person.value == 1
     assert human_ceiling(np.array([0.6]), np.array([5])).majority.n == 1
+
+
+def test_people_on_triplets_of_one_reference_promise_less() -> None:
+    share = np.array([0.8, 0.8, 0.8, 1.0, 1.0, 1.0])
+    alone, shared = human_ceiling(share), human_ceiling(share, references=["a"] * 3 + ["b"] * 3)
+    assert shared.majority.value == alone.majority.value == pytest.approx(0.9)
+    # Two references, one at .8 and one at 1: nothing between these ends is known.
+    assert (shared.majority.low, shared.majority.high) == pytest.approx((0.8, 1.0))
+    assert (shared.person.low, shared.person.high) == pytest.approx((0.68, 1.0))
 
 
 @pytest.mark.parametrize("p", [0.5, 0.7, 0.95])

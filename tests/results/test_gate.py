@@ -3,11 +3,12 @@
 from bisect import bisect_left
 from dataclasses import replace
 from math import comb
+from pathlib import Path
 
 import pytest
 from baselines import baseline, run
 
-from results.baseline import Baseline
+from results.baseline import Baseline, read
 from results.comparison import Paired
 from results.gate import compare, decide
 
@@ -106,3 +107,36 @@ def test_the_false_alarm_rate_is_at_most_alpha() -> None:
     rate = sum(comb(60, k) for k in range(least, 61)) / 2**60
     assert rate <= 0.05
     assert rate + comb(60, least - 1) / 2**60 > 0.05
+
+
+ROOT = Path(__file__).parents[2]
+PAGE = " ".join((ROOT / "docs/ci.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize(("groups", "size"), [(3, 8), (5, 8), (1, 26)])
+def test_triplets_that_move_together_break_the_promise_as_the_page_says(groups: int, size: int) -> None:
+    """Each group of one score of 27 is lost or gained as a whole, by a fair coin."""
+    fails = 0
+    for lost in range(groups + 1):
+        moved = counts(lost * size, (groups - lost) * size, 342)
+        fails += comb(groups, lost) * (decide([moved, *[counts(0, 0, 342)] * 26], EMPTY)[0][2] == "worse")
+    assert f"| {groups} of {size} triplets | {100 * fails / 2**groups:.1f} |" in PAGE
+
+
+def test_the_page_counts_what_other_seeds_can_lose_in_the_shipped_baseline() -> None:
+    """An attack can lose what it left standing and no certificate covers."""
+    open_to_loss: dict[str, list[int]] = {}
+    for one in read(ROOT / "results/baselines/default.json").runs:
+        if one.spec["attack"]:
+            words = [outcome.split(" ") for outcome in one.outcomes.values()]
+            assert len(words) == 32
+            open_to_loss[one.spec["metric"]] = [
+                sum(stood[at] == "1" and proved[at : at + 1] != "1" for _, proved, stood in words)
+                for at in range(len(one.spec["eps"]))
+            ]
+    lipsim, (ssim_1, ssim_3) = max(open_to_loss["lipsim"]), open_to_loss["ssim"]
+    assert f"leaves lipsim at most {lipsim} of 32 triplets to lose and psnr none, where 10 are needed" in PAGE
+    assert f"its {ssim_1} triplets at eps 1 and {ssim_3} at eps 3 are all open" in PAGE
+    assert max(open_to_loss["psnr"]) == 0
+    needed = [k for k in range(33) if decide([counts(k, 0, 32), *[counts(0, 0, 32)] * 26], EMPTY)[0][2] == "worse"]
+    assert needed[0] == 10
