@@ -21,7 +21,9 @@ def shown(credits: pd.Series) -> str:
 
 def _credits(samples: pd.DataFrame, stood: pd.Series) -> pd.Series:
     """What the answers earn: the share of people who gave them (the rule of BAPPS)."""
-    return stood.map({True: 1.0, False: 0.0}) * samples["right_share"] + (~stood) * (1 - samples["right_share"])
+    right = samples["right_share"]
+    agreed = right.where(samples["label"] > 0.5, 1 - right)
+    return agreed.where(stood, 1 - agreed)
 
 
 def credits_of(samples: pd.DataFrame) -> dict[tuple[str, float | None], pd.Series]:

@@ -27,7 +27,8 @@ def runs(make_record, folder: Path) -> dict[str, pd.DataFrame]:
         record = make_record(metric, run=f"{i:012x}", n=37, certifier=certifier, flip=2.0 + i, natural=0.8, eps=EPS)
         # Divided votes, a tie, and two subsets.
         share = pd.Series(range(37)).mod(3).map({0: 1.0, 1: 0.9, 2: 0.75})
-        columns = {"right_share": share, "group": share.map({1.0: "one", 0.9: "one", 0.75: "two"})}
+        label = pd.Series(range(37)).mod(2)
+        columns = {"label": label, "right_share": share.where(label == 1, 1 - share), "group": share.map({1.0: "one", 0.9: "one", 0.75: "two"})}
         for name, column in columns.items():
             record.samples[name] = pd.concat([column] * len(EPS), ignore_index=True).astype(record.samples[name].dtype)
         record.samples.loc[record.samples["id"] == "t36", "d0"] = record.samples["d1"].iloc[36]
