@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from benchmarks.study.grid import BASELINE
 from benchmarks.study.measure import EPS
 from benchmarks.study.published import LIPSIM
+from benchmarks.study.shipped import shipped
 from core.files import write_atomically
 from reports.drawing.curves import spread
 
@@ -25,6 +26,7 @@ _SMALL, _NORMAL = 7, 9
 _GAP = 4.0
 _PAPERS = "nights"
 _SHAPES = "osD^vP"
+_SHIPPED: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black", "markersize": 13, "zorder": 4}
 
 
 def points(table: pd.DataFrame, data: str, eps: float) -> pd.DataFrame:
@@ -57,6 +59,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for axis, eps in zip(row, EPS, strict=True):
             paper = eps == EPS[0] and (name == _PAPERS or _PAPERS not in data)
             _panel(axis, points(table, name, eps), questions, f"{name}, certified at {NAMES[eps]}", paper)
+            if ours := shipped(name, eps):
+                axis.plot(*ours, linestyle="none", **_SHIPPED)
+                axis.set_xlim(right=min(100, max(axis.get_xlim()[1], ours[0] + 3)))
     _key(figure, questions)
     canvas = FigureCanvasAgg(figure)
     write_atomically(
@@ -96,7 +101,8 @@ def _dress(axis: Axes, found: pd.DataFrame, title: str, published: bool) -> None
     theirs = [p.natural for p in LIPSIM] if published else []
     shown = [*found["natural"], *found["low"].dropna(), *found["high"].dropna(), *theirs]
     axis.set_xlim(min(shown) - 3, min(100, max(shown) + 3))
-    axis.set_ylim(0, 100)
+    lowest = min([*found["certified"], *(p.certified for p in LIPSIM if published)])
+    axis.set_ylim(max(0, lowest - 8), 100)
     axis.set_title(title, fontsize=_NORMAL, loc="left", parse_math=False)
     axis.set_xlabel("natural 2AFC score, percent", fontsize=_NORMAL)
     axis.set_ylabel("certified score, percent", fontsize=_NORMAL)
@@ -122,6 +128,7 @@ def _style(question: str, questions: Sequence[str]) -> dict[str, Any]:
 
 def _key(figure: Figure, questions: Sequence[str]) -> None:
     marks = [(Line2D([], [], linestyle="none", **_style(q, questions)), q) for q in (BASELINE, *questions)]
+    marks.append((Line2D([], [], linestyle="none", **_SHIPPED), "shipped: trained longer (reference run)"))
     marks.append((Line2D([], [], linestyle="none", marker="x", color=_INK), "published, other data (LipSim, table 2)"))
     marks.append((Line2D([], [], color=_FAINT, linestyle=":"), "best of these"))
     marks.append((Line2D([], [], color="0.8"), "all answers proved"))

@@ -28,7 +28,11 @@ def runs(make_record, folder: Path) -> dict[str, pd.DataFrame]:
         # Divided votes, a tie, and two subsets.
         share = pd.Series(range(37)).mod(3).map({0: 1.0, 1: 0.9, 2: 0.75})
         label = pd.Series(range(37)).mod(2)
-        columns = {"label": label, "right_share": share.where(label == 1, 1 - share), "group": share.map({1.0: "one", 0.9: "one", 0.75: "two"})}
+        columns = {
+            "label": label,
+            "right_share": share.where(label == 1, 1 - share),
+            "group": share.map({1.0: "one", 0.9: "one", 0.75: "two"}),
+        }
         for name, column in columns.items():
             record.samples[name] = pd.concat([column] * len(EPS), ignore_index=True).astype(record.samples[name].dtype)
         record.samples.loc[record.samples["id"] == "t36", "d0"] = record.samples["d1"].iloc[36]
