@@ -91,7 +91,13 @@ def extended(path: Path, budget: str, more: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A line an entry: parameters, then each score with its 95 % interval, data set by data set."""
+    """Tables with a line an entry: held-out scores and those of the first data set, then each other data set."""
+    first, *others = (name for name in table["data"].unique() if name != HELD_OUT)
+    return "\n\n".join(_grid(table[table["data"].isin(names)]) for names in ([HELD_OUT, first], *([o] for o in others)))
+
+
+def _grid(table: pd.DataFrame) -> str:
+    """Parameters, then each score with its 95 % interval."""
     scores = [tuple(key) for key in table[["data", "kind", "eps"]].drop_duplicates().itertuples(index=False)]
     heads = [f"{data}, {kind if pd.isna(eps) else f'{kind} {eps_text(eps)}'}" for data, kind, eps in scores]
     lines = [["question", "entry", "parameters, M", *heads]]
