@@ -91,7 +91,8 @@ def test_no_line_of_a_report_rises_and_it_names_the_runs(make_record, tmp_path) 
     (table,) = Attacked()(runs)
     assert [cell.value for cell in table.rows[0][4:]] == [25, 75, 50], "without what is tested here it rises"
     document = write_report(runs, tmp_path, ["md"])[0].read_text()
-    line = next(line for line in document.splitlines() if line.startswith("| lipsim | 4 | l2-aa |"))
+    section = document.partition("## 2AFC score after l2 attacks")[2]
+    line = next(line for line in section.splitlines() if line.startswith("| lipsim | 4 | l2-aa |"))
     assert [cell.split()[0] for cell in line.strip("| ").split(" | ")[4:]] == ["25.0", "0.0", "0.0"]
     opening = document.partition("##")[0]
     assert f"though these runs did not break them: {'b' * 12}." in opening
