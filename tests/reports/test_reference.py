@@ -15,12 +15,13 @@ from results.store import RunStore
 ROOT = Path(__file__).parents[2]
 RUNS, COMMITTED = ROOT / "results/reference", ROOT / "reports/reference"
 TEXT = {".md", ".tex"}
+KEPT = {*TEXT, ".png", ".pdf"}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("reference")
-    write_report(RunStore(RUNS).select(), to, ("md", "latex", "csv"))
+    write_report(RunStore(RUNS).select(), to, ("md", "latex", "html", "csv"))
     return to
 
 
@@ -36,7 +37,9 @@ def runs() -> dict[str, tuple[dict, dict]]:
 
 def test_the_report_of_the_run_is_the_committed_one(made: Path) -> None:
     there = {path.relative_to(COMMITTED) for path in COMMITTED.rglob("*") if path.is_file()}
-    now = {path.relative_to(made) for path in made.rglob("*") if path.is_file() and path.suffix != ".csv"}
+    now = {
+        path.relative_to(made) for path in made.rglob("*") if path.is_file() and path.suffix not in (".csv", ".html")
+    }
     assert there == now, "run `make reference-report`"
     for path in (path for path in there if path.suffix in TEXT):
         assert (made / path).read_text() == (COMMITTED / path).read_text(), f"{path}: run `make reference-report`"
@@ -65,6 +68,25 @@ def test_every_row_agrees_with_the_samples(made: Path, runs) -> None:
             row = seen[run, kind, eps]
             assert [float(row[name]) for name in ("score", "low", "high")] == pytest.approx(wilson(credits), abs=1e-9)
             assert int(row["n"]) == len(credits)
+
+
+def test_every_format_prints_the_scores_after_attacks_beside_their_metric(made: Path, runs) -> None:
+    """In a line of the metric, with its interval: Markdown, LaTeX and the page."""
+    page = [
+        " ".join(re.sub("<[^>]+>", " ", row).split()) for row in re.findall("<tr.*?</tr>", _read(made, "html"), re.S)
+    ]
+    fragments = "\n".join(path.read_text() for path in sorted((made / "tables").glob("attacked_*.tex")))
+    latex = re.sub(r" & \{\\scriptsize(\[.*?\])\}", r" \1", fragments).splitlines()
+    lines = {"| {} ": _read(made, "md").splitlines(), "{} &": latex, "{} ": page}
+    for spec, found in runs.values():
+        if spec["attack"] in ("l2-aa", "linf-aa"):
+            for score in (shown(found["attack", eps]) for eps in spec["eps"]):
+                for start, printed in lines.items():
+                    assert any(one.startswith(start.format(spec["metric"])) and score in one for one in printed), score
+
+
+def _read(made: Path, suffix: str) -> str:
+    return (made / f"report.{suffix}").read_text()
 
 
 def test_readme_quotes_the_run(runs) -> None:
