@@ -63,6 +63,7 @@ def _chart(chart: Chart) -> Figure:
     if key := kind.key(chart.panels):
         figure.legend(
             [line for line, _ in key], [text for _, text in key], loc="outside lower center",
-            ncols=min(len(key), 4 * across), frameon=False, fontsize=SMALL,
+            # What needs a second line is set in three columns: four long names are wider than a panel.
+            ncols=min(len(key), (4 if len(key) <= 4 * across else 3) * across), frameon=False, fontsize=SMALL,
         )  # fmt: skip
     return figure
