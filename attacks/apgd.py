@@ -12,12 +12,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Goal, Objective, attack
-from attacks.norms import climb, each, per_image, project_, random_start
-from attacks.tracker import Tracker
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, PerImage
+from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.norms import climb, each, per_image, project_, random_start
+from perceptbench.attacks.tracker import Tracker
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, PerImage
 
 _RHO = 0.75
 _MOMENTUM = 0.75

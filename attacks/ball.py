@@ -6,11 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Objective
-from attacks.norms import change, fit, per_image, size
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, PerImage
+from perceptbench.attacks.base import Attack, Objective
+from perceptbench.attacks.norms import change, fit, per_image, size
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, PerImage
 
 LEVELS = 255
 _HALVINGS = 12

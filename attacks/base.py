@@ -13,10 +13,10 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 
-from core.noise import Noise
-from core.registry import Registry
-from core.spec import Norm
-from core.tensors import Images, Mask, PerImage
+from perceptbench.core.noise import Noise
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, Mask, PerImage
 
 Goal = Literal["flip", "embedding"]
 
@@ -100,4 +100,4 @@ class Ensemble(Protocol):
         ...
 
 
-attack: Registry[Attack | Ensemble] = Registry("attack", "attacks")
+attack: Registry[Attack | Ensemble] = Registry("attack", "perceptbench.attacks")

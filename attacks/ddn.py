@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import torch
 
-from attacks.base import Goal, Objective, attack
-from attacks.norms import length, per_image
-from attacks.smallest import Smallest, annealed
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images
+from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.norms import length, per_image
+from perceptbench.attacks.smallest import Smallest, annealed
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images
 
 _FIRST_STEP, _LAST_STEP = 1.0, 0.01
 

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 import torch
 
-from attacks.base import Goal, Objective, attack
-from attacks.norms import dot, each, length, per_image, random_start
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, PerImage
+from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.norms import dot, each, length, per_image, random_start
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, PerImage
 
 _MOST_PASSES = 15
 _CLOSE_ENOUGH = 1e-3

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from attacks.apgd import L2APGD, LinfAPGD
-from attacks.base import Attack, Goal, Objective
-from attacks.norms import climb, project
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, Mask, PerImage
-from metrics.base import Anchors
+from perceptbench.attacks.apgd import L2APGD, LinfAPGD
+from perceptbench.attacks.base import Attack, Goal, Objective
+from perceptbench.attacks.norms import climb, project
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.metrics.base import Anchors
 
 
 @dataclass(frozen=True)

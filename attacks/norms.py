@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, Mask, PerImage
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, Mask, PerImage
 
 _SHRINK = 1 - 1e-6
 _TINY = torch.finfo(torch.float32).tiny

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.ball import unstack
-from attacks.base import Objective
-from core.errors import UserError
-from core.tensors import Embeddings, Images, Mask, PerImage
-from metrics.base import Anchors, EmbeddingMetric, Metric
+from perceptbench.attacks.ball import unstack
+from perceptbench.attacks.base import Objective
+from perceptbench.core.errors import UserError
+from perceptbench.core.tensors import Embeddings, Images, Mask, PerImage
+from perceptbench.metrics.base import Anchors, EmbeddingMetric, Metric
 
 
 @dataclass(frozen=True)

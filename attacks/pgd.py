@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import torch
 
-from attacks.base import Goal, Objective, attack
-from attacks.norms import climb, project_, random_start
-from attacks.tracker import Tracker
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images
+from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.norms import climb, project_, random_start
+from perceptbench.attacks.tracker import Tracker
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from attacks.norms import per_image
-from core.tensors import Images, Mask, PerImage
+from perceptbench.attacks.norms import per_image
+from perceptbench.core.tensors import Images, Mask, PerImage
 
 
 @dataclass

@@ -11,13 +11,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Goal, Objective, attack
-from attacks.norms import per_image, unit
-from attacks.tracker import Tracker
-from attacks.windows import Window, bump, share_of_pixels, window
-from core.noise import Noise
-from core.spec import Norm
-from core.tensors import Images, PerImage
+from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.norms import per_image, unit
+from perceptbench.attacks.query_window import Window, bump, share_of_pixels, window
+from perceptbench.attacks.tracker import Tracker
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, PerImage
 
 
 @dataclass

@@ -6,13 +6,13 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from attacks.ball import Ball, Balls, on_grid, stack, unstack
-from attacks.base import Objective
-from attacks.objectives import Drift, EmbeddingShift, FlipByAll, FlipFromTheSide, FlipPreference
-from core.tensors import Images
-from core.threat import Threat
-from metrics.base import Anchors, Metric
-from triplets.base import Triplets
+from perceptbench.attacks.ball import Ball, Balls, on_grid, stack, unstack
+from perceptbench.attacks.base import Objective
+from perceptbench.attacks.objectives import Drift, EmbeddingShift, FlipByAll, FlipFromTheSide, FlipPreference
+from perceptbench.core.tensors import Images
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Anchors, Metric
+from perceptbench.triplets.base import Triplets
 
 Aim: TypeAlias = Literal["flip", "push", "pull"]
 AIMS: tuple[Aim, ...] = ("flip", "push", "pull")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from attacks.base import Objective
-from core.tensors import Images, Mask, PerImage
+from perceptbench.attacks.base import Objective
+from perceptbench.core.tensors import Images, Mask, PerImage
 
 
 @dataclass

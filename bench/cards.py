@@ -1,6 +1,6 @@
 """What is known of every metric before it is run: the rows of `bench list metrics` and of docs/metrics.md.
 
-`python -m bench.cards docs/metrics.md` writes the page anew.
+`python -m perceptbench.bench.cards docs/metrics.md` writes the page anew.
 """
 
 import sys
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core.card import About, Card
-from core.wanted import Weights
-from metrics.base import LipschitzMetric, Metric, metric
+from perceptbench.core.card import About, Card
+from perceptbench.core.fetch.declared import Weights
+from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 
 NONE = "-"
 _PAGE = """# Metrics
 
-Written by `python -m bench.cards docs/metrics.md` from the declarations in `metrics/`: change those. `bench list
-metrics` adds whether packages and weights are on this machine.
+Written by `python -m perceptbench.bench.cards docs/metrics.md` from the declarations in `metrics/`: change those.
+`bench list metrics` adds whether packages and weights are on this machine.
 
 - **M**: parameters of the networks that run, in millions.
 - **GMAC**: multiply-adds for one image at 224 x 224 once the images it is compared with are prepared, in 10^9.
@@ -100,7 +100,7 @@ def entries() -> list[Entry]:
 
 def page() -> str:
     """docs/metrics.md: what does not depend on the machine, of the metrics of this project."""
-    ours = [entry for entry in entries() if metric.factory(entry.name).__module__.startswith("metrics.")]
+    ours = [entry for entry in entries() if metric.factory(entry.name).__module__.startswith("perceptbench.metrics.")]
     return _PAGE.format(facts=_facts(ours), sources=_sources(ours), weights=_weights(ours))
 
 

@@ -4,9 +4,9 @@ import sys
 
 import typer
 
-from bench import audit, certify, check, data, distance, listing, report, run, train
-from bench.evaluate import UnsoundError
-from core.errors import UserError
+from perceptbench.bench.commands import audit, certify, check, data, distance, listing, report, run, train
+from perceptbench.bench.evaluate import UnsoundError
+from perceptbench.core.errors import UserError
 
 app = typer.Typer(
     help="How robust perceptual image-similarity metrics are: under attack, and with proof.",

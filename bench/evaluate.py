@@ -8,20 +8,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks.ball import on_grid, unstack
-from attacks.base import Attack, Ensemble
-from attacks.found import Outcome
-from attacks.literal import OwnOutput
-from attacks.runner import run_attack
-from attacks.task import Aim, Task, make_task
-from bench.plan import Plan
-from certifiers.certify import certify
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Images
-from metrics.base import Anchors, EmbeddingMetric
-from results.record import COLUMNS
-from triplets.base import Triplets
+from perceptbench.attacks.ball import on_grid, unstack
+from perceptbench.attacks.base import Attack, Ensemble
+from perceptbench.attacks.literal import OwnOutput
+from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.attacks.task import Aim, Task, make_task
+from perceptbench.bench.plan import Plan
+from perceptbench.certifiers.certify import certify
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.base import Anchors, EmbeddingMetric
+from perceptbench.results.record import COLUMNS
+from perceptbench.triplets.base import Triplets
 
 Watch: TypeAlias = Callable[[Triplets, Images], None]
 """Is shown a batch and its attacked images, once for each eps in order."""

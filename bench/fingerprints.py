@@ -8,15 +8,15 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
-OURS = ("core", "triplets", "metrics", "attacks", "certifiers")
+OURS = tuple(f"perceptbench.{name}" for name in ("core", "triplets", "metrics", "attacks", "certifiers"))
 
 ALWAYS = (
-    "attacks.runner",
-    "attacks.objectives",
-    "bench.evaluate",
-    "certifiers.certify",
-    "metrics.geometry",
-    "triplets.images",
+    "perceptbench.attacks.running.sweep",
+    "perceptbench.attacks.objectives",
+    "perceptbench.bench.evaluate",
+    "perceptbench.certifiers.certify",
+    "perceptbench.metrics.spaces.geometry",
+    "perceptbench.triplets.images",
 )
 """Modules that decide every number, whatever the components are."""
 
@@ -60,7 +60,7 @@ def _collect(
         return
     path = Path(file)
     beside = beside or (path.parent if root and name.startswith("py_") else None)
-    if not (name.partition(".")[0] in OURS or root or (beside and path.is_relative_to(beside))):
+    if not (".".join(name.split(".")[:2]) in OURS or root or (beside and path.is_relative_to(beside))):
         return
     seen[name] = path
     for value in list(vars(module).values()):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from results.record import SCHEMA, Record
-from results.rows import Row
-from results.statistics import radius_gain
+from perceptbench.results.record import SCHEMA, Record
+from perceptbench.results.rows import Row
+from perceptbench.results.statistics.estimates import radius_gain
 
 _WIDTH = 118
 

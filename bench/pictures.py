@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.plan import Plan
-from core.tensors import Images
-from results.images import SavedTriplet, save, saved_numbers
-from triplets.base import Entry, Triplets
+from perceptbench.bench.plan import Plan
+from perceptbench.core.tensors import Images
+from perceptbench.results.images import SavedTriplet, save, saved_numbers
+from perceptbench.triplets.base import Entry, Triplets
 
 COMPARED = 24
 """The image shown for comparison is one of those of the first so many triplets."""

@@ -5,17 +5,17 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import cast
 
-from attacks.base import Attack, Ensemble, attack
-from attacks.runner import parts_of
-from bench.checks import Request, check, chosen_aim, chosen_attack, chosen_certifier, refs
-from bench.fingerprints import code_sha256, library_versions
-from certifiers.base import Certifier, certifier
-from core.errors import UserError
-from core.spec import Norm, Ref, RunSpec, Scalar
-from core.threat import Move, Threat
-from metrics.base import LipschitzMetric, Metric, metric
-from metrics.identity import weights_sha256
-from triplets.base import TripletSource, triplets
+from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.bench.fingerprints import code_sha256, library_versions
+from perceptbench.bench.request import Request, check, chosen_aim, chosen_attack, chosen_certifier, refs
+from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Norm, Ref, RunSpec, Scalar
+from perceptbench.core.threat import Move, Threat
+from perceptbench.metrics.base import LipschitzMetric, Metric, metric
+from perceptbench.metrics.identity import weights_sha256
+from perceptbench.triplets.base import TripletSource, triplets
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
-from bench.evaluate import UnsoundError, evaluate
-from bench.pictures import Pictures
-from bench.plan import Plan, arguments_of
-from bench.provenance import provenance
-from core.files import write_atomically
-from core.memory import release_free_memory
-from metrics.base import EmbeddingMetric
-from results.record import Record
-from results.store import RunStore
-from triplets.base import Entry
+from perceptbench.bench.evaluate import UnsoundError, evaluate
+from perceptbench.bench.pictures import Pictures
+from perceptbench.bench.plan import Plan, arguments_of
+from perceptbench.bench.provenance import provenance
+from perceptbench.core.files import write_atomically
+from perceptbench.core.memory import release_free_memory
+from perceptbench.metrics.base import EmbeddingMetric
+from perceptbench.results.record import Record
+from perceptbench.results.store import RunStore
+from perceptbench.triplets.base import Entry
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
 

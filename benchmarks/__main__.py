@@ -4,9 +4,9 @@ import argparse
 import time
 from pathlib import Path
 
-from bench.options import Device
 from benchmarks import against, machine, memory, report, share, steps, sweep, whole
 from benchmarks.session import Session
+from perceptbench.bench.commands.options import Device
 
 # In this order: the last makes do with the time that is left.
 ITEMS = {

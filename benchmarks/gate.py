@@ -13,9 +13,9 @@ from functools import cache
 import numpy as np
 from scipy.stats import binom
 
-from results.baseline import Baseline
-from results.comparison import Paired
-from results.gate import decide
+from perceptbench.results.gate.baseline import Baseline
+from perceptbench.results.gate.compare import decide
+from perceptbench.results.statistics.comparison import Paired
 
 CERTIFIED, ATTACKED = 342, 32
 PROVED_EPS = np.array([36 / 255, 72 / 255, 108 / 255, 1, 2, 3, 4, 6, 8])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.rows import Rows
-from core.tensors import Images
+from perceptbench.core.tensors import Images
 
 
 class Literal(nn.Module):

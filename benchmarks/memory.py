@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.report import Row, ratio
 from benchmarks.session import Session
-from triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 
 BAR = 1.05
 SMALL, LARGE = 100, 1000
@@ -63,8 +63,8 @@ def _peak_of(n: int) -> float:
 
 def _run(n: int) -> None:
     """What `bench run` does."""
-    from bench.checks import Request
-    from bench.engines.local import run_all
+    from perceptbench.bench.engines.local import run_all
+    from perceptbench.bench.request import Request
 
     attack = "l2-aa(starts=1,steps=1,fmn_steps=1,fab_steps=1,queries=2)"
     request = Request(

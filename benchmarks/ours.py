@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Objective, attack
-from attacks.found import Outcome
-from attacks.runner import run_attack
 from benchmarks.session import clock
 from benchmarks.work import Work
-from core.spec import Ref
+from perceptbench.attacks.base import Objective, attack
+from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.core.spec import Ref
 
 
 @dataclass(frozen=True)

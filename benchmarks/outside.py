@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.norms import size
-from attacks.objectives import FlipPreference
-from core.errors import UserError
-from core.files import write_atomically
-from core.noise import forked_rng
-from core.spec import Ref, canonical_json
-from core.tensors import Images
-from metrics.base import metric
-from metrics.identity import weights_sha256
-from results.record import Record
-from triplets.base import Triplets, triplets
+from perceptbench.attacks.norms import size
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref, canonical_json
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.identity import weights_sha256
+from perceptbench.results.record import Record
+from perceptbench.triplets.base import Triplets, triplets
 
 STEPS = 100
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from core.files import write_atomically
+from perceptbench.core.files import write_atomically
 
 SCHEMA = 1
 UNITS = {"x": (1.0, "x"), "%": (100.0, " %")}

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import torch
 
-from certifiers.certify import certify
-from certifiers.embedded import Embedded, lipschitz_only
-from certifiers.margin import Margin
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import LipschitzMetric
-from metrics.base import metric as metrics
-from triplets.base import Triplets, TripletSource, triplets
+from perceptbench.certifiers.certify import certify
+from perceptbench.certifiers.embedded import Embedded, lipschitz_only
+from perceptbench.certifiers.margin import Margin
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import LipschitzMetric
+from perceptbench.metrics.base import metric as metrics
+from perceptbench.triplets.base import Triplets, TripletSource, triplets
 
 _BATCH = 32
 

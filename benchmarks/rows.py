@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.tensors import Images
+from perceptbench.core.tensors import Images
 
 BLOCK = 16
 

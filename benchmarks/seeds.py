@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.matrix import plans_of, rerun
-from core.errors import UserError
-from results.baseline import Baseline, Run, read
-from results.gate import Comparison, compare
+from perceptbench.bench.gate_runs import plans_of, rerun
+from perceptbench.core.errors import UserError
+from perceptbench.results.gate.baseline import Baseline, Run, read
+from perceptbench.results.gate.compare import Comparison, compare
 
 DEFAULT = Path(__file__).parents[1] / "results/baselines/default.json"
 

@@ -4,8 +4,6 @@ from contextlib import suppress
 
 import torch
 
-from attacks.base import attack
-from attacks.runner import run_attack
 from benchmarks.literal import Literal
 from benchmarks.peak import share_of_peak
 from benchmarks.report import Row, ratio
@@ -13,7 +11,9 @@ from benchmarks.session import EPS, Session
 from benchmarks.timed import Enough, Laps, Paced, PacedModel
 from benchmarks.upstream import apgd_run
 from benchmarks.work import Work
-from core.spec import Ref
+from perceptbench.attacks.base import attack
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.core.spec import Ref
 
 STEPS, BLOCK = 10, 2
 # The costliest last: it makes do with the time that is left.

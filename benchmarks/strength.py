@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.outside import smallest_flips
-from core.errors import UserError
-from core.spec import parse_eps, split_list
-from results.record import Record
-from results.store import RunStore
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import parse_eps, split_list
+from perceptbench.results.record import Record
+from perceptbench.results.store import RunStore
 
 OURS = "l2-aa"
 OTHERS = ("autoattack:apgd-ce", "autoattack:square", "torchattacks:PGDL2")

@@ -9,11 +9,11 @@ from typing import cast
 from torch import nn
 
 from benchmarks.vit import RandomViT, SmallViT
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics.base import EmbeddingMetric, metric
-from metrics.lipschitz.checkpoint import load_network
-from metrics.lipsim_paper import AuthorsConv, PaperNet
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import EmbeddingMetric, metric
+from perceptbench.metrics.lipsim.checkpoint import load_network
+from perceptbench.metrics.lipsim.lipsim_paper import AuthorsConv, PaperNet
 
 COORDINATES = 1792
 SEED = 0
@@ -52,5 +52,5 @@ def _paper() -> nn.Module:
 
 
 def _lipsim() -> nn.Module:
-    with resources.as_file(resources.files("metrics") / "weights" / "lipsim.safetensors") as path:
+    with resources.as_file(resources.files("perceptbench.metrics") / "weights" / "lipsim.safetensors") as path:
         return load_network(path)

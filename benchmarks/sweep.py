@@ -8,9 +8,9 @@ from benchmarks.report import Row, ratio
 from benchmarks.session import SWEEP, Session, clock
 from benchmarks.whole import NEAREST
 from benchmarks.work import Work
-from certifiers.base import certifier
-from certifiers.certify import certify
-from core.spec import Ref
+from perceptbench.certifiers.base import certifier
+from perceptbench.certifiers.certify import certify
+from perceptbench.core.spec import Ref
 
 
 def measure(session: Session) -> None:

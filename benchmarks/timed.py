@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.base import Objective
 from benchmarks.machine import wait
-from core.tensors import Images, Mask, PerImage
+from perceptbench.attacks.base import Objective
+from perceptbench.core.tensors import Images, Mask, PerImage
 
 
 @dataclass

@@ -15,12 +15,12 @@ from pyautoattack.fab_pt import FABAttack_PT
 from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
-from attacks.objectives import FlipPreference
 from benchmarks.machine import wait
 from benchmarks.rows import Rows
-from core.noise import forked_rng
-from core.spec import Ref
-from core.tensors import Images, Mask
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.core.tensors import Images, Mask
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import timm
 from torch import Tensor, nn
 
-from core.noise import forked_rng
-from core.tensors import Embeddings, Images
-from metrics.base import EmbeddingMetric
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.tensors import Embeddings, Images
+from perceptbench.metrics.base import EmbeddingMetric
 
 NAME = "vit_small_patch16_224"
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.objectives import FlipPreference
 from benchmarks.literal import Literal
 from benchmarks.rows import Rows, pooled
 from benchmarks.subjects import Subject
 from benchmarks.upstream import Cached
-from core.noise import Noise
-from core.spec import Ref
-from triplets.base import Entry, Triplets, triplets
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Ref
+from perceptbench.triplets.base import Entry, Triplets, triplets
 
 APART = 30.0
 """Pooled l2 distance of any two references: what moves less than half of it is recognised (rows.py)."""

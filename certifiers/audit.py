@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Images, PerImage
-from metrics.base import EmbeddingMetric, LipschitzMetric
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric
 
 _ROUNDING = 1e-9
 _FIRST_DISTANCE = 1e-3

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from core.noise import Noise
-from core.registry import Registry
-from core.tensors import Mask, PerImage
-from core.threat import Threat
-from metrics.base import Metric
-from triplets.base import Triplets
+from perceptbench.core.noise import Noise
+from perceptbench.core.registry import Registry
+from perceptbench.core.tensors import Mask, PerImage
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.triplets.base import Triplets
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +59,4 @@ class Certifier(Protocol):
         ...
 
 
-certifier: Registry[Certifier] = Registry("certifier", "certifiers")
+certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers")

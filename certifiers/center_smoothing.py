@@ -8,13 +8,13 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from certifiers.base import Proof, certifier
-from certifiers.draws import check, collected, gaussians, lower_bound, needed
-from core.errors import UserError
-from core.noise import Noise
-from core.threat import Threat
-from metrics.base import EmbeddingMetric, Metric
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Proof, certifier
+from perceptbench.certifiers.draws import check, collected, gaussians, lower_bound, needed
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import EmbeddingMetric, Metric
+from perceptbench.triplets.base import Triplets
 
 _BETA = 2
 """The centre is one of the samples, so its ball is at most twice as wide as the smallest one."""

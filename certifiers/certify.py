@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import torch
 
-from certifiers.base import Certifier, Proof
-from core.noise import Noise
-from core.threat import Threat
-from metrics.base import Metric
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Certifier, Proof
+from perceptbench.core.noise import Noise
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.triplets.base import Triplets
 
 
 @torch.no_grad()

@@ -6,11 +6,11 @@ import torch
 from scipy.stats import beta
 from torch import Tensor
 
-from certifiers.base import Proof
-from core.errors import UserError
-from core.noise import Noise
-from metrics.base import EmbeddingMetric, Metric
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Proof
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.metrics.base import EmbeddingMetric, Metric
+from perceptbench.triplets.base import Triplets
 
 _AT_ONCE = 64
 """Images in one forward pass: memory does not grow with the number of draws."""

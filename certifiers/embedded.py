@@ -6,14 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from certifiers.base import Proof
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Embeddings, PerImage
-from core.threat import Threat
-from metrics.base import CosineLipschitzMetric, LipschitzMetric, Metric
-from metrics.spaces import Answer
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Proof
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Embeddings, PerImage
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import CosineLipschitzMetric, LipschitzMetric, Metric
+from perceptbench.metrics.spaces.space import Answer
+from perceptbench.triplets.base import Triplets
 
 NOT_SOUND = "not sound: the method assumes a Lipschitz g / |g|, and this embedding is not lifted"
 PROOF = "proof: no smaller change flips the answer"

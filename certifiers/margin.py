@@ -5,11 +5,11 @@ from typing import cast
 
 import torch
 
-from certifiers.base import certifier
-from certifiers.embedded import PROOF, Embedded, EmbeddingCertifier, lipschitz_only
-from core.tensors import PerImage
-from core.threat import Threat
-from metrics.base import Metric
+from perceptbench.certifiers.base import certifier
+from perceptbench.certifiers.embedded import PROOF, Embedded, EmbeddingCertifier, lipschitz_only
+from perceptbench.core.tensors import PerImage
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
 
 _HALVINGS = 40
 

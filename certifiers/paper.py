@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from certifiers.base import certifier
-from certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
-from core.tensors import PerImage
-from core.threat import Threat
-from metrics.base import Metric
+from perceptbench.certifiers.base import certifier
+from perceptbench.certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
+from perceptbench.core.tensors import PerImage
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
 
 
 @certifier("paper", source="arXiv:2310.18274, theorem 1")

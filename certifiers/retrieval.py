@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.errors import UserError
-from core.tensors import Embeddings, PerImage
-from metrics.base import LipschitzMetric
+from perceptbench.core.errors import UserError
+from perceptbench.core.tensors import Embeddings, PerImage
+from perceptbench.metrics.base import LipschitzMetric
 
 Gallery: TypeAlias = Float[Tensor, "g d"]
 """The embeddings a query is compared with."""

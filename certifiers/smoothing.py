@@ -6,13 +6,13 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from certifiers.base import Proof, certifier
-from certifiers.draws import check, collected, gaussians, lower_bound, needed
-from core.errors import UserError
-from core.noise import Noise
-from core.threat import Threat
-from metrics.base import Metric
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Proof, certifier
+from perceptbench.certifiers.draws import check, collected, gaussians, lower_bound, needed
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.triplets.base import Triplets
 
 
 @certifier("smoothing", source="arXiv:1902.02918")

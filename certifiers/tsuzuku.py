@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from certifiers.base import certifier
-from certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
-from core.tensors import PerImage
-from core.threat import Threat
-from metrics.base import Metric
+from perceptbench.certifiers.base import certifier
+from perceptbench.certifiers.embedded import NOT_SOUND, PROOF, Embedded, EmbeddingCertifier, cosine_only, reference_only
+from perceptbench.core.tensors import PerImage
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
 
 
 @certifier("tsuzuku", source="arXiv:1802.04034")

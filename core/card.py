@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 
-from core.wanted import Weights, locate
+from perceptbench.core.fetch.declared import Weights, locate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

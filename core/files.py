@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import UserError
+from perceptbench.core.errors import UserError
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

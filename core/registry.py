@@ -9,9 +9,9 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from core.card import About, Card
-from core.errors import UserError
-from core.spec import Ref, Scalar
+from perceptbench.core.card import About, Card
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref, Scalar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
@@ -20,12 +20,13 @@ F = TypeVar("F", bound=Callable[..., object])
 class Registry(Generic[T]):
     """Factories by name. Importing every module of `package` registers what it holds.
 
-    Plug-ins come through the entry points of the group `bench.<package>`.
+    Plug-ins come through the entry points of the group `bench.<last word of package>`.
     """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self.package = package
+        self.word = package.rpartition(".")[2]
         self._factories: dict[str, Callable[..., T]] = {}
         self._cards: dict[str, Card] = {}
         self._discovered = False
@@ -95,7 +96,7 @@ class Registry(Generic[T]):
         self._discover()
         if name not in self._factories:
             close = difflib.get_close_matches(name, self._factories, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"see: bench list {self.package}"
+            hint = f"did you mean {close[0]!r}?" if close else f"see: bench list {self.word}"
             raise UserError(f"unknown {self.kind} {name!r}; {hint}")
         return self._factories[name]
 
@@ -126,9 +127,9 @@ class Registry(Generic[T]):
         if self._discovered:
             return
         package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
-        for entry in entry_points(group=f"bench.{self.package}"):
+        for module in pkgutil.walk_packages(package.__path__, f"{self.package}."):
+            importlib.import_module(module.name)
+        for entry in entry_points(group=f"bench.{self.word}"):
             entry.load()
         self._discovered = True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from core.errors import UserError
+from perceptbench.core.errors import UserError
 
 Scalar: TypeAlias = str | int | float | bool | None
 Norm: TypeAlias = Literal["l2", "linf"]

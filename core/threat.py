@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from core.errors import UserError
-from core.spec import Norm
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Norm
 
 Move: TypeAlias = Literal["reference", "left", "right", "all"]
 MOVES: tuple[Move, ...] = ("reference", "left", "right", "all")

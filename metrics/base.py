@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.errors import UserError
-from core.registry import Registry
-from core.tensors import Embeddings, Images, PerImage
-from metrics import geometry
-from metrics.angular import Angular, Raw, Sphere
-from metrics.spaces import Answer, Space
+from perceptbench.core.errors import UserError
+from perceptbench.core.registry import Registry
+from perceptbench.core.tensors import Embeddings, Images, PerImage
+from perceptbench.metrics.spaces import geometry
+from perceptbench.metrics.spaces.angular import Angular, Raw, Sphere
+from perceptbench.metrics.spaces.space import Answer, Space
 
 
 @runtime_checkable
@@ -180,7 +180,7 @@ class LipschitzMetric(EmbeddingMetric):
 class CosineLipschitzMetric(LipschitzMetric):
     """Cosine distance of a Lipschitz embedding g that is *not* normalised inside.
 
-    With `space = Lifted()`, `embed` gives (g, 1) (metrics/geometry.py, `lift`).
+    With `space = Lifted()`, `embed` gives (g, 1) (metrics/spaces/geometry.py, `lift`).
     """
 
     space: Angular = Raw()
@@ -201,4 +201,4 @@ class SphereLipschitzMetric(CosineLipschitzMetric):
     space: Angular = Sphere()
 
 
-metric: Registry[Metric] = Registry("metric", "metrics")
+metric: Registry[Metric] = Registry("metric", "perceptbench.metrics")

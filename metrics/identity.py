@@ -4,7 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from metrics.base import Metric
+from perceptbench.metrics.base import Metric
 
 
 def weights_sha256(metric: Metric) -> str:

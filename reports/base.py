@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from core.registry import Registry
-from results.record import Record
-from results.rows import Row
-from results.statistics import Estimate
+from perceptbench.core.registry import Registry
+from perceptbench.results.record import Record
+from perceptbench.results.rows import Row
+from perceptbench.results.statistics.estimates import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +229,4 @@ class Report(Protocol):
         ...
 
 
-report: Registry[Report] = Registry("report", "reports")
+report: Registry[Report] = Registry("report", "perceptbench.reports")

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from core.errors import UserError
-from core.files import write_atomically
-from core.spec import Ref
-from reports import csv_files, html, latex, markdown
-from reports.base import Document, Format, Table, report
-from reports.carried import carried
-from reports.current import current
-from reports.headline import opening
-from results.record import Record
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
+from perceptbench.core.spec import Ref
+from perceptbench.reports.base import Document, Format, Table, report
+from perceptbench.reports.formats import csv as csv_files
+from perceptbench.reports.formats import html, latex, markdown
+from perceptbench.reports.known_flips import carried
+from perceptbench.reports.newest import current
+from perceptbench.reports.tables.headline import opening
+from perceptbench.results.record import Record
 
 TITLE = "Robustness of perceptual similarity metrics"
 
@@ -61,7 +62,7 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
 
 
 def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
-    from reports.figures import FORMS, save
+    from perceptbench.reports.formats.pictures import FORMS, save
 
     files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     shown = [block for block in document.blocks if not isinstance(block, Table)] if _SHOW & set(formats) else []

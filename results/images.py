@@ -13,8 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from core.errors import UserError
-from core.files import write_atomically
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
 
 MOST = 10_000
 """Files in a folder: a name has four digits."""

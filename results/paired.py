@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from results.comparison import Paired, difference, holm, letters, mcnemar
-from results.record import Record
-from results.references import references
-from results.rows import Kind
-from results.statistics import Estimate, credit, natural_credit
+from perceptbench.results.record import Record
+from perceptbench.results.references import references
+from perceptbench.results.rows import Kind
+from perceptbench.results.statistics.comparison import Paired, difference, holm, letters, mcnemar
+from perceptbench.results.statistics.estimates import Estimate, credit, natural_credit
 
 
 @dataclass(frozen=True, slots=True)

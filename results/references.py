@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from core.errors import UserError
-from results.record import Record
+from perceptbench.core.errors import UserError
+from perceptbench.results.record import Record
 
 
 def references(record: Record, ids: Iterable[str]) -> np.ndarray:

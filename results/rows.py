@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from results.record import Record
-from results.references import references
-from results.statistics import Estimate, credit, mean_estimate, natural_credit, score
+from perceptbench.results.record import Record
+from perceptbench.results.references import references
+from perceptbench.results.statistics.estimates import Estimate, credit, mean_estimate, natural_credit, score
 
 Kind = Literal["natural", "attack", "certificate"]
 

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import UserError
-from core.files import write_atomically
-from results.record import COLUMNS, SCHEMA, Record
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
+from perceptbench.results.record import COLUMNS, SCHEMA, Record
 
 MAX_JSON_BYTES = 16 * 2**20
 

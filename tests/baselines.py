@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from core.spec import Options
-from results.baseline import Baseline, Run
+from perceptbench.core.spec import Options
+from perceptbench.results.gate.baseline import Baseline, Run
 
 
 def run(words: Sequence[str], metric: str = "psnr", attack: str | None = None, **options: object) -> Run:

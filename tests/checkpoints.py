@@ -8,8 +8,8 @@ import torch
 from oracles import generator
 from torch import Tensor, nn
 
-from core.spec import Ref
-from triplets.base import triplets
+from perceptbench.core.spec import Ref
+from perceptbench.triplets.base import triplets
 
 
 @cache
@@ -40,7 +40,7 @@ def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(folder))
     monkeypatch.setenv("PERCEPTBENCH_OFFLINE", "1")
-    monkeypatch.setattr("core.hashes.store", lambda: tmp_path / "hashes.json")
+    monkeypatch.setattr("perceptbench.core.fetch.hashes.store", lambda: tmp_path / "hashes.json")
     for name in ("XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     return folder

@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("core", "metrics", "attacks", "certifiers")
 _CHECKED = [
-    ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+    ".".join(("perceptbench", *path.relative_to(_ROOT).with_suffix("").parts))
     for package in _PACKAGES
     for path in sorted((_ROOT / package).rglob("[a-z]*.py"))
 ]
-_CHECKED.remove("metrics.lipschitz.shape")
+_CHECKED.remove("perceptbench.metrics.lipsim.shape")
 install_import_hook(_CHECKED, "beartype.beartype")
 
 # Nothing is fetched; real weights are used where they lie beside this checkout.
@@ -43,4 +43,4 @@ def global_generator_untouched() -> Iterator[None]:
 def hashes_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of files made for a test are not recorded among those of the user's weights, nor for another test."""
     kept = tmp_path_factory.mktemp("hashes") / "hashes.json"
-    monkeypatch.setattr("core.hashes.store", lambda: kept)
+    monkeypatch.setattr("perceptbench.core.fetch.hashes.store", lambda: kept)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.base import (
+from perceptbench.reports.base import (
     Bars,
     Cell,
     Chart,

@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.functional import jvp, vjp
 
-from attacks.base import Attack, Ensemble, attack
-from attacks.found import Outcome
-from attacks.objectives import FlipPreference
-from attacks.runner import run_attack
-from certifiers.base import Certifier, certifier
-from core.noise import Noise
-from core.spec import Norm, Ref, Scalar
-from metrics.angular import Angular, Lifted
-from metrics.base import CosineLipschitzMetric, Metric, SphereLipschitzMetric
-from metrics.geometry import lift
-from metrics.lipschitz.network import freeze, untrained
-from metrics.lipschitz.shape import LipSimConfig
-from metrics.lipsim import FrozenLipSim
-from triplets.base import Triplets
+from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm, Ref, Scalar
+from perceptbench.metrics.base import CosineLipschitzMetric, Metric, SphereLipschitzMetric
+from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
+from perceptbench.metrics.lipsim.network import freeze, untrained
+from perceptbench.metrics.lipsim.shape import LipSimConfig
+from perceptbench.metrics.spaces.angular import Angular, Lifted
+from perceptbench.metrics.spaces.geometry import lift
+from perceptbench.triplets.base import Triplets
 
 
 def generator(seed: int) -> torch.Generator:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.noise import forked_rng
-from core.spec import Ref
-from core.tensors import Images, PerImage
-from triplets.base import triplets
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.triplets.base import triplets
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "weights"
 

@@ -32,11 +32,11 @@ def test_the_examples_of_contributing_work(heading, name):
     """The one-file metric and attack are run as they are printed."""
     import torch
 
-    from attacks.base import attack
-    from core.noise import Noise
-    from core.spec import Ref
-    from metrics.base import metric
-    from metrics.pixel import PixelL2
+    from perceptbench.attacks.base import attack
+    from perceptbench.core.noise import Noise
+    from perceptbench.core.spec import Ref
+    from perceptbench.metrics.base import metric
+    from perceptbench.metrics.classical.pixel import PixelL2
 
     section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## {heading}")[1]
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
@@ -47,7 +47,7 @@ def test_the_examples_of_contributing_work(heading, name):
         if heading == "Add a metric":
             assert metric.build(Ref(name))(x, y).shape == (1,)
         else:
-            from attacks.objectives import FlipPreference
+            from perceptbench.attacks.objectives import FlipPreference
 
             label = (PixelL2()(x, x.roll(1, 2)) > PixelL2()(x, y)).float()
             goal = FlipPreference.make(PixelL2(), x.roll(1, 2), y, label)

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 import yaml
 
-from bench.cli import app
+from perceptbench.bench.cli import app
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / ".github" / "workflows" / "perceptbench.yml"

@@ -7,8 +7,8 @@ from hashlib import sha256
 import numpy as np
 import torch
 
-from core.errors import UserError
-from triplets.base import Entry, TripletSource
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from core.files import write_atomically
+from perceptbench.core.files import write_atomically
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core import files
-from core.errors import UserError
-from core.files import write_atomically
+from perceptbench.core import files
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
 
 
 def cache_folder() -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import UserError
-from triplets.base import Entry, TripletSource, checked_source, triplets
-from triplets.images import inside, read_bytes, read_three
-from triplets.inventory import check_images, fingerprint, split_target
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.images import inside, read_bytes, read_three
+from perceptbench.triplets.inventory import check_images, fingerprint, split_target
 
 SPLITS = ("val", "train")
 IMAGES = ("ref", "p0", "p1")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from core.errors import UserError
-from core.registry import Registry
-from core.tensors import Images, PerImage
+from perceptbench.core.errors import UserError
+from perceptbench.core.registry import Registry
+from perceptbench.core.tensors import Images, PerImage
 
 SIDE = 224
 """Every image is brought to this side (bicubic), so that eps means the same for every data set."""
@@ -124,4 +124,4 @@ def checked_source(name: str, entries: Sequence[Entry], sha256: str, note: str =
     return TripletSource(name, decided, len(entries) - len(decided), sha256, note)
 
 
-triplets: Registry[TripletSource] = Registry("data set", "triplets")
+triplets: Registry[TripletSource] = Registry("data set", "perceptbench.triplets")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.errors import UserError
-from triplets.base import Entry, TripletSource, checked_source, triplets
-from triplets.images import read_image
-from triplets.inventory import check_images, fingerprint
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.images import read_image
+from perceptbench.triplets.inventory import check_images, fingerprint
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

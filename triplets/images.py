@@ -11,8 +11,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from core.errors import UserError
-from triplets.base import SIDE
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import SIDE
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 64_000_000

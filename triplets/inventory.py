@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.errors import UserError
-from triplets.images import decode, read_bytes
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.images import decode, read_bytes
 
 
 def check_images(folder: Path, wanted: Iterable[tuple[Path, str]]) -> dict[str, str]:

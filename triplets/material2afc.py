@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from core.errors import UserError
-from triplets.base import Entry, TripletSource, checked_source, triplets
-from triplets.images import inside, read_three
-from triplets.inventory import check_images, fingerprint
-from triplets.table import Row, check_unique, read_table
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.csv_rows import Row, check_unique, read_table
+from perceptbench.triplets.images import inside, read_three
+from perceptbench.triplets.inventory import check_images, fingerprint
 
 COLUMNS = ("id", "ref", "left", "right", "left_votes", "right_votes")
 

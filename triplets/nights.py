@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from core.errors import UserError
-from triplets.base import Entry, TripletSource, checked_source, triplets
-from triplets.images import inside, read_three
-from triplets.inventory import check_images, fingerprint, split_target
-from triplets.table import Row, check_unique, read_table
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.csv_rows import Row, check_unique, read_table
+from perceptbench.triplets.images import inside, read_three
+from perceptbench.triplets.inventory import check_images, fingerprint, split_target
 
 COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
 SPLITS = ("train", "val", "test", "test_imagenet", "test_no_imagenet")

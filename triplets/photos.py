@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from triplets.base import TripletSource, checked_source, triplets
-from triplets.construct import RECIPE, construct
-from triplets.distortions import Pixels
-from triplets.images import decode, read_bytes
-from triplets.inventory import check_images, fingerprint
+from perceptbench.triplets.base import TripletSource, checked_source, triplets
+from perceptbench.triplets.constructed.construct import RECIPE, construct
+from perceptbench.triplets.constructed.distortions import Pixels
+from perceptbench.triplets.images import decode, read_bytes
+from perceptbench.triplets.inventory import check_images, fingerprint
 
 FOLDER = Path(__file__).parent / "photos_data"
 PER_FAMILY = 18

@@ -6,13 +6,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.checks import Request
-from bench.output import as_json, console, explain, footnotes, print_tables
-from bench.plan import Plan, make_plans
-from bench.runner import run
-from results.record import Record
-from results.rows import table_rows
-from results.store import RunStore
+from perceptbench.bench.output import as_json, console, explain, footnotes, print_tables
+from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.request import Request
+from perceptbench.bench.runner import run
+from perceptbench.results.record import Record
+from perceptbench.results.rows import table_rows
+from perceptbench.results.store import RunStore
 
 
 def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:

@@ -11,11 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.options import Device
 from benchmarks.study import figure, table
 from benchmarks.study.grid import Entry, chosen
 from benchmarks.study.measure import Budget, score, train
-from core.errors import UserError
+from perceptbench.bench.commands.options import Device
+from perceptbench.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,8 +16,8 @@ from benchmarks.study.grid import BASELINE
 from benchmarks.study.measure import EPS
 from benchmarks.study.published import LIPSIM
 from benchmarks.study.shipped import shipped
-from core.files import write_atomically
-from reports.drawing.curves import spread
+from perceptbench.core.files import write_atomically
+from perceptbench.reports.drawing.curves import spread
 
 NAMES = {EPS[0]: "108/255", EPS[1]: "1.0"}
 _PANEL = (4.4, 3.9)

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import UserError
-from metrics.lipschitz.shape import NETWORKS, LipSimConfig
-from training.config import Stage, TrainConfig
-from training.losses import Objective
+from perceptbench.core.errors import UserError
+from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
+from perceptbench.training.lipsim.config import Stage, TrainConfig
+from perceptbench.training.lipsim.losses import Objective
 
 BASELINE = "default"
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bench.checks import Request
-from bench.plan import make_plans
-from bench.runner import run
 from benchmarks.study.grid import Entry
-from results.rows import Row, rows_of
-from results.store import RunStore
-from training.config import Machine, Sources
-from training.lipsim import train_lipsim
+from perceptbench.bench.plan import make_plans
+from perceptbench.bench.request import Request
+from perceptbench.bench.runner import run
+from perceptbench.results.rows import Row, rows_of
+from perceptbench.results.store import RunStore
+from perceptbench.training.lipsim.config import Machine, Sources
+from perceptbench.training.lipsim.train import train_lipsim
 
 EPS = (108 / 255, 1.0)
 

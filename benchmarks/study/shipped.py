@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.spec import Ref
-from results.rows import Row, rows_of
-from results.store import RunStore
+from perceptbench.core.spec import Ref
+from perceptbench.results.rows import Row, rows_of
+from perceptbench.results.store import RunStore
 
 RUNS = Path(__file__).parents[2] / "results/reference"
 

@@ -8,11 +8,11 @@ import pandas as pd
 
 from benchmarks.study.grid import BASELINE, Entry, chosen
 from benchmarks.study.measure import EPS
-from core.errors import UserError
-from core.files import write_atomically
-from core.spec import Ref
-from reports.wording import eps_text
-from results.rows import Row
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
+from perceptbench.core.spec import Ref
+from perceptbench.reports.wording import eps_text
+from perceptbench.results.rows import Row
 
 HELD_OUT = "held out"
 COLUMNS = ("entry", "question", "data", "kind", "eps", "n", "score", "low", "high", "parameters", "seconds", "budget")

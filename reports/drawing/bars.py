@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from reports.base import Bars
-from reports.drawing.style import GRID, INK, SMALL, dress, ramp
+from perceptbench.reports.base import Bars
+from perceptbench.reports.drawing.style import GRID, INK, SMALL, dress, ramp
 
 _HALO = [withStroke(linewidth=2, foreground="white")]
 """Around the line of an interval, which is dark on dark bars and on white paper alike."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports.base import Curve, Panel
-from reports.drawing.style import FAINT, GRID, INK, SMALL, colour, dress, marker
+from perceptbench.reports.base import Curve, Panel
+from perceptbench.reports.drawing.style import FAINT, GRID, INK, SMALL, colour, dress, marker
 
 SIZE = (5.6, 3.9)
 LABEL_GAP = 5.2

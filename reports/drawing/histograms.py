@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from reports.base import Distribution
-from reports.drawing.style import colour, dress
+from perceptbench.reports.base import Distribution
+from perceptbench.reports.drawing.style import colour, dress
 
 SIZE = (5.6, 3.2)
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")

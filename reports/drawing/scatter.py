@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports.base import Scatter
-from reports.drawing.style import FAINT, GRID, colour, dress, marker
+from perceptbench.reports.base import Scatter
+from perceptbench.reports.drawing.style import FAINT, GRID, colour, dress, marker
 
 SIZE = (4.2, 4.2)
 

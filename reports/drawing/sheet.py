@@ -6,8 +6,8 @@ import textwrap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from reports.base import Sheet
-from reports.drawing.style import INK, NORMAL, SMALL
+from perceptbench.reports.base import Sheet
+from perceptbench.reports.drawing.style import INK, NORMAL, SMALL
 
 _INCHES = 1.75
 _WORDS = 30

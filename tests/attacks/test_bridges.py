@@ -12,18 +12,18 @@ from oracles import Setting, generator, images, radius_in, run_each, small_attac
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from attacks import upstream_torchattacks
-from attacks.base import Objective, attack
-from attacks.counted import Counted, Tally
-from attacks.norms import size
-from attacks.objectives import EmbeddingShift, FlipPreference
-from attacks.upstream import TwoLogits
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Ref
-from core.tensors import Images, Mask, PerImage
-from metrics.pixel import PixelL2
-from triplets.base import Triplets
+from perceptbench.attacks.base import Objective, attack
+from perceptbench.attacks.bridges import torchattacks as upstream_torchattacks
+from perceptbench.attacks.bridges.upstream import TwoLogits
+from perceptbench.attacks.norms import size
+from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
+from perceptbench.attacks.running.counted import Counted, Tally
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Ref
+from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.triplets.base import Triplets
 
 upstream = pytest.importorskip("torchattacks")
 pytest.importorskip("pyautoattack")
@@ -157,11 +157,11 @@ def test_a_missing_package_is_named_with_the_command(name: str, monkeypatch: pyt
 ALONE = """
 import random, sys
 import numpy, torch
-from attacks.base import attack
-from attacks.objectives import FlipPreference
-from core.noise import Noise
-from core.spec import Ref
-from metrics.pixel import PixelL2
+from perceptbench.attacks.base import attack
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.classical.pixel import PixelL2
 
 def states():
     return str((random.getstate(), numpy.random.get_state(), torch.random.get_rng_state().tolist()))

@@ -7,15 +7,15 @@ import torch
 from oracles import ProjectionCosine, generator, images, random_triplets, triplets
 from torch import Tensor
 
-from attacks.apgd import L2APGD, LinfAPGD
-from attacks.base import Objective
-from attacks.literal import LiteralL2MSE, LiteralL2PGD, LiteralLinfPGD, LiteralPGD, OwnOutput, literal
-from attacks.norms import size, unit
-from attacks.objectives import EmbeddingShift, FlipPreference
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Images, Mask, PerImage
-from metrics.pixel import PixelL2
+from perceptbench.attacks.apgd import L2APGD, LinfAPGD
+from perceptbench.attacks.base import Objective
+from perceptbench.attacks.literal import LiteralL2MSE, LiteralL2PGD, LiteralLinfPGD, LiteralPGD, OwnOutput, literal
+from perceptbench.attacks.norms import size, unit
+from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.metrics.classical.pixel import PixelL2
 
 BOTH = (LiteralL2PGD(), LiteralLinfPGD())
 each_norm = pytest.mark.parametrize("made", BOTH, ids=["l2", "linf"])

@@ -7,16 +7,16 @@ import torch
 from oracles import ProjectionCosine, Setting, generator, images, radius_in, run_each, subset, triplets
 from torch import Tensor
 
-from attacks.base import Attack, Objective
-from attacks.ddn import DDN
-from attacks.fmn import FMN, L2FMN, LinfFMN
-from attacks.norms import size
-from attacks.objectives import FlipPreference
-from attacks.smallest import Smallest, annealed
-from core.noise import Noise
-from core.tensors import Images, Mask, PerImage
-from metrics.pixel import PixelL2
-from triplets.base import Triplets
+from perceptbench.attacks.base import Attack, Objective
+from perceptbench.attacks.ddn import DDN
+from perceptbench.attacks.fmn import FMN, L2FMN, LinfFMN
+from perceptbench.attacks.norms import size
+from perceptbench.attacks.objectives import FlipPreference
+from perceptbench.attacks.smallest import Smallest, annealed
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.triplets.base import Triplets
 
 MADE: tuple[Attack, ...] = (DDN(), L2FMN(), LinfFMN())
 each_attack = pytest.mark.parametrize("made", MADE, ids=["l2-ddn", "l2-fmn", "linf-fmn"])

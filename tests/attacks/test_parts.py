@@ -4,21 +4,21 @@ import pytest
 import torch
 from oracles import Setting, generator, images, small_attack, triplets
 
-from attacks import apgd
-from attacks.apgd import L2APGD, checkpoints
-from attacks.base import Objective, attack
-from attacks.fab import L2FAB, project_on_plane
-from attacks.norms import change, climb, fit, project, random_start, size, unit
-from attacks.objectives import EmbeddingShift, FlipPreference
-from attacks.square import L2Square, LinfSquare, Search
-from attacks.tracker import Tracker
-from attacks.windows import bump, share_of_pixels, window
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Norm, Ref
-from core.tensors import Images, Mask, PerImage
-from metrics.pixel import PixelL2
-from metrics.ssim import SSIM
+from perceptbench.attacks import apgd
+from perceptbench.attacks.apgd import L2APGD, checkpoints
+from perceptbench.attacks.base import Objective, attack
+from perceptbench.attacks.fab import L2FAB, project_on_plane
+from perceptbench.attacks.norms import change, climb, fit, project, random_start, size, unit
+from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
+from perceptbench.attacks.query_window import bump, share_of_pixels, window
+from perceptbench.attacks.square import L2Square, LinfSquare, Search
+from perceptbench.attacks.tracker import Tracker
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.metrics.classical.ssim import SSIM
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 

@@ -8,16 +8,16 @@ import torch
 from oracles import ProjectionCosine, Setting, images, l2_radius, linf_radius, random_triplets, small_attack, triplets
 from torch import Tensor
 
-from attacks.base import Attack, Goal, Objective, attack
-from attacks.found import Outcome
-from attacks.norms import fit, size
-from attacks.runner import run_attack
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Norm, Ref
-from core.tensors import Images
-from metrics.pixel import PixelL2
-from triplets.base import Triplets
+from perceptbench.attacks.base import Attack, Goal, Objective, attack
+from perceptbench.attacks.norms import fit, size
+from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.triplets.base import Triplets
 
 RADII = [0.1, 0.2, 0.4, 0.8]
 

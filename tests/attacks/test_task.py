@@ -6,18 +6,18 @@ import pytest
 import torch
 from oracles import images, l2_radius, random_triplets, small_attack, triplets
 
-from attacks.ball import Ball, Balls, on_grid, stack, unstack
-from attacks.found import Outcome
-from attacks.norms import change, size
-from attacks.runner import run_attack
-from attacks.task import Aim, Task, make_task, other_image
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Images, PerImage
-from core.threat import Move, Threat
-from metrics.base import Metric
-from metrics.pixel import PixelL2
-from triplets.base import Triplets
+from perceptbench.attacks.ball import Ball, Balls, on_grid, stack, unstack
+from perceptbench.attacks.norms import change, size
+from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.attacks.task import Aim, Task, make_task, other_image
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.core.threat import Move, Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.triplets.base import Triplets
 
 RADII = [0.1, 0.2, 0.4, 0.8]
 

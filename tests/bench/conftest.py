@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bench.cli import app
-from core.errors import UserError
+from perceptbench.bench.cli import app
+from perceptbench.core.errors import UserError
 
 
 def make_data(folder: Path, n: int) -> str:

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.cards import entries, page
-from core.card import About
-from core.spec import Ref
-from metrics.base import Metric, metric
+from perceptbench.bench.cards import entries, page
+from perceptbench.core.card import About
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import Metric, metric
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ARGUMENTS = {"lipsim-paper": (("untrained_seed", 0),)}
@@ -20,7 +20,7 @@ ARGUMENTS = {"lipsim-paper": (("untrained_seed", 0),)}
 
 
 def test_the_page_is_what_the_generator_makes():
-    assert PAGE.read_text() == page(), "run: python -m bench.cards docs/metrics.md"
+    assert PAGE.read_text() == page(), "run: python -m perceptbench.bench.cards docs/metrics.md"
 
 
 def test_the_page_knows_nothing_of_this_machine(monkeypatch, tmp_path):
@@ -33,7 +33,7 @@ def test_the_page_knows_nothing_of_this_machine(monkeypatch, tmp_path):
 def test_the_list_of_metrics_fits_into_a_hundred_columns_and_says_what_is_known(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr("core.wanted._in_package", lambda place: None)
+    monkeypatch.setattr("perceptbench.core.fetch.declared._in_package", lambda place: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lines = bench("list", "metrics").splitlines()
     assert max(map(len, lines)) <= 100
@@ -47,7 +47,7 @@ def test_the_list_of_metrics_fits_into_a_hundred_columns_and_says_what_is_known(
 
 def test_what_is_not_here_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr("core.wanted._in_package", lambda place: None)
+    monkeypatch.setattr("perceptbench.core.fetch.declared._in_package", lambda place: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     by_name = {entry.name: entry for entry in entries()}
     assert by_name["effnet-lite0"].here == "no: weights"

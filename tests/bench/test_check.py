@@ -13,17 +13,17 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.matrix import plans_of, rerun
-from results.baseline import Baseline, read, write
-from results.gate import compare
+from perceptbench.bench.cli import app
+from perceptbench.bench.gate_runs import plans_of, rerun
+from perceptbench.results.gate.baseline import Baseline, read, write
+from perceptbench.results.gate.compare import compare
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "results" / "baselines" / "default.json"
 
 NET = """
 import torch
-from metrics.base import CosineLipschitzMetric
+from perceptbench.metrics.base import CosineLipschitzMetric
 
 
 class Net(CosineLipschitzMetric):
@@ -116,7 +116,7 @@ def test_a_constant_past_its_bound_fails_through_the_audit_before_anything_is_sc
 
 def test_a_flip_inside_a_radius_fails_with_its_sentence(gate, tmp_path, monkeypatch):
     net(tmp_path, factor=100.0)
-    monkeypatch.setattr("bench.matrix.audited", lambda *_: [])
+    monkeypatch.setattr("perceptbench.bench.gate_runs.audited", lambda *_: [])
     status, said = check("--baseline", gate, "--runs", tmp_path / "runs")
     assert status == 1
     assert "inside its certified radius" in said

@@ -8,7 +8,7 @@ import pytest
 
 FAST = "l2-apgd-ce(steps=12)"
 COSINE = """
-from metrics.base import CosineLipschitzMetric
+from perceptbench.metrics.base import CosineLipschitzMetric
 
 class Cosine(CosineLipschitzMetric):
     def embed(self, x):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.checks import Request
-from bench.plan import make_plans
-from core.errors import UserError
+from perceptbench.bench.plan import make_plans
+from perceptbench.bench.request import Request
+from perceptbench.core.errors import UserError
 
 
 def request(**changes) -> Request:

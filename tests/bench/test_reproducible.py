@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import runner
+from perceptbench.bench import runner
 
 ATTACK = "l2-aa(starts=2,steps=3,fmn_steps=5,fab_steps=6,queries=8)"
 VERDICT = ["correct", "robust", "radius", "d0", "d1"]
@@ -82,7 +82,7 @@ def test_an_interruption(bench, many, alone, tmp_path, monkeypatch):
 
     evaluate = runner.evaluate
     with monkeypatch.context() as patch:
-        patch.setattr("bench.runner.evaluate", stops)
+        patch.setattr("perceptbench.bench.runner.evaluate", stops)
         with pytest.raises((KeyboardInterrupt, SystemExit, AssertionError)):
             bench(*words(many, tmp_path, "--batch-size", 7))
     assert not list(tmp_path.glob("*/record.json"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.spec import Ref
-from triplets.base import triplets
+from perceptbench.core.spec import Ref
+from perceptbench.triplets.base import triplets
 
 FAST = "l2-apgd-ce(steps=40)"
 EPS = (0.5, 1.0, 2.0, 4.0)
@@ -83,7 +83,7 @@ def test_rows_have_the_public_fields(bench, data, tmp_path):
 
 def test_the_same_command_answers_from_the_store(bench, data, tmp_path, monkeypatch):
     first = bench.json(*WORDS, "--data", data, "--runs", tmp_path)
-    monkeypatch.setattr("bench.runner.evaluate", None)
+    monkeypatch.setattr("perceptbench.bench.runner.evaluate", None)
     assert bench.json(*WORDS, "--data", data, "--runs", tmp_path) == first
 
 
@@ -129,8 +129,8 @@ def test_certified_triplets_are_attacked_only_on_request(bench, data, tmp_path):
 
 
 def test_an_unsound_radius_stops_the_run_and_keeps_the_counter_example(bench, data, tmp_path, monkeypatch):
-    from bench.evaluate import UnsoundError
-    from metrics.pixel import PixelL2
+    from perceptbench.bench.evaluate import UnsoundError
+    from perceptbench.metrics.classical.pixel import PixelL2
 
     monkeypatch.setattr(PixelL2, "lipschitz", 0.5)
     with pytest.raises(UnsoundError, match="inside its certified radius"):
@@ -172,14 +172,14 @@ def test_a_flip_that_one_judge_saw_stays_lost_at_larger_eps(bench, data, tmp_pat
 
     import torch
 
-    from attacks import runner
+    from perceptbench.attacks.running import sweep as runner
 
     def forgetful(*words):
         for k, outcome in enumerate(runner.run_attack(*words)):
             seen = torch.full_like(outcome.broken, k == 0)
             yield replace(outcome, broken=seen, adversarial=words[3])
 
-    monkeypatch.setattr("bench.evaluate.run_attack", forgetful)
+    monkeypatch.setattr("perceptbench.bench.evaluate.run_attack", forgetful)
     rows = bench.json(*WORDS, "--data", data, "--runs", tmp_path, "--certifier", "none")
     assert [row["score"] for row in rows if row["kind"] == "attack"] == [0.0] * len(EPS)
 

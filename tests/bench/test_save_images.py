@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from core.spec import Ref
-from results.images import saved
-from triplets.base import triplets
+from perceptbench.core.spec import Ref
+from perceptbench.results.images import saved
+from perceptbench.triplets.base import triplets
 
 WORDS = ("run", "--metric", "l2", "--attack", "l2-apgd-ce(steps=10)", "--eps", "1,4", "--no-skip-certified")
 
@@ -66,7 +66,7 @@ def test_no_number_depends_on_it(bench, with_images, data, tmp_path) -> None:
 
 
 def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, data, tmp_path, monkeypatch) -> None:
-    from bench import runner
+    from perceptbench.bench import runner
 
     runs = tmp_path / "runs"
     shutil.copytree(with_images, runs)
@@ -93,7 +93,7 @@ def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, d
 
 
 def test_a_run_that_was_stopped_goes_on_and_has_every_image(bench, with_images, data, tmp_path, monkeypatch) -> None:
-    from bench import runner
+    from perceptbench.bench import runner
 
     words = (*WORDS, "--data", data, "--runs", tmp_path, "--batch-size", 2)
     evaluate, calls = runner.evaluate, itertools.count(1)

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.smoke import recipe
-from metrics.lipschitz.checkpoint import load_network
-from metrics.lipschitz.shape import NETWORKS, LipSimConfig
+from perceptbench.bench.cli import app
+from perceptbench.bench.commands.smoke import recipe
+from perceptbench.metrics.lipsim.checkpoint import load_network
+from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
 
-WEIGHTS = resources.files("metrics") / "weights"
+WEIGHTS = resources.files("perceptbench.metrics") / "weights"
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def resolved(bench, tmp_path, monkeypatch):
     def note(sources, config, machine, to, command):
         asked.update(sources=sources, config=config, machine=machine, to=to)
 
-    monkeypatch.setattr("training.lipsim.train_lipsim", note)
+    monkeypatch.setattr("perceptbench.training.lipsim.train.train_lipsim", note)
 
     def run(*words):
         bench("train", "lipsim", "--images", tmp_path, "--to", tmp_path / "out.safetensors", *words)
@@ -147,7 +147,7 @@ def test_smoke_exits_1_unless_both_scores_rose(tmp_path, monkeypatch, steps, lr,
     few = replace(
         whole, network=tiny, distil=replace(whole.distil, steps=1, lr=lr), finetune=finetune, pool=60, views=2
     )
-    monkeypatch.setattr("bench.smoke.recipe", lambda: replace(few, batch=12))
+    monkeypatch.setattr("perceptbench.bench.commands.smoke.recipe", lambda: replace(few, batch=12))
     to = tmp_path / "smoke.safetensors"
     result = CliRunner().invoke(app, ["train", "lipsim", "--smoke", "--to", str(to)], catch_exceptions=False)
     assert result.exit_code == code

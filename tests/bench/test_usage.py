@@ -6,7 +6,7 @@ import re
 import pytest
 import typer.main
 
-from bench.cli import app
+from perceptbench.bench.cli import app
 
 SURFACE = {
     "run": {
@@ -218,11 +218,15 @@ def test_a_failing_metric_of_yours_is_named_with_its_own_words(bench, data, tmp_
 
 
 def test_the_code_that_judges_enters_the_identity():
-    from bench import fingerprints
-    from metrics.pixel import PixelL2
+    from perceptbench.bench import fingerprints
+    from perceptbench.metrics.classical.pixel import PixelL2
 
     before = fingerprints.code_sha256(PixelL2())
-    for name in ("attacks.runner", "certifiers.certify", "bench.evaluate"):
+    for name in (
+        "perceptbench.attacks.running.sweep",
+        "perceptbench.certifiers.certify",
+        "perceptbench.bench.evaluate",
+    ):
         seen: dict = {}
         fingerprints._collect(__import__("sys").modules[name], seen, root=True)
         assert name in seen
@@ -256,7 +260,7 @@ def test_distance_and_its_interval(bench, data):
 
 @pytest.mark.parametrize("kind", ["metrics", "attacks", "certifiers", "data"])
 def test_list_shows_every_name(bench, kind):
-    from bench.listing import Kind, _registry
+    from perceptbench.bench.commands.listing import Kind, _registry
 
     printed = bench("list", kind)
     assert all(name in printed for name in _registry(Kind(kind)).names())

@@ -6,10 +6,10 @@ from oracles import ProjectionCosine, random_triplets, subset
 from torch import Tensor
 
 from benchmarks.rounding import measure, over
-from certifiers.certify import certify
-from certifiers.margin import Margin
-from core.errors import UserError
-from triplets.base import Triplets
+from perceptbench.certifiers.certify import certify
+from perceptbench.certifiers.margin import Margin
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Triplets
 
 SHARE = 1e-3
 EXACT = ProjectionCosine(3 * 8 * 8)

@@ -6,8 +6,8 @@ import pytest
 from baselines import baseline, run
 
 from benchmarks import seeds
-from core.errors import UserError
-from results.gate import Finding
+from perceptbench.core.errors import UserError
+from perceptbench.results.gate.compare import Finding
 
 PROVED = run(["1 11 -"] * 20)
 BEFORE = run(["1 11 11"] * 20, attack="l2-pgd")

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.strength import OTHERS, OURS, compare
-from core.errors import UserError
-from results.record import Record
+from perceptbench.core.errors import UserError
+from perceptbench.results.record import Record
 
 
 def record(fell: str, ids: str = "abcd", wrong: str = "d") -> Record:

@@ -11,8 +11,8 @@ from benchmarks.study import table
 from benchmarks.study.figure import draw, frontier, points
 from benchmarks.study.grid import BASELINE, GRID, Entry, chosen
 from benchmarks.study.measure import EPS, Budget
-from core.errors import UserError
-from results.rows import Row
+from perceptbench.core.errors import UserError
+from perceptbench.results.rows import Row
 
 BUDGET = "4 steps"
 RECORD = {

@@ -5,11 +5,11 @@ import torch
 from oracles import ProjectionCosine, images, tiny_lipsim
 from torch import Tensor
 
-from certifiers.audit import audit
-from core.errors import UserError
-from core.noise import Noise
-from metrics.base import CosineLipschitzMetric, EmbeddingMetric
-from metrics.pixel import PixelL2
+from perceptbench.certifiers.audit import audit
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.metrics.base import CosineLipschitzMetric, EmbeddingMetric
+from perceptbench.metrics.classical.pixel import PixelL2
 
 
 def found(metric: EmbeddingMetric, side: int = 8, steps: int = 30):  # type: ignore[no-untyped-def]

@@ -7,15 +7,15 @@ import torch
 from oracles import LiftedProjection, ProjectionCosine, moved_across, random_triplets, triplets
 from scipy.stats import chi2, norm
 
-from certifiers.center_smoothing import CenterSmoothing, smallest_ball
-from certifiers.certify import certify
-from core.errors import UserError
-from core.noise import Noise
-from core.tensors import Embeddings, Images
-from metrics.base import EmbeddingMetric
-from metrics.pixel import PSNR, PixelL2
-from metrics.ssim import SSIM
-from triplets.base import Triplets
+from perceptbench.certifiers.center_smoothing import CenterSmoothing, smallest_ball
+from perceptbench.certifiers.certify import certify
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Embeddings, Images
+from perceptbench.metrics.base import EmbeddingMetric
+from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.triplets.base import Triplets
 
 SIGMA = 0.05
 FAST = CenterSmoothing(sigma=SIGMA, n=300, m=400, delta=0.2)

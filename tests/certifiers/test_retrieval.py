@@ -4,10 +4,10 @@ import pytest
 import torch
 from oracles import LiftedProjection, ProjectionCosine, images
 
-from certifiers.retrieval import top1_radius, top_k_radius
-from core.errors import UserError
-from metrics.base import LipschitzMetric
-from metrics.pixel import PixelL2
+from perceptbench.certifiers.retrieval import top1_radius, top_k_radius
+from perceptbench.core.errors import UserError
+from perceptbench.metrics.base import LipschitzMetric
+from perceptbench.metrics.classical.pixel import PixelL2
 
 METRICS = {"raw, L = 2": ProjectionCosine(192, scale=2.0), "lifted": LiftedProjection(192), "l2": PixelL2()}
 

@@ -9,16 +9,16 @@ from oracles import ProjectionCosine, l2_radius, random_triplets, subset, triple
 from scipy.stats import norm
 from torch import Tensor
 
-from certifiers.certify import certify
-from certifiers.draws import gaussians, lower_bound
-from certifiers.smoothing import Smoothing
-from core.errors import UserError
-from core.noise import Noise
-from core.threat import Threat
-from metrics.base import Metric
-from metrics.pixel import PixelL2
-from metrics.ssim import SSIM
-from triplets.base import Triplets
+from perceptbench.certifiers.certify import certify
+from perceptbench.certifiers.draws import gaussians, lower_bound
+from perceptbench.certifiers.smoothing import Smoothing
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.threat import Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.triplets.base import Triplets
 
 FAST = Smoothing(sigma=0.25, n=400, n0=40)
 

@@ -6,16 +6,16 @@ import torch.nn.functional as F
 from oracles import LiftedProjection, ProjectionCosine, Torus, random_triplets, tiny_lipsim, triplets
 from torch import Tensor
 
-from certifiers.base import certifier
-from certifiers.certify import certify
-from certifiers.margin import Margin
-from core.errors import UserError
-from core.spec import Ref
-from core.threat import MOVES, Threat
-from metrics.base import LipschitzMetric
-from metrics.pixel import PSNR, PixelL2
-from metrics.ssim import SSIM
-from triplets.base import Triplets
+from perceptbench.certifiers.base import certifier
+from perceptbench.certifiers.certify import certify
+from perceptbench.certifiers.margin import Margin
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.core.threat import MOVES, Threat
+from perceptbench.metrics.base import LipschitzMetric
+from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.triplets.base import Triplets
 
 PIXELS = 192
 METRICS: dict[str, LipschitzMetric] = {
@@ -195,7 +195,7 @@ def test_what_cannot_be_proved_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("lifted", [False, True])
 def test_lipsim_lifted_is_the_same_network_with_a_one_behind(lifted: bool) -> None:
-    from metrics.lipsim import FrozenLipSim
+    from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
 
     plain = METRICS["lipsim"]
     assert isinstance(plain, FrozenLipSim)

@@ -6,15 +6,15 @@ import pytest
 import torch
 from oracles import ProjectionCosine, Setting, generator, images, radius_in, run_each, small_attack, subset, triplets
 
-from attacks.base import Attack, Ensemble, attack
-from attacks.norms import change, size
-from attacks.objectives import EmbeddingShift
-from attacks.runner import parts_of, run_attack
-from core.noise import Noise
-from core.spec import Ref
-from core.tensors import Images
-from metrics.pixel import PixelL2
-from triplets.base import Triplets
+from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.norms import change, size
+from perceptbench.attacks.objectives import EmbeddingShift
+from perceptbench.attacks.running.sweep import parts_of, run_attack
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Ref
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.triplets.base import Triplets
 
 # A bridge wants to be told what to run; one that has no example here fails at its name.
 EXAMPLES = {

@@ -19,14 +19,14 @@ from oracles import (
     triplets,
 )
 
-from certifiers.base import Certifier, Proof, certifier
-from certifiers.certify import certify
-from core.errors import UserError
-from core.noise import Noise
-from core.spec import Ref
-from metrics.base import CosineLipschitzMetric, LipschitzMetric
-from metrics.pixel import PSNR, PixelL2
-from triplets.base import Triplets
+from perceptbench.certifiers.base import Certifier, Proof, certifier
+from perceptbench.certifiers.certify import certify
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import CosineLipschitzMetric, LipschitzMetric
+from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.triplets.base import Triplets
 
 NAMES = certifier.names()
 CASES: dict[str, tuple[LipschitzMetric, Triplets]] = {

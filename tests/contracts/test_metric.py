@@ -8,11 +8,11 @@ import torch
 from oracles import ProjectionCosine, generator, images, tiny_lipsim
 from originals import find_shared_weights
 
-from core.errors import UserError
-from core.spec import Ref
-from core.tensors import Images
-from metrics.base import EmbeddingMetric, LipschitzMetric, Metric, metric
-from triplets.base import triplets
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric, Metric, metric
+from perceptbench.triplets.base import triplets
 
 # `lipsim-paper` costs 4 GMAC an image (test_lipsim_paper.py); bridges have tests of their own, and timm stands here for
 # the networks whose weights are nowhere at hand.

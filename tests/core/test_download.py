@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from served import serve
 
-from core import download, partial
-from core.download import fetch
-from core.errors import UserError
-from core.partial import Unreachable
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch import download, partial
+from perceptbench.core.fetch.download import fetch
+from perceptbench.core.fetch.partial import Unreachable
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.files import write_atomically
-from core.noise import Noise, forked_rng
+from perceptbench.core.files import write_atomically
+from perceptbench.core.noise import Noise, forked_rng
 
 
 @pytest.mark.parametrize("draw", ["normal", "uniform"])

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from attacks.base import attack
-from core.errors import UserError
-from core.registry import Registry
-from core.spec import Ref
+from perceptbench.attacks.base import attack
+from perceptbench.core.errors import UserError
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import Ref
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Thing:
 
 @pytest.fixture
 def registry() -> Registry[object]:
-    made: Registry[object] = Registry("thing", "core")
+    made: Registry[object] = Registry("thing", "perceptbench.core")
     made("thing-one", source="here")(Thing)
     made("absent", source="here", needs=("no_such_module_anywhere",))(lambda: None)
     return made

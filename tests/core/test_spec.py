@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.errors import UserError
-from core.spec import Ref, RunSpec, canonical_json, parse_eps, split_list
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref, RunSpec, canonical_json, parse_eps, split_list
 
 
 @pytest.mark.parametrize(

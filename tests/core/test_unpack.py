@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from core import unpack as module
-from core.errors import UserError
-from core.unpack import unpack
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch import unpack as module
+from perceptbench.core.fetch.unpack import unpack
 
 FILES = {"set/a.txt": b"a" * 300, "set/deep/er/b.txt": b"b", "set/empty.txt": b""}
 Pack = Callable[[Path, Mapping[str, bytes]], Path]

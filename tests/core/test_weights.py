@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 from served import serve
 
-from core import download, hashes, weights
-from core.errors import UserError
-from core.hashes import file_sha256, store
-from core.weights import Weights, load, locate, resolve
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch import download, hashes, weights
+from perceptbench.core.fetch.hashes import file_sha256, store
+from perceptbench.core.fetch.weights import Weights, load, locate, resolve
 
 URL = "https://example.org/models/net-v1.safetensors"
 HUB = "https://huggingface.co/someone/net/resolve/main/sub/model.safetensors"

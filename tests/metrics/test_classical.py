@@ -8,10 +8,10 @@ import torch
 from oracles import images
 from originals import assert_gradient, foreign, photo_pairs
 
-from core.errors import UserError
-from metrics.fsim import FSIM, gradient, real_power, shrink, yiq
-from metrics.ms_ssim import EXPONENTS, MSSSIM, halve
-from metrics.phase import phase_congruency
+from perceptbench.core.errors import UserError
+from perceptbench.metrics.classical.fsim import FSIM, gradient, real_power, shrink, yiq
+from perceptbench.metrics.classical.ms_ssim import EXPONENTS, MSSSIM, halve
+from perceptbench.metrics.classical.phase_congruency import phase_congruency
 
 Array = np.ndarray
 

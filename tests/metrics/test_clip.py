@@ -9,14 +9,14 @@ from oracles import images
 from safetensors.torch import save_file
 from torch.nn.functional import cosine_similarity, normalize
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import clip
-from metrics.base import metric
-from metrics.open_clip import image_tower
-from metrics.vision import CLIP, VisionMetric, resized
-from metrics.vit import ViT
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings import clip
+from perceptbench.metrics.embeddings.open_clip import image_tower
+from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric, resized
+from perceptbench.metrics.embeddings.vit import ViT
 
 open_clip = pytest.importorskip("open_clip")
 

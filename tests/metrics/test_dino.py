@@ -10,13 +10,13 @@ import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
 from torch import nn
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import dino
-from metrics.base import metric
-from metrics.dino import ClassTokenMetric, at_grid
-from metrics.vit import ViT
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings import dino
+from perceptbench.metrics.embeddings.dino import ClassTokenMetric, at_grid
+from perceptbench.metrics.embeddings.vit import ViT
 
 WIDTH = 64
 # What dreamsim calls a network of this patch size and normalisation; its own sizes are not used here.

@@ -9,12 +9,12 @@ from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, random_trunk, use_shared_weights
 from torch import nn
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import dists as module
-from metrics.base import metric
-from metrics.dists import CHANNELS, DISTS, L2Pool
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features import dists as module
+from perceptbench.metrics.features.dists import CHANNELS, DISTS, L2Pool
 
 
 def _random() -> DISTS:

@@ -16,14 +16,14 @@ from checkpoints import assert_same_distances, photo_pairs, randomise, weights_f
 from oracles import generator, images
 from torch import nn
 
-from core import hashes
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import archive
-from metrics.base import metric
-from metrics.dreamsim import DreamSim
-from metrics.lora import Adapter
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch import hashes
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings import archive
+from perceptbench.metrics.embeddings.dreamsim import DreamSim
+from perceptbench.metrics.embeddings.lora import Adapter
 
 WIDTH, PROJECTED, RANK = 64, 40, 4
 # What the package calls each, and the checkpoints it wants beside the adapters.

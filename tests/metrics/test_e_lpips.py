@@ -16,11 +16,11 @@ from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, use_shared_weights
 from torch import nn
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import metric
-from metrics.e_lpips import ELPIPS
-from metrics.views import View, apply, draw_views, level
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features.e_lpips import ELPIPS
+from perceptbench.metrics.features.e_lpips_views import View, apply, draw_views, level
 
 Array = np.ndarray
 PLAIN = View(

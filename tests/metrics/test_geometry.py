@@ -8,9 +8,9 @@ import torch
 from oracles import generator
 from scipy.optimize import minimize
 
-from metrics import geometry
-from metrics.angular import Raw
-from metrics.spaces import Euclid
+from perceptbench.metrics.spaces import geometry
+from perceptbench.metrics.spaces.angular import Raw
+from perceptbench.metrics.spaces.space import Euclid
 
 
 def vectors(n: int, d: int = 4, seed: int = 0) -> torch.Tensor:

@@ -10,13 +10,21 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.autograd.functional import jvp, vjp
 
-from core.errors import UserError
-from metrics.lipschitz.checkpoint import load_network, save_network
-from metrics.lipschitz.layers import SLACK, SLL, SLLConv, SLLLinear, gram_rows_conv, gram_rows_linear, sll_scale
-from metrics.lipschitz.network import LipSimNet, freeze, untrained
-from metrics.lipschitz.shape import LipSimConfig
-from metrics.lipschitz.stem import sum_pool, unshuffle
-from metrics.lipsim import lipsim
+from perceptbench.core.errors import UserError
+from perceptbench.metrics.lipsim.checkpoint import load_network, save_network
+from perceptbench.metrics.lipsim.layers.sll import (
+    SLACK,
+    SLL,
+    SLLConv,
+    SLLLinear,
+    gram_rows_conv,
+    gram_rows_linear,
+    sll_scale,
+)
+from perceptbench.metrics.lipsim.layers.stem import sum_pool, unshuffle
+from perceptbench.metrics.lipsim.lipsim import lipsim
+from perceptbench.metrics.lipsim.network import LipSimNet, freeze, untrained
+from perceptbench.metrics.lipsim.shape import LipSimConfig
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=7)
 KINDS = {

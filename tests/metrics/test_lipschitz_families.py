@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from oracles import KINDS, disturbed, generator, images, steepest_slope
 from scipy.fft import dctn
 
-from core.errors import UserError
-from core.noise import forked_rng
-from metrics.lipschitz.checkpoint import load_network, save_network
-from metrics.lipschitz.maps import MAPS, Map, cayley, gram_rows
-from metrics.lipschitz.network import freeze, untrained
-from metrics.lipschitz.scaling import Scaling
-from metrics.lipschitz.shape import NETWORKS, LipSimConfig
-from metrics.lipschitz.spectrum import Spectrum
-from metrics.lipschitz.square import SquareConv, SquareDense, max_min
-from metrics.lipschitz.stem import Stem, dct_matrix
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.metrics.lipsim.checkpoint import load_network, save_network
+from perceptbench.metrics.lipsim.layers.maps import MAPS, Map, cayley, gram_rows
+from perceptbench.metrics.lipsim.layers.scaling import Scaling
+from perceptbench.metrics.lipsim.layers.spectrum import Spectrum
+from perceptbench.metrics.lipsim.layers.square import SquareConv, SquareDense, max_min
+from perceptbench.metrics.lipsim.layers.stem import Stem, dct_matrix
+from perceptbench.metrics.lipsim.network import freeze, untrained
+from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=8)
 SIZES = [(6, 6), (3, 9), (5, 1), (1, 1)]

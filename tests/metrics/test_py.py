@@ -6,9 +6,9 @@ import pytest
 import torch
 from oracles import images
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import EmbeddingMetric, Metric, metric
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
 
 FILE = """
 class Mean:

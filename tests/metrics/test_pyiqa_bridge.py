@@ -13,9 +13,9 @@ import torch
 from oracles import images
 from torch import Tensor, nn
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import Metric, metric
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import Metric, metric
 
 Score = Callable[[Tensor, Tensor], Tensor]
 

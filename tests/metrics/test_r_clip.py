@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics.base import metric
-from metrics.r_clip import RClip
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings.r_clip import RClip
 
 open_clip = pytest.importorskip("open_clip")
 TEXT = {"context_length": 8, "vocab_size": 16, "width": 64, "heads": 1, "layers": 1}

@@ -8,12 +8,12 @@ import torch
 from oracles import images
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import metric
-from metrics.pixel import PSNR
-from metrics.ssim import SSIM, gaussian_window
-from triplets.base import triplets
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.classical.pixel import PSNR
+from perceptbench.metrics.classical.ssim import SSIM, gaussian_window
+from perceptbench.triplets.base import triplets
 
 NIGHTS = Path(__file__).parents[2].parent / "shared" / "data" / "nights_dev"
 

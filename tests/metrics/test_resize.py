@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from oracles import images
 
-from metrics.resize import resize, resize_gain
+from perceptbench.metrics.lipsim.resize import resize, resize_gain
 
 SHAPES = [(16, 16, 8), (8, 8, 16), (9, 14, 12), (30, 7, 10), (12, 20, 12)]
 

@@ -11,12 +11,12 @@ from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, use_shared_weights
 from torch import nn
 
-from core.errors import UserError
-from core.spec import Ref
-from core.weights import load
-from metrics.base import metric
-from metrics.lpips import LPIPS
-from metrics.st_lpips import WEIGHTS, BlurPool, from_authors_layout
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.weights import load
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features.lpips import LPIPS
+from perceptbench.metrics.features.st_lpips import WEIGHTS, BlurPool, from_authors_layout
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cosine_similarity, interpolate
 
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics.base import metric
-from metrics.timm_bridge import TimmMetric, _config, _weights
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.bridges.timm import TimmMetric, _config, _weights
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.record import COLUMNS, Record
+from perceptbench.results.record import COLUMNS, Record
 
 MakeRecord = Callable[..., Record]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from reports.attacked import Attacked
-from reports.carried import carried
-from reports.write import write_report
+from perceptbench.reports.known_flips import carried
+from perceptbench.reports.tables.attacked import Attacked
+from perceptbench.reports.write import write_report
 
 
 def answered(make_record, run, eps, robust, **options):

@@ -5,9 +5,9 @@ import io
 
 import pytest
 
-from reports import csv_files
-from reports.base import Cell, Document, Number, Table
-from reports.csv_files import harmless, long_form
+from perceptbench.reports.base import Cell, Document, Number, Table
+from perceptbench.reports.formats import csv as csv_files
+from perceptbench.reports.formats.csv import harmless, long_form
 
 
 def _read(text: str) -> list[dict[str, str]]:

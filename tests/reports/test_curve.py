@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.drawing.curves import spread
-from reports.figures import save
-from reports.robustness_curve import BANDS, RobustnessCurve, banded
-from results.record import Record
-from results.rows import Row
+from perceptbench.reports.drawing.curves import spread
+from perceptbench.reports.figures.robustness_curve import BANDS, RobustnessCurve, banded
+from perceptbench.reports.formats.pictures import save
+from perceptbench.results.record import Record
+from perceptbench.results.rows import Row
 
 
 def test_curves_start_at_the_natural_score_and_never_rise(four_metrics) -> None:

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from reports.base import Bars, Cell, Chart, Density, Distribution, Dots, Picture, Scatter, Sheet
-from reports.drawing.sheet import wrapped
-from reports.drawing.style import colour, ramp
-from reports.figures import drawn, save
+from perceptbench.reports.base import Bars, Cell, Chart, Density, Distribution, Dots, Picture, Scatter, Sheet
+from perceptbench.reports.drawing.sheet import wrapped
+from perceptbench.reports.drawing.style import colour, ramp
+from perceptbench.reports.formats.pictures import drawn, save
 
 
 def cell(value: float) -> Cell:

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 from baselines import baseline, run
 
-from reports.gate import annotations, findings, sentence, summary, table, title, worth_saying
-from reports.junit import xml
-from results.gate import Finding, compare
+from perceptbench.reports.gate.junit import xml
+from perceptbench.reports.gate.page import annotations, findings, sentence, summary, table, title, worth_saying
+from perceptbench.results.gate.compare import Finding, compare
 
 FELL = baseline(run(["1 11 -"] * 20))
 NOW = run(["1 10 -"] * 15 + ["1 11 -"] * 5)

@@ -12,9 +12,9 @@ import pytest
 from documents import ATTACKED, CLOSING, HOSTILE, curves, everything, leaderboard, sheet
 from PIL import Image
 
-from reports import html, html_table
-from reports.base import Cell, Chart, Document, Number, Table
-from reports.write import write_report
+from perceptbench.reports.base import Cell, Chart, Document, Number, Table
+from perceptbench.reports.formats import html, html_table
+from perceptbench.reports.write import write_report
 
 
 class _Page(HTMLParser):

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.spec import Ref
-from reports import latex
-from reports.base import Cell, Document, Number, Table, report
-from reports.headline import opening
-from reports.latex_text import prose, text, wording
+from perceptbench.core.spec import Ref
+from perceptbench.reports.base import Cell, Document, Number, Table, report
+from perceptbench.reports.formats import latex
+from perceptbench.reports.formats.latex_text import prose, text, wording
+from perceptbench.reports.tables.headline import opening
 
 needs_latex = pytest.mark.skipif(
     shutil.which("pdflatex") is None,

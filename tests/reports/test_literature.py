@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.literature import facts, facts_for, remarks
+from perceptbench.reports.tables.literature import facts, facts_for, remarks
 
 COPIED = Path(__file__).parents[2].parent / "shared" / "data" / "published"
 needs_tables = pytest.mark.skipif(not COPIED.is_dir(), reason="needs the collected tables: ../shared/data/published")

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import markdown
-from reports.base import Cell, Number, Table
+from perceptbench.reports.base import Cell, Number, Table
+from perceptbench.reports.formats import markdown
 
 PIECES = ["a", "|", "\\", "\n", "\r", "`", "<b>", "](x)", "\u2028", " "]
 HARD = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from documents import ATTACKED, CLOSING, HOSTILE, everything
 
-from reports import html
+from perceptbench.reports.formats import html
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,13 +7,13 @@ import pytest
 from scipy.integrate import trapezoid
 from statsmodels.stats.proportion import proportion_confint
 
-from reports.alignment import Alignment
-from reports.base import Chart, Table
-from reports.drift import Drift
-from reports.flip_sizes import FlipSizes
-from reports.sheets import Sheets
-from reports.violation import Violation
-from results.images import SavedTriplet, save
+from perceptbench.reports.base import Chart, Table
+from perceptbench.reports.figures.drift import Drift
+from perceptbench.reports.figures.flip_sizes import FlipSizes
+from perceptbench.reports.figures.sheets import Sheets
+from perceptbench.reports.figures.violation import Violation
+from perceptbench.reports.tables.alignment import Alignment
+from perceptbench.results.images import SavedTriplet, save
 
 
 def changed(record, facts=None, spec=None, **columns):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from recomputed import credits_of, shown, wilson
 
-from reports.write import write_report
-from results.store import RunStore
+from perceptbench.reports.write import write_report
+from perceptbench.results.store import RunStore
 
 EPS = (0.5, 1.0, 2.0)
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from recomputed import credits_of, shown, wilson
 
-from reports.write import write_report
-from results.store import RunStore
+from perceptbench.reports.write import write_report
+from perceptbench.results.store import RunStore
 
 ROOT = Path(__file__).parents[2]
 RUNS, COMMITTED = ROOT / "results/reference", ROOT / "reports/reference"

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.base import Cell, Table
-from reports.summary import Summary
-from reports.write import write_report
-from results.record import Record
+from perceptbench.reports.base import Cell, Table
+from perceptbench.reports.tables.summary import Summary
+from perceptbench.reports.write import write_report
+from perceptbench.results.record import Record
 
 
 def _lines(table: Table) -> list[dict[str, object]]:

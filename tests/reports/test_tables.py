@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.attacked import Attacked
-from reports.base import Cell, Number, Table
-from reports.certified import Certified
-from reports.cost import Cost
-from reports.distances import Distances
-from reports.leaderboard import Leaderboard
-from reports.natural import Natural
-from reports.sandwich import Sandwich
-from results.record import Record
+from perceptbench.reports.base import Cell, Number, Table
+from perceptbench.reports.tables.attacked import Attacked
+from perceptbench.reports.tables.bounds import Sandwich
+from perceptbench.reports.tables.certified import Certified
+from perceptbench.reports.tables.cost import Cost
+from perceptbench.reports.tables.distances import Distances
+from perceptbench.reports.tables.leaderboard import Leaderboard
+from perceptbench.reports.tables.natural import Natural
+from perceptbench.results.record import Record
 
 
 def _line(table: Table, metric: str) -> dict[str, object]:
@@ -233,8 +233,8 @@ def test_published_lines_stand_below_a_rule_marked_and_only_beside_their_own_dat
 
 def test_numbers_of_the_papers_tables() -> None:
     """Read off the paper: Table 1, LipSim at eps 2; Table 2, DreamSim teacher, margin 0.5; Table 3, DINO's PGD."""
-    from reports.lines import published
-    from reports.literature import facts_for
+    from perceptbench.reports.tables.lines import published
+    from perceptbench.reports.tables.literature import facts_for
 
     attacked = {line.metric: line for line in published(facts_for("l2", "nights:x"), "l2") if "Table 1" in line.source}
     lipsim = attacked["LipSim (DreamSim, margin 0.5)"]

@@ -1,6 +1,6 @@
 """Names without folders, budgets as people write them."""
 
-from reports.wording import eps_text, file_stem, labels
+from perceptbench.reports.wording import eps_text, file_stem, labels
 
 
 def test_folders_of_files_are_left_out() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
-from reports.current import current
-from reports.headline import opening
-from reports.write import write_report
+from perceptbench.core.errors import UserError
+from perceptbench.reports.newest import current
+from perceptbench.reports.tables.headline import opening
+from perceptbench.reports.write import write_report
 
 
 def test_the_document_says_what_ran_and_shows_its_pictures(four_metrics, tmp_path) -> None:
@@ -137,8 +137,9 @@ def test_of_two_answers_to_one_question_the_newer_is_shown(make_record) -> None:
 
 def test_reports_need_no_torch() -> None:
     code = (
-        "import sys, reports.write; from reports.base import report; report.names(); import reports.figures\n"
-        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "import sys, perceptbench.reports.write; from perceptbench.reports.base import report; report.names()\n"
+        "import perceptbench.reports.formats.pictures\n"
+        "loaded = {name.removeprefix('perceptbench.').partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'torch', 'attacks', 'certifiers', 'metrics', 'triplets', 'training', 'bench'}, loaded"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from results.record import COLUMNS, Record
+from perceptbench.results.record import COLUMNS, Record
 
 MakeRecord = Callable[..., Record]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from results.agreement import cohens_kappa, fleiss_kappa, human_ceiling
+from perceptbench.results.statistics.agreement import cohens_kappa, fleiss_kappa, human_ceiling
 
 FLEISS_1971 = """444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 144444 124444 222333 144444
 224445 333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444 133333 555555"""

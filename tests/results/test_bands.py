@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from results.bands import simultaneous
+from perceptbench.results.statistics.bands import simultaneous
 
 
 def test_one_point_is_the_interval_of_clopper_and_pearson() -> None:

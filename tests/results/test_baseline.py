@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from baselines import baseline, run
 
-from core.errors import UserError
-from core.spec import Options
-from results.baseline import read, run_of, write
-from results.record import COLUMNS, Record
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Options
+from perceptbench.results.gate.baseline import read, run_of, write
+from perceptbench.results.record import COLUMNS, Record
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +113,6 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(baseline(run(["1 11 -"])), tmp_path / "b.json")
-    monkeypatch.setattr("results.baseline.MAX_JSON_BYTES", 100)
+    monkeypatch.setattr("perceptbench.results.gate.baseline.MAX_JSON_BYTES", 100)
     with pytest.raises(UserError, match="it is larger than"):
         read(tmp_path / "b.json")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from results.comparison import difference, holm, letters, mcnemar
+from perceptbench.results.statistics.comparison import difference, holm, letters, mcnemar
 
 
 def _answers(both: int, first: int, second: int, none: int) -> tuple[np.ndarray, np.ndarray]:

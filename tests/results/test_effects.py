@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from results.effects import cliffs_delta, cohens_d
+from perceptbench.results.statistics.effects import cliffs_delta, cohens_d
 
 
 def test_cohens_d_by_hand() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from baselines import baseline, run
 
-from results.baseline import Baseline, read
-from results.comparison import Paired
-from results.gate import compare, decide
+from perceptbench.results.gate.baseline import Baseline, read
+from perceptbench.results.gate.compare import compare, decide
+from perceptbench.results.statistics.comparison import Paired
 
 EMPTY = Baseline(updated="2026-01-01", reason="test", runs=())
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import UserError
-from results.paired import outcomes, significance
-from results.record import COLUMNS
-from results.references import references
-from results.rows import rows_of
-from results.statistics import clustered_mean, independent, proportion, score
+from perceptbench.core.errors import UserError
+from perceptbench.results.paired import outcomes, significance
+from perceptbench.results.record import COLUMNS
+from perceptbench.results.references import references
+from perceptbench.results.rows import rows_of
+from perceptbench.results.statistics.estimates import clustered_mean, independent, proportion, score
 
 
 def test_answers_are_aligned_by_id(tiny) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.rows import curve_rows, rows_of, table_rows
-from results.statistics import radius_gain
+from perceptbench.results.rows import curve_rows, rows_of, table_rows
+from perceptbench.results.statistics.estimates import radius_gain
 
 
 def _scores(record):
@@ -67,7 +67,7 @@ def test_natural_and_certified_rows_appear_once_for_several_attacks(tiny) -> Non
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.1, 4.0), st.sampled_from([0.0, 0.2, 0.7, 1.0])), min_size=2))
 def test_scores_never_rise_with_eps_nor_above_the_natural_one(triplets) -> None:
-    from results.record import COLUMNS, Record
+    from perceptbench.results.record import COLUMNS, Record
 
     frames = []
     for eps in (0.5, 1.0, 2.0):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from results.statistics import clustered_mean, credit, mean_estimate, natural_credit, proportion
+from perceptbench.results.statistics.estimates import clustered_mean, credit, mean_estimate, natural_credit, proportion
 
 
 @pytest.mark.parametrize(

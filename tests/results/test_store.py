@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from results.record import COLUMNS, SCHEMA, Record
-from results.store import RunStore
+from perceptbench.core.errors import UserError
+from perceptbench.results.record import COLUMNS, SCHEMA, Record
+from perceptbench.results.store import RunStore
 
 RUN = "0123456789ab"
 
@@ -107,12 +107,12 @@ def test_damaged_shards_and_halves_are_deleted(tmp_path: Path, tiny) -> None:
 _KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
-import core.files
-import results.store as store
+import perceptbench.core.files
+import perceptbench.results.store as store
 record = pickle.loads(sys.stdin.buffer.read())
 after = int(sys.argv[2])
 names = []
-def die(path, write, real=core.files.write_atomically):
+def die(path, write, real=perceptbench.core.files.write_atomically):
     if len(names) == after:
         def write(part, write=write):
             part.write_bytes(b"half")
@@ -147,7 +147,7 @@ def test_a_killed_process_leaves_shards_or_a_finished_run(tmp_path: Path, tiny, 
 
 
 def test_a_run_killed_before_its_shards_are_dropped_is_finished(tmp_path: Path, tiny, monkeypatch) -> None:
-    monkeypatch.setattr("results.store.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("perceptbench.results.store.shutil.rmtree", lambda *_, **__: None)
     with RunStore(tmp_path).writer(RUN) as writer:
         writer.add(tiny().samples)
         writer.finish(tiny())
@@ -156,7 +156,7 @@ def test_a_run_killed_before_its_shards_are_dropped_is_finished(tmp_path: Path, 
 
 def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
     hold = (
-        "import sys, time; from pathlib import Path; from results.store import RunStore\n"
+        "import sys, time; from pathlib import Path; from perceptbench.results.store import RunStore\n"
         f"with RunStore(Path(sys.argv[1])).writer('{RUN}'): print('held', flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]

@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from results.record import COLUMNS, Record
-from results.survival import area, areas, certified_radii, median_norm, minimal_norms, robustness_curve
+from perceptbench.results.record import COLUMNS, Record
+from perceptbench.results.statistics.survival import (
+    area,
+    areas,
+    certified_radii,
+    median_norm,
+    minimal_norms,
+    robustness_curve,
+)
 
 
 def _record(norms: np.ndarray, eps: list[float], minimal: bool = True, shares: float = 1.0) -> Record:

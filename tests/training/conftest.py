@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from metrics.base import EmbeddingMetric
-from training.bank import load_bank
-from training.items import Items, all_items
-from training.teacher import teacher_embeddings
-from training.views import Views
+from perceptbench.metrics.base import EmbeddingMetric
+from perceptbench.training.lipsim.data.items import Items, all_items
+from perceptbench.training.lipsim.data.photographs import load_bank
+from perceptbench.training.lipsim.data.teacher import teacher_embeddings
+from perceptbench.training.lipsim.data.views import Views
 
 
 class Mosaic(EmbeddingMetric):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import UserError
-from training import digests
-from training.bank import load_bank
-from training.hold_out import split_by_name
+from perceptbench.core.errors import UserError
+from perceptbench.training.hold_out import split_by_name
+from perceptbench.training.lipsim.data import digests
+from perceptbench.training.lipsim.data.photographs import load_bank
 
 
 def tarred(folder: Path, to: Path) -> Path:
@@ -90,10 +90,10 @@ def test_what_is_no_photograph_is_refused_with_its_name(album, tmp_path, monkeyp
         with pytest.raises(UserError, match=name):
             bank.photo(i)
     sound = load_bank([album])
-    monkeypatch.setattr("triplets.images.MAX_PIXELS", 7)
+    monkeypatch.setattr("perceptbench.triplets.images.MAX_PIXELS", 7)
     with pytest.raises(UserError, match=r"00\.png: expected at most .* megapixels"):
         sound.photo(0)
-    monkeypatch.setattr("training.bank.MAX_BYTES", 7)
+    monkeypatch.setattr("perceptbench.training.lipsim.data.photographs.MAX_BYTES", 7)
     with pytest.raises(UserError, match=r"a\.png: expected an image of at most"):
         load_bank([broken])
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from core.errors import UserError
-from training.batch import Batch, Share
-from training.batches import Key, Mixed, OrderBatches
-from training.neighbours import neighbours
-from training.views import to_bytes, to_floats
+from perceptbench.core.errors import UserError
+from perceptbench.training.lipsim.data.batch import Batch, Share
+from perceptbench.training.lipsim.data.batches import Key, Mixed, OrderBatches
+from perceptbench.training.lipsim.data.neighbours import neighbours
+from perceptbench.training.lipsim.data.views import to_bytes, to_floats
 
 KEY = Key(0, "distil")
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from core.errors import UserError
-from metrics.lipschitz.checkpoint import load_network
-from metrics.lipschitz.network import freeze
-from metrics.lipschitz.shape import LipSimConfig
-from training.config import Machine, Sources, Stage, TrainConfig
-from training.lipsim import train_lipsim
-from training.loop import Fit
-from training.losses import Objective
+from perceptbench.core.errors import UserError
+from perceptbench.metrics.lipsim.checkpoint import load_network
+from perceptbench.metrics.lipsim.network import freeze
+from perceptbench.metrics.lipsim.shape import LipSimConfig
+from perceptbench.training.lipsim.config import Machine, Sources, Stage, TrainConfig
+from perceptbench.training.lipsim.loop import Fit
+from perceptbench.training.lipsim.losses import Objective
+from perceptbench.training.lipsim.train import train_lipsim
 
 TINY = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(8, 8), linears=1, linear_inner=16)
 

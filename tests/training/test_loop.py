@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
-from training.batch import Batch
-from training.config import Machine, Stage, TrainConfig
-from training.loop import Fit, learning_rate
-from training.processes import Processes
+from perceptbench.core.errors import UserError
+from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
+from perceptbench.training.lipsim.data.batch import Batch
+from perceptbench.training.lipsim.loop import Fit, learning_rate
+from perceptbench.training.lipsim.processes import Processes
 
 IDENTITY = "one run"
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from training.losses import (
+from perceptbench.training.lipsim.losses import (
     Objective,
     batch_margins,
     batch_radii,

@@ -10,17 +10,17 @@ import torch
 from oracles import generator, images
 from torch import Tensor, nn
 
-from bench.train_lpips import run
-from core.errors import UserError
-from core.noise import forked_rng
-from core.spec import Ref
-from metrics.base import metric
-from metrics.lpips_net import LPIPSNet, Net
-from training.hold_out import hold_out, images_of
-from training.lpips import LPIPSConfig, answers, fit
-from training.lpips_losses import CrossEntropy, Ranking, Regression
-from training.lpips_pairs import measure
-from triplets.base import Entry, TripletSource, checked_source
+from perceptbench.bench.commands.train_lpips import run
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import forked_rng
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
+from perceptbench.training.hold_out import hold_out, images_of
+from perceptbench.training.lpips.fit import LPIPSConfig, answers, fit
+from perceptbench.training.lpips.pairs import measure
+from perceptbench.training.lpips.ranking_losses import CrossEntropy, Ranking, Regression
+from perceptbench.triplets.base import Entry, TripletSource, checked_source
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 

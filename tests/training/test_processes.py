@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import UserError
-from training.config import Machine
-from training.processes import start
+from perceptbench.core.errors import UserError
+from perceptbench.training.lipsim.config import Machine
+from perceptbench.training.lipsim.processes import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,14 +23,14 @@ from pathlib import Path
 
 import torch
 
-from metrics.lipschitz.network import untrained
-from metrics.lipschitz.shape import LipSimConfig
-from training.batch import Batch, Share
-from training.config import Machine, Stage, TrainConfig
-from training.loop import Fit
-from training.losses import Objective
-from training.processes import start
-from training.stages import step_loss
+from perceptbench.metrics.lipsim.network import untrained
+from perceptbench.metrics.lipsim.shape import LipSimConfig
+from perceptbench.training.lipsim.data.batch import Batch, Share
+from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
+from perceptbench.training.lipsim.loop import Fit
+from perceptbench.training.lipsim.losses import Objective
+from perceptbench.training.lipsim.processes import start
+from perceptbench.training.lipsim.stages import step_loss
 
 torch.set_num_threads(1)
 # Adam would hide a factor in the gradients, and make much of rounding where they are nearly zero.

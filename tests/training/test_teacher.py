@@ -8,15 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.errors import UserError
-from core.spec import Ref
-from metrics.base import metric
-from training import neighbours as nearest
-from training import teacher as module
-from training.bank import load_bank
-from training.neighbours import neighbours
-from training.teacher import teacher_embeddings
-from training.views import Views, to_bytes, to_floats
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.metrics.base import metric
+from perceptbench.training.lipsim.data import neighbours as nearest
+from perceptbench.training.lipsim.data import teacher as module
+from perceptbench.training.lipsim.data.neighbours import neighbours
+from perceptbench.training.lipsim.data.photographs import load_bank
+from perceptbench.training.lipsim.data.teacher import teacher_embeddings
+from perceptbench.training.lipsim.data.views import Views, to_bytes, to_floats
 
 
 @pytest.fixture

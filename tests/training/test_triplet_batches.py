@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import UserError
-from training.bank import load_bank
-from training.batch import Share
-from training.batches import Key
-from training.triplet_pool import TripletBatches, TripletPool, constructed
-from triplets.base import Entry, TripletSource, checked_source
+from perceptbench.core.errors import UserError
+from perceptbench.training.lipsim.data.batch import Share
+from perceptbench.training.lipsim.data.batches import Key
+from perceptbench.training.lipsim.data.photographs import load_bank
+from perceptbench.training.lipsim.data.triplet_pool import TripletBatches, TripletPool, constructed
+from perceptbench.triplets.base import Entry, TripletSource, checked_source
 
 KEY = Key(0, "finetune 0")
 

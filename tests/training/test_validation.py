@@ -2,8 +2,8 @@
 
 import torch
 
-from training.neighbours import neighbours
-from training.validation import _ordered, validation_triplets
+from perceptbench.training.lipsim.data.neighbours import neighbours
+from perceptbench.training.lipsim.validation import _ordered, validation_triplets
 
 
 def test_three_items_in_order_give_three_triplets():

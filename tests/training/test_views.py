@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from core.noise import forked_rng
-from training import views as views_module
-from training.jitter import Jitter
-from training.views import Views, to_bytes, to_floats
+from perceptbench.core.noise import forked_rng
+from perceptbench.training.lipsim.data import views as views_module
+from perceptbench.training.lipsim.data.jitter import Jitter
+from perceptbench.training.lipsim.data.views import Views, to_bytes, to_floats
 
 
 def ramp(width: int, height: int) -> Image.Image:

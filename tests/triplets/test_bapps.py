@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from triplets.bapps import bapps
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.bapps import bapps
 
 SHARES = {"val/cnn": [0.0, 0.6, 1.0], "val/color": [0.5, 0.25], "train/cnn": [1.0]}
 

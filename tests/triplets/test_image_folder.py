@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core.errors import UserError
-from core.spec import Ref
-from triplets.base import TripletSource, triplets
-from triplets.images import read_image
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.triplets.base import TripletSource, triplets
+from perceptbench.triplets.images import read_image
 
 
 def fill(folder: Path, n: int) -> Path:

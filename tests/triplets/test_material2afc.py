@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from core.errors import UserError
-from triplets.material2afc import COLUMNS, material2afc
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.material2afc import COLUMNS, material2afc
 
 NAMES = ("teflon", "nylon", "chrome", "pearl")
 ROWS = [

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core.errors import UserError
-from core.spec import Ref
-from triplets.base import triplets
-from triplets.nights import nights
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.triplets.base import triplets
+from perceptbench.triplets.nights import nights
 
 DEV = Path(__file__).parents[2].parent / "shared" / "data" / "nights_dev"
 

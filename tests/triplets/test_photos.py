@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from core.errors import UserError
-from triplets import photos as module
-from triplets.base import Triplets
-from triplets.construct import construct
-from triplets.families import FAMILIES
-from triplets.photos import FOLDER, photos
+from perceptbench.core.errors import UserError
+from perceptbench.triplets import photos as module
+from perceptbench.triplets.base import Triplets
+from perceptbench.triplets.constructed.construct import construct
+from perceptbench.triplets.constructed.families import FAMILIES
+from perceptbench.triplets.photos import FOLDER, photos
 
 LADDERS = ("blur", "jpeg", "noise", "shift", "rotation", "scale", "occlusion", "texture")
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from served import Served, serve
 
-from core import download, hashes
-from core.errors import UserError
-from triplets import published
-from triplets.bapps import bapps
-from triplets.nights import nights
-from triplets.published import PUBLISHED, prepare
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch import download, hashes
+from perceptbench.triplets import prepare as published
+from perceptbench.triplets.bapps import bapps
+from perceptbench.triplets.nights import nights
+from perceptbench.triplets.prepare import PUBLISHED, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +183,7 @@ def test_bapps_is_brought_in_two_parts_side_by_side(tmp_path: Path, trees: Any) 
 def test_the_command_says_how_to_use_what_it_brought(server: Served, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from bench.cli import app
+    from perceptbench.bench.cli import app
 
     done = CliRunner().invoke(app, ["data", "prepare", "nights", "--to", str(tmp_path / "to")], catch_exceptions=False)
     assert done.stdout.startswith(f"nights:{tmp_path}/to/nights\n")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import UserError
-from core.spec import Ref
-from triplets import images, table
-from triplets.base import triplets
-from triplets.table_csv import csv_table
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.triplets import csv_rows as table
+from perceptbench.triplets import images
+from perceptbench.triplets.base import triplets
+from perceptbench.triplets.csv_file import csv_table
 
 
 def refused(file, said):
@@ -147,7 +148,7 @@ def test_an_image_that_vanishes_after_opening_is_named_too(tmp_path, trees):
 
 
 def test_a_run_keeps_the_references_that_several_triplets_share(tmp_path, trees):
-    from bench.runner import repeated_references
+    from perceptbench.bench.runner import repeated_references
 
     trees.csv_tree(tmp_path, [0, 1, 1])
     columns = ["id", "ref", "left", "right", "right_preferred"]

@@ -1,0 +1,79 @@
+"""`bench audit`: is the Lipschitz constant that proofs rest on ever exceeded?"""
+
+import json as json_module
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perceptbench.bench.commands import options
+from perceptbench.bench.commands.options import Device
+
+if TYPE_CHECKING:
+    from perceptbench.certifiers.audit import Audit
+    from perceptbench.metrics.base import EmbeddingMetric
+    from perceptbench.triplets.base import TripletSource
+
+
+def audit(
+    metric: Annotated[str, typer.Option("--metric", help="One metric with an embedding.")],
+    data: Annotated[str, typer.Option("--data", help="Whose reference images the search starts from.")] = "photos",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Only this many images (a fixed shuffle).")] = 8,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = Device.auto,
+    json: options.Json = False,
+) -> None:
+    """Measure how fast an embedding moves, beside what is proved; exit status 1 where it moves faster."""
+    import torch
+
+    from perceptbench.core.errors import UserError
+    from perceptbench.core.spec import Ref
+    from perceptbench.metrics.base import EmbeddingMetric
+    from perceptbench.metrics.base import metric as registry
+    from perceptbench.triplets.base import triplets
+
+    where = device.resolve()
+    built = registry.build(Ref.parse(metric)).to(where)
+    if not isinstance(built, EmbeddingMetric):
+        raise UserError(f"{metric} has no embedding to audit; try --metric lipsim")
+    source = triplets.build(Ref.parse(data)).limited(limit)
+    found = searched(built, source, seed, where)
+    bound = found[0].bound
+    refuted = any(one.refuted for one in found)
+    result = {
+        "metric": metric,
+        "data": data,
+        "n": len(source),
+        "largest_slope": max(float(one.slope.max()) for one in found),
+        "largest_ratio": max(one.largest for one in found),
+        "proved_bound": bound,
+        "min_norm": float(torch.cat([one.norm for one in found]).min()),
+        "holds": None if bound is None else not refuted,
+    }
+    if json:
+        print(json_module.dumps(result, allow_nan=False))
+    else:
+        proved = "nothing is proved of it" if bound is None else f"proved: at most {bound:.9g}"
+        print(
+            f"{metric} on {len(source)} images of {data}: "
+            f"|g(a) - g(b)| / |a - b| reached {result['largest_ratio']:.9g} "
+            f"(slope at an image: {result['largest_slope']:.9g}); {proved}; smallest |g|: {result['min_norm']:.4g}"
+        )
+        if refuted:
+            print("The bound is exceeded, so no certificate of this metric holds.")
+    if refuted:
+        raise typer.Exit(1)
+
+
+def searched(metric: "EmbeddingMetric", source: "TripletSource", seed: int, device: str) -> list["Audit"]:
+    """What an audit finds from every reference image of a source, in batches."""
+    from perceptbench.certifiers.audit import audit as search
+    from perceptbench.core.noise import Noise
+
+    found = []
+    for start in range(0, len(source), _BATCH):
+        batch = source.batch(source.entries[start : start + _BATCH]).to(device)
+        found.append(search(metric, batch.reference, Noise.make(seed, batch.ids)))
+    return found
+
+
+_BATCH = 4

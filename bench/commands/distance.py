@@ -1,0 +1,98 @@
+"""`bench distance`: one pair of images."""
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perceptbench.bench.commands import options
+
+if TYPE_CHECKING:
+    from perceptbench.core.tensors import Images
+    from perceptbench.metrics.base import LipschitzMetric
+
+
+def distance(
+    first: Annotated[Path, typer.Argument(help="An image; the one that moves within --eps.")],
+    second: Annotated[Path, typer.Argument(help="The image it is compared with.")],
+    metric: Annotated[str, typer.Option("--metric", help="One metric.")] = "lipsim",
+    eps: Annotated[str | None, typer.Option("--eps", help="Also prove an interval for this l2 budget.")] = None,
+    tau: Annotated[
+        float | None, typer.Option("--tau", help="A copy is what is at most this far; prove how long that holds.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """The distance of two images and, where it can be proved, its interval and its decision under perturbation."""
+    from perceptbench.core.errors import UserError
+    from perceptbench.core.spec import Ref, parse_eps
+    from perceptbench.metrics.base import LipschitzMetric
+    from perceptbench.metrics.base import metric as registry
+    from perceptbench.triplets.images import read_image
+
+    budgets = parse_eps([eps]) if eps is not None else ()
+    if len(budgets) > 1:
+        raise UserError(f"bench distance takes one --eps, got {eps!r}")
+    built = registry.build(Ref.parse(metric))
+    if (budgets or tau is not None) and not isinstance(built, LipschitzMetric):
+        raise UserError(f"nothing can be proved of {metric}; leave --eps and --tau out, or use --metric lipsim")
+    if tau is not None and isinstance(built, LipschitzMetric):
+        _check_tau(built, metric, tau)
+    x, y = (read_image(path, where="command line")[None] for path in (first, second))
+    result: dict[str, object] = {"metric": metric, "distance": built(x, y).item()}
+    if isinstance(built, LipschitzMetric) and (budgets or tau is not None):
+        result["norm"] = "l2"
+        result |= _proved(built, x, y, budgets[0] if budgets else None, tau)
+    if json:
+        print(json_module.dumps(result, allow_nan=False))
+        return
+    _print(result, first.name)
+
+
+def _check_tau(built: "LipschitzMetric", name: str, tau: float) -> None:
+    from perceptbench.core.errors import UserError
+
+    low, high = built.bounds
+    if not low <= tau < high:
+        raise UserError(f"--tau wants a distance of {name}, which lies in [{low:g}, {high:g}), got {tau:g}")
+
+
+def _proved(
+    built: "LipschitzMetric", x: "Images", y: "Images", eps: float | None, tau: float | None
+) -> dict[str, object]:
+    """The interval within eps, and the radius of the decision d <= tau, less what float32 may get wrong."""
+    import torch
+
+    proved: dict[str, object] = {}
+    with torch.no_grad():
+        exact = built.double()
+        embedded = exact.embed(x.double()), exact.embed(y.double())
+        # What answers is float32: eight times its measured error, and 32 units in the last place.
+        clean = exact.compare(*embedded)
+        off = 8 * (built(x, y) - clean).abs() + 4e-6 * clean.abs()
+        if eps is not None:
+            low, high = exact.interval(*embedded, eps)
+            proved |= {"eps": eps, "low": (low - off).item(), "high": (high + off).item()}
+        if tau is not None:
+            nearer = tau + off.copysign(clean - tau)
+            radius = exact.decision_radius(*embedded, nearer)
+            # No two images are further apart than a black and a white one.
+            radius = torch.where((clean - tau).abs() > off, radius, 0.0).clamp(max=x.numel() ** 0.5)
+            proved |= {"tau": tau, "within": bool(built(x, y).item() <= tau), "radius": radius.item()}
+    return proved
+
+
+def _print(result: dict[str, object], moving: str) -> None:
+    unit = "(all pixels, images in [0, 1] at 224 x 224)"
+    print(f"{result['metric']}: {result['distance']:.6g} (smaller = more alike)")
+    if "eps" in result:
+        print(
+            f"proved: within [{result['low']:.6g}, {result['high']:.6g}] for every change of {moving} "
+            f"of l2 norm up to {result['eps']:g} {unit}"
+        )
+    if "tau" in result:
+        word = "at most" if result["within"] else "more than"
+        print(
+            f"proved: {word} {result['tau']:g} for every change of {moving} of l2 norm below "
+            f"{result['radius']:.6g} {unit}"
+        )

@@ -1,0 +1,136 @@
+"""The matrix of a baseline, run again: what must be as it was, audits, then the runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from perceptbench.bench.commands.audit import searched
+from perceptbench.bench.engines.local import run_plans
+from perceptbench.bench.evaluate import UnsoundError
+from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.request import Request
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Options, Ref, canonical_json
+from perceptbench.metrics.base import LipschitzMetric, Metric
+from perceptbench.results.gate.baseline import Run, run_of
+from perceptbench.results.gate.compare import Finding
+
+
+def restricted(matrix: Sequence[Run], candidate: str | None) -> tuple[Run, ...]:
+    """The runs of one metric, given as in the matrix or with other weights (`lipsim:FILE` for `lipsim`).
+
+    Raises UserError where that is none, or could be several.
+    """
+    if candidate is None:
+        return tuple(matrix)
+    names = dict.fromkeys(run.spec["metric"] for run in matrix)
+    meant = [candidate] if candidate in names else [n for n in names if Ref.parse(n).name == Ref.parse(candidate).name]
+    if len(meant) != 1:
+        raise UserError(f"--metric wants one metric of the baseline, which has {', '.join(names)}; got {candidate}")
+    return tuple(run for run in matrix if run.spec["metric"] == meant[0])
+
+
+def plans_of(matrix: Sequence[Run], candidate: str | None, device: str) -> list[Plan]:
+    """A plan a run, with the candidate in place of its metric. Raises UserError for what can no longer be run."""
+    plans = []
+    built: dict[str, Metric] = {}
+    for run in matrix:
+        spec = run.spec
+        asked = Request(
+            metrics=[candidate or spec["metric"]],
+            data=[spec["data"]],
+            attacks=[spec["attack"]] if spec["attack"] else [],
+            certifiers=[spec["certifier"]] if spec["certifier"] else [],
+            eps=tuple(spec["eps"]),
+            goal=spec["goal"],
+            device=device,
+            **{key: spec[key] for key in Options().options()},
+        )
+        (plan,) = make_plans(asked)
+        # Weights are held once, however many runs share them.
+        plans.append(replace(plan, metric=built.setdefault(str(plan.spec.metric), plan.metric)))
+    return plans
+
+
+def specified(matrix: Sequence[Run], plans: Sequence[Plan], candidate: str | None) -> list[Finding]:
+    """Whether each run still asks the same question of the same triplets; weights and code may have changed."""
+    found = []
+    for run, plan in zip(matrix, plans, strict=True):
+        method = plan.spec.attack or plan.spec.certifier
+        words = [*_data_changed(run, plan), *_spec_changed(run, plan, candidate)]
+        head = f"{plan.spec.metric} on {plan.spec.data}, {method}"
+        sentence = (
+            f"{head}: {'; '.join(words)}; old and new numbers cannot be compared: undo that, "
+            "or accept it by bench check --update --reason TEXT."
+            if words
+            else f"{head}: data and specification are those of the baseline."
+        )
+        found.append(
+            Finding(
+                metric=str(plan.spec.metric), what=f"specification of {method}", failed=bool(words), sentence=sentence
+            )
+        )
+    return found
+
+
+def _data_changed(run: Run, plan: Plan) -> list[str]:
+    before, now = run.spec["fingerprints"].get("data"), plan.spec.fingerprints["data"]
+    if before != now:
+        return [f"the SHA-256 of the data was {before!s:.12} and is {now:.12}"]
+    return [] if set(run.outcomes) == set(plan.source.ids) else ["the triplets have other ids"]
+
+
+def _spec_changed(run: Run, plan: Plan, candidate: str | None) -> list[str]:
+    passed_over = {"metric", _target(plan)} if candidate else set()
+    before, now = (
+        {key: value for key, value in _flat(spec).items() if key not in passed_over}
+        for spec in (run.spec, json.loads(canonical_json(plan.spec.to_dict())))
+    )
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return [f"{key} was {before.get(key)!r:.60} and is {now.get(key)!r:.60}" for key in changed]
+
+
+def _target(plan: Plan) -> str:
+    """Of a metric with weights of its own: the argument that names their file."""
+    return f"arguments.metric.{next(iter(plan.spec.arguments['metric']), '')}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == "fingerprints":
+            continue
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
+    """A search, for each metric whose certificates are promises, for two images that it moves faster than proved."""
+    found = {}
+    for plan in plans:
+        name, metric = str(plan.spec.metric), plan.metric
+        if name in found or not plan.sound or not isinstance(metric, LipschitzMetric):
+            continue
+        source = plan.source.limited(images)
+        audits = searched(metric, source, plan.spec.seed, device)
+        bound, largest = metric.lipschitz, max(one.largest for one in audits)
+        refuted = any(one.refuted for one in audits)
+        verdict = "is exceeded, so no certificate of this metric holds" if refuted else "holds"
+        sentence = (
+            f"{name}: an audit from {len(source)} images of {plan.spec.data} found |g(a) - g(b)| / |a - b| = "
+            f"{largest:.6g}; the proved bound of {bound:.6g} {verdict}."
+        )
+        found[name] = Finding(metric=name, what="audit", failed=refuted, sentence=sentence)
+    return list(found.values())
+
+
+def rerun(plans: Sequence[Plan], runs: Path, device: str) -> tuple[list[Finding], list[Run]]:
+    """The runs, from the folder where they are in it; a flip inside a sound radius ends them with its sentence."""
+    try:
+        records = run_plans(plans, runs, None, device)
+    except UnsoundError as error:
+        # The plan that raised is the first without a record.
+        return [Finding(metric=error.metric, what="invariant", failed=True, sentence=f"{error}.")], []
+    return [], [run_of(record) for record in records]

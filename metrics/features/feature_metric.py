@@ -1,0 +1,59 @@
+"""A distance between several feature maps of each image: those of the fixed images are computed once.
+
+An embedding is one vector an image; here it is a tuple of tensors, as layers of a network or scales of a
+pyramid give them. `extract` makes it and `compare` measures between two of them.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.metrics.base import Anchors, Metric
+
+Features: TypeAlias = tuple[Tensor, ...]
+"""Tensors (n, ...), a row an image."""
+
+
+class FeatureMetric(Metric):
+    """A distance between features. Subclasses give `extract` and `compare`, a name and the smallest side."""
+
+    name: str
+    """As users write it."""
+
+    def extract(self, x: Images) -> Features:
+        """Features of images of at least the smallest side."""
+        raise NotImplementedError
+
+    def compare(self, a: Features, b: Features) -> PerImage:
+        """The distance between features of as many images."""
+        raise NotImplementedError
+
+    def features(self, x: Images) -> Features:
+        """Features of each image. Raises UserError where the images are too small."""
+        self.require_size(x, self.name)
+        return self.extract(x)
+
+    def __call__(self, x: Images, y: Images) -> PerImage:
+        return self.compare(self.features(x), self.features(y))
+
+    def prepare(self, *fixed: Images) -> Anchors:
+        with torch.no_grad():
+            return FeatureAnchors(self, tuple(self.features(y) for y in fixed))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureAnchors:
+    """Anchors of a metric that compares features: those of x are taken once for all of them."""
+
+    metric: FeatureMetric
+    fixed: tuple[Features, ...]
+
+    def distances(self, x: Images) -> Tensor:
+        moving = self.metric.features(x)
+        return torch.stack([self.metric.compare(moving, y) for y in self.fixed])
+
+    def select(self, index: Tensor) -> "FeatureAnchors":
+        return FeatureAnchors(self.metric, tuple(tuple(t[index] for t in y) for y in self.fixed))

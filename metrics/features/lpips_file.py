@@ -1,0 +1,73 @@
+"""LPIPS on disk: the weights of the channels and, where it was tuned, the trunk; the net in the header."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from perceptbench.core.errors import UserError
+from perceptbench.core.files import write_atomically
+from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet, checked
+from perceptbench.metrics.features.trunks import fitted_trunk
+
+FORMAT = "perceptbench.lpips.1"
+_MAX_BYTES = 1 << 30
+_TRUNK = "net."
+
+
+def save_lpips(net: LPIPSNet, path: Path, *, tuned: bool, record: dict[str, str] | None = None) -> None:
+    """Write the heads as `linK`, and the trunk as `net.<key of torchvision's features>` if it was tuned.
+
+    `record` joins the header: how the file came to be.
+    """
+    tensors = {f"lin{k}": w for k, w in enumerate(net.heads)}
+    if tuned:
+        tensors |= {_TRUNK + key: t for key, t in net.trunk.state_dict().items()}
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    header = {**(record or {}), "format": FORMAT, "config": json.dumps({"net": net.net.name})}
+    write_atomically(path, lambda part: save_file(tensors, part, header))
+
+
+def load_lpips(path: Path) -> LPIPSNet:
+    """Read a file of `save_lpips`; a trunk that is not in it is ImageNet's.
+
+    Raises UserError when it is missing, damaged or another's, or when the trunk cannot be had.
+    """
+    header, tensors = _read(path)
+    if header.get("format") != FORMAT:
+        raise UserError(f"{path}: expected lpips weights, got format {header.get('format')!r}")
+    net = _net(header.get("config", ""), path)
+    wanted = {f"lin{k}": (count,) for k, count in enumerate(net.channels)}
+    trunk = {key.removeprefix(_TRUNK): t for key, t in tensors.items() if key.startswith(_TRUNK)}
+    heads = {key: t for key, t in tensors.items() if not key.startswith(_TRUNK)}
+    if {key: tuple(t.shape) for key, t in heads.items()} != wanted:
+        raise UserError(f"{path}: expected the weights {', '.join(wanted)} of LPIPS on {net.name}, got other tensors")
+    if not all(bool(t.isfinite().all()) for t in trunk.values()):
+        raise UserError(f"{path}: the weights hold values that are not finite")
+    made = fitted_trunk(net.torchvision, trunk, str(path)) if trunk else net.pretrained()
+    return LPIPSNet(net, made, [checked(heads[key], key, str(path)) for key in wanted])
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"expected lpips weights at {path}, found no file; train some: bench train lpips")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UserError(f"{path}: expected weights of at most 1 GiB, got {path.stat().st_size} bytes")
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            return file.metadata() or {}, tensors
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a safetensors file ({error}); train or copy it again") from error
+
+
+def _net(config: str, path: Path) -> ImageNetNet:
+    try:
+        name = json.loads(config)["net"]
+    except (ValueError, KeyError, TypeError):
+        name = None
+    if name not in NETS:
+        raise UserError(f"{path}: expected one of {', '.join(NETS)} as net in the header, got {config!r}")
+    return NETS[name]

@@ -1,0 +1,42 @@
+"""Orthonormal rows from free weights, and the norm of what was rounded."""
+
+import torch
+from torch import Tensor, nn
+
+from perceptbench.metrics.lipsim.layers.sll import SLACK
+
+_RIDGE = 1e-5
+_TINY = 1e-12
+
+
+def orthonormal(weight: Tensor) -> Tensor:
+    """Rows that span those of a matrix (inner, features), inner <= features, made orthonormal.
+
+    By Cholesky: with W W^T = L L^T, L^-1 W. The ridge keeps the factor finite where rows are nearly
+    dependent; it makes rows shorter, never longer.
+    """
+    gram = weight @ weight.mT
+    ridge = (
+        _RIDGE * gram.diagonal().mean().clamp_min(_TINY) * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    )
+    return torch.linalg.solve_triangular(torch.linalg.cholesky(gram + ridge), weight, upper=False)
+
+
+def at_most(matrix: Tensor, bound: float) -> Tensor:
+    """A float64 matrix (inner, features), divided so that its squared norm is at most `bound` once rounded to float32.
+
+    Entries are rounded by 2^-24 of their size at most, so the norm grows by at most a share
+    2^-24 sqrt(inner), which SLACK covers.
+    """
+    square = torch.linalg.eigvalsh(matrix @ matrix.mT).amax() * (1 + SLACK) ** 2
+    return matrix / (square / bound).clamp_min(1).sqrt()
+
+
+class Plain(nn.Module):
+    """Holds a matrix as plain weights: what evaluation and attacks run."""
+
+    weight: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)

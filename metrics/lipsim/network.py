@@ -1,0 +1,103 @@
+"""LipSim's own network: 1-Lipschitz from pixels to embedding, efficient, isometric down-sampling."""
+
+from torch import Tensor, nn
+
+from perceptbench.core.noise import forked_rng
+from perceptbench.metrics.lipsim.layers.maps import MAPS
+from perceptbench.metrics.lipsim.layers.patch_layer import Merge, WindowSLL
+from perceptbench.metrics.lipsim.layers.patches import Patches
+from perceptbench.metrics.lipsim.layers.scaling import Scaling
+from perceptbench.metrics.lipsim.layers.sll import SLL, SLLConv, SLLLinear
+from perceptbench.metrics.lipsim.layers.spectrum import Spectrum
+from perceptbench.metrics.lipsim.layers.square import Square, SquareConv, SquareDense
+from perceptbench.metrics.lipsim.layers.stem import Stem, SumPool
+from perceptbench.metrics.lipsim.shape import LipSimConfig
+
+DERIVED = SLL | Square | Scaling | Patches | WindowSLL | Merge
+"""Layers that compute their weights from others."""
+
+
+class LipSimNet(nn.Module):
+    """Images (n, 3, size, size) in [0, 1] to embeddings (n, features); 1-Lipschitz in l2."""
+
+    def __init__(self, config: LipSimConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = _stem(config)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                *(_conv(config, stage, layer) for layer in range(depth)),
+                *_end(config, stage),
+            )
+            for stage, depth in enumerate(config.depths)
+        )
+        self.spectrum = nn.Sequential(*_spectrum(config))
+        dense = (_dense(config, number) for number in range(config.linears))
+        self.head = nn.Sequential(*dense, *_scaling(config, config.features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+        return self.head(self.spectrum(x).flatten(1))
+
+
+def _stem(config: LipSimConfig) -> nn.Module:
+    if config.family == "window":
+        return Patches(config.stem, config.widths[0])
+    return Stem(config.stem, config.pre_pool, config.basis == "dct", config.channels)
+
+
+def _conv(config: LipSimConfig, stage: int, layer: int) -> nn.Module:
+    channels, inner = config.stages[stage], config.inners[stage]
+    if config.family == "sll":
+        return SLLConv(channels, inner)
+    if config.family == "window":
+        # Single pixels, shifted windows, windows, by turns.
+        return WindowSLL(channels, inner, window=2 if layer % 3 else 1, shifted=layer % 3 == 1)
+    return SquareConv(MAPS[config.family](1, channels, 3), channels)
+
+
+def _end(config: LipSimConfig, stage: int) -> list[nn.Module]:
+    if config.family == "window":
+        return [Merge(config.stages[stage], to) for to in config.widths[stage + 1 : stage + 2]]
+    return [*_scaling(config, config.channels), SumPool(2)]
+
+
+def _spectrum(config: LipSimConfig) -> list[nn.Module]:
+    if not config.spectrum:
+        return []
+    channels, inner = config.stages[-1], config.inners[-1]
+    folds = (WindowSLL(channels, inner, window=1, shifted=False) for _ in range(config.folds))
+    return [Spectrum(config.grid, config.family == "window"), *folds]
+
+
+def _dense(config: LipSimConfig, number: int) -> nn.Module:
+    """Blocks of neighbours and of strides by turns, so that all features meet."""
+    if config.family == "sll":
+        return SLLLinear(config.features, config.linear_inner)
+    if config.family == "window":
+        return WindowSLL(config.features, config.linear_inner, window=1, shifted=False)
+    blocks = config.features // config.linear_inner
+    kernel = MAPS[config.family](blocks, config.linear_inner, 1)
+    return SquareDense(kernel, config.features, strided=number % 2 == 1)
+
+
+def _scaling(config: LipSimConfig, units: int) -> list[nn.Module]:
+    return [Scaling(units)] if config.scaled else []
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Replace every layer that derives its weights by its frozen form, in place, and stop its gradients."""
+    for name, child in module.named_children():
+        if isinstance(child, DERIVED):
+            setattr(module, name, child.frozen())
+        else:
+            freeze(child)
+    return module.eval().requires_grad_(False)
+
+
+def untrained(config: LipSimConfig, seed: int) -> LipSimNet:
+    """A network with random weights; the global generator is left as it was. Raises UserError as `checked` does."""
+    with forked_rng(seed):
+        return LipSimNet(config.checked())

@@ -1,0 +1,69 @@
+"""Draws charts and sheets as PNG and PDF. Figure objects: no display, no global state, no date in the file."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from perceptbench.reports.base import Bars, Chart, Distribution, Panel, Scatter, Sheet
+from perceptbench.reports.drawing import bars, curves, histograms, scatter, sheet
+from perceptbench.reports.drawing.style import SMALL
+
+DPI = 200
+FORMS = ("png", "pdf")
+_ABOVE_EACH_OTHER = 2
+"""Panels side by side before another line of them begins."""
+
+
+class _Kind(NamedTuple):
+    """How one kind of panel is drawn."""
+
+    draw: Callable[[Axes, Any], None]
+    key: Callable[[Sequence[Any]], Sequence[tuple[Any, str]]]
+    size: Callable[[Sequence[Any]], tuple[float, float]]
+    """Inches of one panel."""
+
+
+_KINDS: dict[type, _Kind] = {
+    Panel: _Kind(curves.draw, curves.key, lambda panels: curves.SIZE),
+    Bars: _Kind(bars.draw, bars.key, bars.size),
+    Distribution: _Kind(histograms.draw, histograms.key, lambda panels: histograms.SIZE),
+    Scatter: _Kind(scatter.draw, scatter.key, lambda panels: scatter.SIZE),
+}
+
+
+def drawn(block: Chart | Sheet) -> Figure:
+    """The figure of a block."""
+    return sheet.draw(block) if isinstance(block, Sheet) else _chart(block)
+
+
+def save(block: Chart | Sheet, path: Path, form: str) -> None:
+    """Write the figure of a block as `png` or `pdf`: the same bytes for the same block and matplotlib."""
+    undated = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}[form]
+    # Outlines of whole fonts (42) stay text that journals accept; drawn letters (3) do not.
+    with mpl.rc_context({"pdf.fonttype": 42}):
+        FigureCanvasAgg(drawn(block)).print_figure(path, dpi=DPI, format=form, metadata=undated)
+
+
+def _chart(chart: Chart) -> Figure:
+    kind = _KINDS[type(chart.panels[0])]
+    across = min(len(chart.panels), _ABOVE_EACH_OTHER)
+    down = -(-len(chart.panels) // across)
+    width, height = kind.size(chart.panels)
+    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    places = figure.subplots(down, across, squeeze=False).flatten()
+    for axis, panel in zip(places, chart.panels, strict=False):
+        kind.draw(axis, panel)
+    for axis in places[len(chart.panels) :]:
+        axis.set_axis_off()
+    if key := kind.key(chart.panels):
+        figure.legend(
+            [line for line, _ in key], [text for _, text in key], loc="outside lower center",
+            # What needs a second line is set in three columns: four long names are wider than a panel.
+            ncols=min(len(key), (4 if len(key) <= 4 * across else 3) * across), frameon=False, fontsize=SMALL,
+        )  # fmt: skip
+    return figure

@@ -1,0 +1,56 @@
+"""Which runs a report shows: old weights or data are not mixed with new ones."""
+
+from collections.abc import Sequence
+
+from perceptbench.reports.wording import labels
+from perceptbench.results.record import Record
+from perceptbench.results.rows import Row, table_rows
+
+_OPTIONS = ("seed", "goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
+
+
+def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Newest runs first, and those they replace.
+
+    A run is replaced where the newest one on data of its name found other data there, whatever the metric; where the
+    newest one of its metric had other weights, whatever the data; and where a newer one answers the very same
+    question (made by other code, say).
+    """
+    kept: dict[tuple[object, ...], Record] = {}
+    newest: dict[tuple[str, str], object] = {}
+    replaced = []
+    for record in newest_first(records):
+        spec = record.spec
+        prints = spec.get("fingerprints", {})
+        content = {(kind, spec[of]): prints.get(kind) for kind, of in (("data", "data"), ("weights", "metric"))}
+        newest = content | newest
+        asked = (spec["attack"], spec["certifier"], spec["norm"], tuple(spec["eps"]))
+        question = (spec["metric"], spec["data"], spec.get("limit"), *asked, *(spec.get(key) for key in _OPTIONS))
+        if all(newest[of] == found for of, found in content.items()) and question not in kept:
+            kept[question] = record
+        else:
+            replaced.append(record)
+    return list(kept.values()), replaced
+
+
+def newest_first(records: Sequence[Record]) -> list[Record]:
+    """Runs by time of creation; where two answer the same question, the first is the one to believe."""
+    return sorted(records, key=lambda record: (str(record.provenance.get("time", "")), record.run), reverse=True)
+
+
+def current_rows(records: Sequence[Record]) -> list[Row]:
+    """The rows of runs; where two have the same one, that of the newer run."""
+    return table_rows(newest_first(records))
+
+
+def by_data(records: Sequence[Record]) -> list[tuple[str, str, list[Record]]]:
+    """(name, label, newest runs first) of each data set, in alphabetical order."""
+    names = labels(sorted(record.spec["data"] for record in records))
+    ordered = newest_first(records)
+    return [(data, label, [r for r in ordered if r.spec["data"] == data]) for data, label in names.items()]
+
+
+def styles(records: Sequence[Record]) -> dict[str, tuple[str, int]]:
+    """(label, number) of each metric: the same colour and marker in every picture of a report."""
+    names = labels(sorted(record.spec["metric"] for record in records))
+    return {metric: (label, number) for number, (metric, label) in enumerate(names.items())}

@@ -1,0 +1,59 @@
+"""What a hurried reader takes home, in one sentence a data set and norm."""
+
+from collections.abc import Sequence
+
+from perceptbench.reports.newest import by_data, current_rows
+from perceptbench.reports.tables.bounds import bounds
+from perceptbench.reports.wording import NORMS, eps_text, labels
+from perceptbench.results.record import Record
+from perceptbench.results.rows import Row
+
+EPS_MEANING = (
+    "eps is the largest change of the reference image that is allowed, measured as the {norms} norm over all pixels "
+    "and channels of a 224 x 224 x 3 image with values in [0, 1]; left and right stay as they are."
+)
+
+SHOWN = 4
+"""Metrics in a sentence; who wants more reads the table."""
+
+
+def opening(records: Sequence[Record]) -> list[str]:
+    """The headline sentences, what the data sets are, then what eps means."""
+    rows = [row for row in current_rows(records) if row.unit == "percent"]
+    names = labels(row.metric for row in rows)
+    sentences = []
+    for data, label, _ in by_data(records):
+        mine = [row for row in rows if row.data == data]
+        norms = sorted({row.norm for row in mine if row.norm})
+        sentences += [sentence for norm in norms if (sentence := _sentence(label, norm, mine, names))]
+    norms = sorted({NORMS.get(record.spec["norm"], record.spec["norm"]) for record in records})
+    notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
+    about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
+    return [*sentences, *about, EPS_MEANING.format(norms=" or ".join(norms))]
+
+
+def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
+    """The highest scores at the largest eps that was attacked, on the largest number of triplets."""
+    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.threat}
+    found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == norm and pair[1] is not None]
+    if not found:
+        return None
+    largest = max(eps for _, eps, _, _ in found)
+    most = max(line[1] for line, eps, _, attacked in found if eps == largest and attacked is not None)
+    last = [
+        (line, proved, attacked)
+        for line, eps, proved, attacked in found
+        if eps == largest and line[1] == most and attacked is not None
+    ]
+    words = []
+    for line, proved, attacked in sorted(last, key=lambda item: -item[2].score)[:SHOWN]:
+        promise = f", at least {proved.score:.1f} whatever the attack" if proved else ""
+        words.append(
+            f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f} "
+            f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
+        )
+    return (
+        f"2AFC score on {data} in percent, without an attack and at {NORMS.get(norm, norm)} eps {eps_text(largest)}: "
+        + "; ".join(words)
+        + (f"; {len(last) - SHOWN} more in the leaderboard." if len(last) > SHOWN else ".")
+    )

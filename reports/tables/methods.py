@@ -1,0 +1,94 @@
+"""What exactly was run: everything someone needs to run it again, or to doubt it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from perceptbench.reports.base import Block, Table, report
+from perceptbench.reports.wording import NORMS, eps_text, labels
+from perceptbench.results.record import Record
+
+_OPTIONS = ("goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
+
+
+@report("methods", source="arXiv:1902.06705, section 5: what an evaluation has to state")
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """Each run with its attack, parameters, certifier, data, seed, versions and provenance."""
+
+    place: ClassVar[int] = 9
+
+    def __call__(self, records: Sequence[Record]) -> list[Block]:
+        """One table a run, oldest first."""
+        return [_table(record) for record in sorted(records, key=lambda r: (str(r.provenance.get("time", "")), r.run))]
+
+
+def _table(record: Record) -> Table:
+    spec, facts = record.spec, record.facts
+    arguments, prints = spec.get("arguments", {}), spec.get("fingerprints", {})
+    named = {
+        "metric": _with_arguments(spec["metric"], arguments.get("metric")),
+        "data": _with_arguments(spec["data"], arguments.get("data")),
+        "triplets": f"n = {record.samples['id'].nunique()}, {_ties(facts)}",
+        "note on the data": facts.get("note"),
+        "attack": _with_arguments(spec["attack"], arguments.get("attack")) if spec["attack"] else "none",
+        "options": ", ".join(f"{key} {spec[key]}" for key in _OPTIONS if spec.get(key) is not None),
+        "parts of the attack": "; ".join(_part(part) for part in facts.get("parts", ())),
+        "certifier": _certifier(spec, facts),
+        "smallest embedding norm": facts.get("min_norm_ref"),
+        "eps": f"{', '.join(eps_text(eps) for eps in spec['eps'])} ({NORMS.get(spec['norm'], spec['norm'])})",
+        "certified triplets": _skipped(spec, facts),
+        "seed": spec.get("seed"),
+        "limit": spec.get("limit"),
+        "passes": _passes(facts),
+        "seconds": facts.get("seconds"),
+        **{key if key == "libraries" else f"SHA-256 of {key}": value for key, value in prints.items()},
+        **{key: _flat(value) for key, value in record.provenance.items() if key != "seed"},
+    }
+    rows = tuple((key, _number(value)) for key, value in named.items() if value not in (None, "", {}))
+    return Table(f"Run {record.run}", ("what", "value"), rows, name=f"run_{record.run}", prose=True)
+
+
+def _with_arguments(name: str, arguments: Mapping[str, Any] | None) -> str:
+    label = labels([name])[name]
+    return f"{label}: {_flat(arguments)}" if arguments else label
+
+
+def _certifier(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    if not spec["certifier"]:
+        return "none"
+    sound = "sound for this metric" if facts.get("sound") else facts.get("promise") or "NOT sound for this metric"
+    return f"{_with_arguments(spec['certifier'], spec.get('arguments', {}).get('certifier'))}; {sound}"
+
+
+def _skipped(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str | None:
+    if not (spec["attack"] and spec["certifier"] and facts.get("sound")):
+        return None
+    return "not attacked within their radius" if spec.get("skip_certified") else "attacked as well"
+
+
+def _ties(facts: Mapping[str, Any]) -> str:
+    return f"{facts['ties']} ties of the people left out" if "ties" in facts else "ties not counted"
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    return f"{part.get('part', '')} ({_flat({key: value for key, value in part.items() if key != 'part'})})"
+
+
+def _passes(facts: Mapping[str, Any]) -> str | None:
+    if "forwards" not in facts:
+        return None
+    return f"{facts['forwards']:.0f} forward, {facts.get('backwards', 0):.0f} backward, summed over triplets"
+
+
+def _flat(value: object) -> str:
+    """One line for a value of record.json."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, ""))
+    return (
+        {True: "yes", False: "no", None: "unknown"}[value] if value is None or isinstance(value, bool) else str(value)
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,5 @@
+"""`python -m perceptbench`: the command line."""
+
+from perceptbench.bench.cli import main
+
+main()

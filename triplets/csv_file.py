@@ -1,0 +1,40 @@
+"""Triplets of your own: one CSV file with paths of images and a label."""
+
+from functools import partial
+from pathlib import Path
+
+from perceptbench.core.errors import UserError
+from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.csv_rows import check_unique, read_table
+from perceptbench.triplets.images import inside, read_three
+from perceptbench.triplets.inventory import check_images, fingerprint
+
+COLUMNS = ("id", "ref", "left", "right", "right_preferred")
+
+
+@triplets("csv", source="a table of your own", licence="yours")
+def csv_table(path: str, min_votes: int = 0) -> TripletSource:
+    """Your own triplets from a table: csv:FILE.csv, columns id, ref, left, right, right_preferred.
+
+    Image paths are relative to the folder of the file and stay inside it. `right_preferred` is the
+    share of people, in [0, 1], who found `right` more like `ref`; blank or 0.5 is a tie. With
+    `min_votes`, rows whose column votes is smaller are left out.
+
+    Raises UserError for a faulty table, an id used twice, or an image that is missing, broken or
+    outside the folder.
+    """
+    file = Path(path)
+    table = read_table(file, (*COLUMNS, "votes") if min_votes else COLUMNS)
+    check_unique(table.rows, "id")
+    rows = [row for row in table.rows if not min_votes or row.number("votes", 0, float("inf")) >= min_votes]
+    if not rows:
+        raise UserError(f"{file.name}: expected at least one row with {min_votes} votes or more, found none in {file}")
+    entries, wanted = [], []
+    for row in rows:
+        reference, left, right = (inside(file.parent, row.text(c), row.where) for c in ("ref", "left", "right"))
+        share = row.number("right_preferred", 0, 1, blank=0.5)
+        wanted += [(image, row.where) for image in (reference, left, right)]
+        load = partial(read_three, (reference, left, right), row.where)
+        entries.append(Entry(row.text("id"), share, load, reference=row.text("ref")))
+    digest = fingerprint(f"csv {min_votes}", table.sha256, files=check_images(file.parent, wanted))
+    return checked_source("csv", entries, digest, f"{len(rows)} of {len(table.rows)} rows")
