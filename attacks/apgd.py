@@ -12,8 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.base import Goal, Objective, attack
-from perceptbench.attacks.norms import climb, each, per_image, project_, random_start
+from perceptbench.attacks.base import Attack, Objective, attack
+from perceptbench.attacks.norms import climb, each, spread
+from perceptbench.attacks.threats.base import ThreatSet
+from perceptbench.attacks.threats.lp import ball_of
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
@@ -41,11 +43,11 @@ class _State:
     """Everything of the rows still in work, so that dropping some is one call."""
 
     x: Images
-    current: Images
-    previous: Images
-    gradient: Images
-    best: Images
-    best_gradient: Images
+    current: Tensor
+    previous: Tensor
+    gradient: Tensor
+    best: Tensor
+    best_gradient: Tensor
     loss: PerImage
     best_loss: PerImage
     step: PerImage
@@ -56,24 +58,26 @@ class _State:
     @property
     def moving(self) -> tuple[Tensor, ...]:
         """What the next candidate is made of."""
-        return self.x, self.current, self.previous, self.gradient, self.step
+        return self.current, self.x, self.previous, self.gradient, self.step
 
     def select(self, index: Tensor) -> "_State":
         return _State(**{name: value[index] for name, value in vars(self).items()})
 
 
+@attack("apgd-ce", source="arXiv:2003.01690")
 @dataclass(frozen=True)
-class APGD:
-    """`steps` steps from one random start; the first step is 2 eps."""
+class APGD(Attack):
+    """Auto-PGD in the set of any threat: `steps` steps from one random start, the first of 2 eps."""
 
-    norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
-    minimal: ClassVar[bool] = False
+    norm: ClassVar[Norm | None] = None
     steps: int = 100
 
-    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
-        tracker = Tracker(x)
-        start = random_start(x, eps, self.norm, noise)
+    def __call__(
+        self, objective: Objective, x: Images, eps: float, noise: Noise, within: ThreatSet | None = None
+    ) -> Tensor:
+        within = within or ball_of(self)
+        start = within.start(x, eps, noise)
+        tracker = Tracker(start)
         loss, gradient = objective.gradient(start)
         state = _start(x, start, loss, gradient, eps)
         reconsider, last = checkpoints(self.steps), 0
@@ -87,25 +91,27 @@ class APGD:
             if i - 1 in reconsider:
                 _reconsider(state, i - 1 - last)
                 last = i - 1
-            candidate = each(partial(self._candidate, eps, i == 1), *state.moving)
+            candidate = each(partial(_candidate, within, eps, i == 1), *state.moving)
             _advance(state, candidate, *objective.gradient(candidate))
         tracker.settle(state.best)
         return tracker.best
 
-    def _candidate(
-        self, eps: float, first: bool, x: Images, current: Images, previous: Images, gradient: Images, step: PerImage
-    ) -> Images:
-        """A projected ascent step, then three quarters of it plus a quarter of the last move."""
-        ascent = project_(climb(current, gradient, step, self.norm), x, eps, self.norm)
-        if first:
-            return ascent
-        # current + 3/4 (ascent - current) + 1/4 (current - previous), in place.
-        ascent.lerp_(current, 1 - _MOMENTUM)
-        ascent.add_(current, alpha=1 - _MOMENTUM).sub_(previous, alpha=1 - _MOMENTUM)
-        return project_(ascent, x, eps, self.norm)
+
+def _candidate(
+    within: ThreatSet, eps: float, first: bool,
+    current: Tensor, x: Images, previous: Tensor, gradient: Tensor, step: PerImage,
+) -> Tensor:  # fmt: skip
+    """A projected ascent step, then three quarters of it plus a quarter of the last move."""
+    ascent = within.project(climb(current, gradient, step, within.norm), x, eps)
+    if first:
+        return ascent
+    # current + 3/4 (ascent - current) + 1/4 (current - previous), in place.
+    ascent.lerp_(current, 1 - _MOMENTUM)
+    ascent.add_(current, alpha=1 - _MOMENTUM).sub_(previous, alpha=1 - _MOMENTUM)
+    return within.project(ascent, x, eps)
 
 
-def _start(x: Images, start: Images, loss: PerImage, gradient: Images, eps: float) -> _State:
+def _start(x: Images, start: Images, loss: PerImage, gradient: Tensor, eps: float) -> _State:
     return _State(
         x=x, current=start, previous=start, gradient=gradient,
         best=start, best_gradient=gradient, loss=loss, best_loss=loss,
@@ -114,15 +120,15 @@ def _start(x: Images, start: Images, loss: PerImage, gradient: Images, eps: floa
     )  # fmt: skip
 
 
-def _advance(s: _State, candidate: Images, loss: PerImage, gradient: Images) -> None:
+def _advance(s: _State, candidate: Tensor, loss: PerImage, gradient: Tensor) -> None:
     """Move to the candidate; count the rises; remember the best point and its gradient."""
     s.rises = s.rises + (loss > s.loss)
     better = loss > s.best_loss
     if bool(better.all()):
         s.best, s.best_gradient = candidate, gradient
     elif bool(better.any()):
-        s.best = torch.where(per_image(better), candidate, s.best)
-        s.best_gradient = torch.where(per_image(better), gradient, s.best_gradient)
+        s.best = torch.where(spread(better, candidate), candidate, s.best)
+        s.best_gradient = torch.where(spread(better, gradient), gradient, s.best_gradient)
     s.best_loss = torch.maximum(s.best_loss, loss)
     s.previous, s.current, s.gradient, s.loss = s.current, candidate, gradient, loss
 
@@ -132,8 +138,8 @@ def _reconsider(s: _State, gap: int) -> None:
     stuck = (s.best_loss <= s.best_loss_then) & ~s.halved_then
     halve = (s.rises < _RHO * gap) | stuck
     s.step = torch.where(halve, s.step / 2, s.step)
-    s.current = torch.where(per_image(halve), s.best, s.current)
-    s.gradient = torch.where(per_image(halve), s.best_gradient, s.gradient)
+    s.current = torch.where(spread(halve, s.best), s.best, s.current)
+    s.gradient = torch.where(spread(halve, s.best_gradient), s.best_gradient, s.gradient)
     s.loss = torch.where(halve, s.best_loss, s.loss)
     s.rises = torch.zeros_like(s.rises)
     s.best_loss_then, s.halved_then = s.best_loss, halve

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from perceptbench.attacks.apgd import APGD, L2APGD, LinfAPGD
-from perceptbench.attacks.base import Attack, Goal, attack
+from perceptbench.attacks.base import Attack, attack
 from perceptbench.attacks.fab import FAB, L2FAB, LinfFAB
 from perceptbench.attacks.fmn import FMN, L2FMN, LinfFMN
 from perceptbench.attacks.square import L2Square, LinfSquare, Square
@@ -27,7 +27,6 @@ class AutoAttack:
     """
 
     norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
     members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]]
     full: bool = False
     starts: int = 3

@@ -1,7 +1,7 @@
 """The seam between attackers' goals and attackers' methods.
 
 An *objective* gives each image a loss that grows towards the attacker's goal; an *attack* raises
-it within a budget and knows nothing else: no metric, no triplet, no vote. Any pair composes:
+it within a budget and knows nothing else: no metric, no sample, no answer of people. Any pair composes:
 
     FlipPreference x APGD           the paper's attack on the 2AFC answer
     FlipPreference x Square         the same goal without gradients
@@ -9,16 +9,18 @@ it within a budget and knows nothing else: no metric, no triplet, no vote. Any p
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from perceptbench.core.noise import Noise
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, Mask, PerImage
 
-Goal = Literal["flip", "embedding"]
+if TYPE_CHECKING:
+    from perceptbench.attacks.threats.base import ThreatSet
 
 
 class Objective:
@@ -29,8 +31,8 @@ class Objective:
         """True where more is always better, so that nothing is ever reached."""
         return False
 
-    def loss(self, x: Images) -> PerImage:
-        """Larger is closer to success; differentiable in x."""
+    def loss(self, x: Tensor) -> PerImage:
+        """Larger is closer to success; differentiable in x: images, or the theta of a threat (threats/base.py)."""
         raise NotImplementedError
 
     def reached(self, loss: PerImage) -> Mask:
@@ -41,7 +43,7 @@ class Objective:
         """The goal for some of the images."""
         raise NotImplementedError
 
-    def gradient(self, x: Images) -> tuple[PerImage, Images]:
+    def gradient(self, x: Tensor) -> tuple[PerImage, Tensor]:
         """Loss and its gradient at x, both detached."""
         x = x.detach().requires_grad_()
         with torch.enable_grad():
@@ -51,34 +53,46 @@ class Objective:
         return loss.detach(), gradient.contiguous()
 
     @torch.no_grad()
-    def value(self, x: Images) -> PerImage:
+    def value(self, x: Tensor) -> PerImage:
         """Loss alone."""
         return self.loss(x)
 
 
-@runtime_checkable
-class Attack(Protocol):
-    """Raises an objective within a budget around x. Fields of the dataclass are its arguments."""
+class Attack:
+    """Raises an objective within a budget. Subclasses are dataclasses whose fields are the arguments users type.
 
-    @property
-    def norm(self) -> Norm:
-        """Of the budget: fixed by the class, or an argument where a bridge offers both."""
-        ...
+    The class attributes say what it can do; the runner, the tasks and the checks before a run read nothing else.
+    """
 
-    @property
-    def goal(self) -> Goal:
-        """What it raises: the loss of a flip, or the shift of an embedding."""
-        ...
+    norm: Norm | None
+    """Of the ball it works in; None where it works in every threat's set. Each attack states it."""
+    by_embedding: ClassVar[bool] = False
+    """Whether it moves the metric's embedding (LipSim, eq. 14) rather than a distance or an answer."""
+    minimal: ClassVar[bool] = False
+    """Whether it looks for the smallest success instead of filling the budget; then one call serves every eps."""
+    flips_only: ClassVar[bool] = False
+    """Whether it needs a goal that is reached at some point, and cannot raise a loss without end."""
+    random: ClassVar[bool] = True
+    """Whether it draws at random, so that another start may find more."""
+    differentiable: ClassVar[bool] = True
+    """Whether it needs the gradient of the metric."""
+    literal: ClassVar[bool] = False
+    """Whether the image it returns is the result for better or worse, as under `--protocol paper`."""
 
-    @property
-    def minimal(self) -> bool:
-        """True where it looks for the smallest flip instead of filling the budget; then one call
-        serves every eps."""
-        ...
+    def __call__(
+        self, objective: Objective, x: Images, eps: float, noise: Noise, within: "ThreatSet | None" = None
+    ) -> Tensor:
+        """The best theta found for each image, which the runner judges again.
 
-    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
-        """Perturbed images (n, 3, h, w), the best found for each; the runner judges them again."""
-        ...
+        Args:
+            objective: its loss takes theta; in an lp ball theta is the image (n, 3, h, w) itself.
+            x: clean images (n, 3, h, w) in [0, 1].
+            eps: the budget, in the unit of the threat.
+            noise: one source of random numbers a sample.
+            within: the set to stay in, for an attack without a norm of its own; an attack with a norm may leave this
+                parameter out.
+        """
+        raise NotImplementedError
 
 
 @runtime_checkable
@@ -88,11 +102,6 @@ class Ensemble(Protocol):
     @property
     def norm(self) -> Norm:
         """Of the budget of every part."""
-        ...
-
-    @property
-    def goal(self) -> Goal:
-        """What every part raises."""
         ...
 
     def parts(self) -> Sequence[tuple[str, Attack, int]]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import length, per_image
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
@@ -22,7 +22,7 @@ _FIRST_STEP, _LAST_STEP = 1.0, 0.01
 
 @attack("l2-ddn", source="arXiv:1811.09600")
 @dataclass(frozen=True)
-class DDN:
+class DDN(Attack):
     """Decoupled direction and norm in l2: looks for the smallest flip.
 
     Algorithm 1 of the paper, whose pixels are not rounded here. Steps of the direction shrink from 1
@@ -34,7 +34,6 @@ class DDN:
     """
 
     norm: ClassVar[Norm] = "l2"
-    goal: ClassVar[Goal] = "flip"
     minimal: ClassVar[bool] = True
     random: ClassVar[bool] = False
     steps: int = 100

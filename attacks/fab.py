@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import dot, each, length, per_image, random_start
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -48,11 +48,10 @@ def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Nor
 
 
 @dataclass(frozen=True)
-class FAB:
+class FAB(Attack):
     """Args: overshoot `eta`, at most `alpha_max` of the original's projection, `beta` of the way back."""
 
     norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
     minimal: ClassVar[bool] = True
     steps: int = 100
     alpha_max: float = 0.1

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import torch
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import length, per_image
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
@@ -22,7 +22,7 @@ _ALPHA_SHARE, _LAST_GAMMA = 0.01, 0.001
 
 
 @dataclass(frozen=True)
-class FMN:
+class FMN(Attack):
     """Algorithm 1 of the paper, on the loss it uses: the margin; but images are clipped before the projection.
 
     Args:
@@ -31,7 +31,6 @@ class FMN:
     """
 
     norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
     minimal: ClassVar[bool] = True
     random: ClassVar[bool] = False
     steps: int = 100

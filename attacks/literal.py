@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
-from perceptbench.attacks.base import Attack, Goal, Objective
+from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.norms import climb, project
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -71,12 +71,10 @@ def _logits(anchors: Anchors, x: Images) -> Tensor:
 
 
 @dataclass(frozen=True)
-class LiteralPGD:
+class LiteralPGD(Attack):
     """Steps of an absolute size, in pixel units; the last iterate is the result and is judged as it is."""
 
     norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
-    minimal: ClassVar[bool] = False
     literal: ClassVar[bool] = True
     steps: int
     step_size: float = 0.01
@@ -116,7 +114,7 @@ class LiteralLinfPGD(LiteralPGD):
 class LiteralL2MSE(LiteralL2PGD):
     """PGD in l2 as the paper's code ran it on embeddings."""
 
-    goal: ClassVar[Goal] = "embedding"
+    by_embedding: ClassVar[bool] = True
 
 
 _VARIANTS: dict[str, Callable[[], Attack]] = {

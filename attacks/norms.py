@@ -13,8 +13,8 @@ _SHRINK = 1 - 1e-6
 _TINY = torch.finfo(torch.float32).tiny
 
 
-def each(function: Callable[..., Images], *batches: Tensor) -> Images:
-    """A function of batches that treats images alike and apart, one image at a time on a CPU.
+def each(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
+    """A function that works on every row of its batches by itself, called one row at a time on a CPU.
 
     There one image stays in the cache through all passes over it, and a batch does not.
     """
@@ -31,6 +31,11 @@ def per_image(values: PerImage | Mask) -> Tensor:
     return values[:, None, None, None]
 
 
+def spread(values: PerImage | Mask, like: Tensor) -> Tensor:
+    """(n,) to (n, 1, ..., 1) with as many dimensions as `like` (n, ...)."""
+    return values.reshape(-1, *(1,) * (like.ndim - 1))
+
+
 def change(candidate: Images, x: Images) -> Tensor:
     """candidate - x in float64: float32 would round the difference before it is measured."""
     return candidate.double() - x.double()
@@ -42,7 +47,7 @@ def size(delta: Tensor, norm: Norm) -> PerImage:
     return flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
 
 
-def length(delta: Images, norm: Norm) -> PerImage:
+def length(delta: Tensor, norm: Norm) -> PerImage:
     """The same in the precision of the images: for an attack's own decisions, several times faster."""
     # One image at a time: on CPUs torch reduces long rows of a batch ten times slower.
     if norm == "linf":
@@ -60,13 +65,13 @@ def unit(delta: Images, norm: Norm) -> Images:
     return delta / per_image(length(delta, norm).clamp_min(_TINY))
 
 
-def climb(x: Images, gradient: Images, step: PerImage, norm: Norm) -> Images:
+def climb(x: Tensor, gradient: Tensor, step: PerImage, norm: Norm) -> Tensor:
     """x moved by a step of this norm along which a linear function with this gradient grows most."""
     if norm == "l2":
         # Clamped: a long step over no gradient would be infinite, and infinity times zero no number.
         scale = (step / length(gradient, "l2").clamp_min(_TINY)).clamp(max=1 / _TINY)
-        return torch.addcmul(x, gradient, per_image(scale))
-    return torch.addcmul(x, gradient.sign(), per_image(step))
+        return torch.addcmul(x, gradient, spread(scale, x))
+    return torch.addcmul(x, gradient.sign(), spread(step, x))
 
 
 def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:

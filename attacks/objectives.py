@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.ball import unstack
+from perceptbench.attacks.threats.stacked import unstack
 from perceptbench.attacks.base import Objective
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, Images, Mask, PerImage
@@ -81,7 +81,7 @@ class FlipFromTheSide(Objective):
 
 @dataclass(frozen=True)
 class FlipByAll(Objective):
-    """The same by moving all three images, stacked as reference, left and right (attacks/ball.py)."""
+    """The same by moving all three images, stacked as reference, left and right (attacks/threats/stacked.py)."""
 
     metric: Metric
     sign: PerImage

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import per_image, unit
 from perceptbench.attacks.query_window import Window, bump, share_of_pixels, window
 from perceptbench.attacks.tracker import Tracker
@@ -35,12 +35,10 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Square:
+class Square(Attack):
     """`queries` forward passes; `start` is the first share of pixels."""
 
     norm: ClassVar[Norm]
-    goal: ClassVar[Goal] = "flip"
-    minimal: ClassVar[bool] = False
     queries: int = 500
     start: float = 0.8
 

@@ -1,4 +1,4 @@
-"""Who is still standing inside an attack, and the best image found for each."""
+"""Who is still standing inside an attack, and the best theta found for each."""
 
 from dataclasses import dataclass, field
 
@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.core.tensors import Mask, PerImage
 
 
 @dataclass
 class Tracker:
-    """Keeps the image of the largest loss; what has reached its goal leaves the batch.
+    """Keeps the theta of the largest loss; what has reached its goal leaves the batch.
 
     `index` maps the rows still in work to the rows of the batch the attack was given. An attack that
-    keeps the best images itself calls `leave` and `settle`, any other one `update`.
+    keeps the best itself calls `leave` and `settle`, any other one `update`.
     """
 
-    best: Images
+    best: Tensor
     best_loss: PerImage = field(init=False)
     index: Tensor = field(init=False)
 
@@ -32,8 +32,8 @@ class Tracker:
         """Whether anything is left to do."""
         return len(self.index) > 0
 
-    def update(self, objective: Objective, x: Images, loss: PerImage) -> Tensor:
-        """Note a step: images (m, 3, h, w) of the rows in work and their losses.
+    def update(self, objective: Objective, x: Tensor, loss: PerImage) -> Tensor:
+        """Note a step: thetas (m, ...) of the rows in work and their losses.
 
         Returns the positions (among those m) that go on; callers select their state by it.
         """
@@ -45,13 +45,13 @@ class Tracker:
         self.index = self.index[going]
         return going
 
-    def leave(self, done: Mask, x: Images) -> Tensor:
-        """Keep the images (m, 3, h, w) of rows that are done; the positions of those that go on."""
+    def leave(self, done: Mask, x: Tensor) -> Tensor:
+        """Keep the thetas (m, ...) of rows that are done; the positions of those that go on."""
         self.best[self.index[done]] = x[done]
         going = (~done).nonzero().flatten()
         self.index = self.index[going]
         return going
 
-    def settle(self, x: Images) -> None:
-        """Keep these images of the rows still in work."""
+    def settle(self, x: Tensor) -> None:
+        """Keep these thetas of the rows still in work."""
         self.best[self.index] = x

@@ -8,7 +8,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
-OURS = tuple(f"perceptbench.{name}" for name in ("core", "triplets", "metrics", "attacks", "certifiers"))
+OURS = tuple(f"perceptbench.{name}" for name in ("core", "triplets", "metrics", "attacks", "certifiers", "tasks"))
 
 ALWAYS = (
     "perceptbench.attacks.running.sweep",

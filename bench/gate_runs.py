@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perceptbench.bench.commands.audit import searched
-from perceptbench.bench.engines.local import run_plans
+from perceptbench.bench.runner import run_plans
 from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Request

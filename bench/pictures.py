@@ -11,38 +11,46 @@ from torch import Tensor
 
 from perceptbench.bench.plan import Plan
 from perceptbench.core.tensors import Images
-from perceptbench.results.images import SavedTriplet, save, saved_numbers
-from perceptbench.triplets.base import Entry, Triplets
+from perceptbench.results.images import SavedTriplet, saved_numbers
+from perceptbench.tasks.base import Sample
+from perceptbench.triplets.base import Triplets
 
 COMPARED = 24
 """The image shown for comparison is one of those of the first so many triplets."""
 
 
+def missing(plan: Plan, folder: Path, count: int) -> Sequence[Sample]:
+    """Those of the first samples whose images are not there: computed before they were asked for, or deleted since."""
+    there = saved_numbers(folder) if count else set()
+    return [entry for number, entry in enumerate(plan.source.entries[:count]) if number not in there]
+
+
 class Pictures:
-    """Looks on while a run is computed. No number depends on it."""
+    """Looks on while chunks are computed. No number depends on it."""
 
-    def __init__(self, plan: Plan, folder: Path, count: int) -> None:
-        self.plan, self.folder = plan, folder
-        self.entries = plan.source.entries[:count]
-        self._numbers = {entry.id: number for number, entry in enumerate(self.entries)}
+    def __init__(self, plan: Plan, count: int) -> None:
+        self.plan = plan
+        self._numbers = {entry.id: number for number, entry in enumerate(plan.source.entries[:count])}
         self._seen: dict[str, list[np.ndarray]] = {}
+        self._whole: list[tuple[int, SavedTriplet]] = []
 
-    def missing(self) -> Sequence[Entry]:
-        """The triplets whose images are not there: computed before they were asked for, or deleted since."""
-        there = saved_numbers(self.folder)
-        return [entry for entry in self.entries if self._numbers[entry.id] not in there]
+    def taken(self) -> tuple[tuple[int, SavedTriplet], ...]:
+        """The triplets seen at every budget since this was last asked, each with its number in the data."""
+        taken, self._whole = tuple(self._whole), []
+        return taken
 
     def watch(self, batch: Triplets, adversarial: Images) -> None:
-        """Take the images of one budget; after the last budget a triplet is written."""
+        """Take the images of one budget; after the last budget a triplet is whole."""
         for row, name in enumerate(batch.ids):
             if name not in self._numbers:
                 continue
             seen = self._seen.setdefault(name, [])
             seen.append(adversarial[row].detach().cpu().numpy())
             if len(seen) == len(self.plan.spec.eps):
-                self._save(batch, row, np.stack(self._seen.pop(name)))
+                whole = self._triplet(batch, row, np.stack(self._seen.pop(name)))
+                self._whole.append((self._numbers[name], whole))
 
-    def _save(self, batch: Triplets, row: int, adversarial: np.ndarray) -> None:
+    def _triplet(self, batch: Triplets, row: int, adversarial: np.ndarray) -> SavedTriplet:
         images = {name: getattr(batch, name)[row] for name in ("reference", "left", "right")}
         moved, spec = self.plan.spec.move, self.plan.spec
         near, distance = self._near(images[moved], torch.from_numpy(adversarial[-1]).to(images[moved]))
@@ -50,7 +58,7 @@ class Pictures:
         triplet = SavedTriplet(batch.ids[row], spec.eps, **arrays, adversarial=adversarial, moved=moved)
         if near is not None:
             triplet = replace(triplet, near=near.cpu().numpy(), near_distance=distance)
-        save(self.folder, self._numbers[triplet.id], triplet)
+        return triplet
 
     @torch.no_grad()
     def _near(self, x: Tensor, attacked: Tensor) -> tuple[Tensor, float] | tuple[None, None]:

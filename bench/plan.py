@@ -1,21 +1,25 @@
 """From what a user asked for to runs that can start."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.attacks.threats.base import ThreatSet, threat
+from perceptbench.bench.choices import chosen_attack, chosen_certifier, chosen_task, chosen_threat, fitting
 from perceptbench.bench.fingerprints import code_sha256, library_versions
-from perceptbench.bench.request import Request, check, chosen_aim, chosen_attack, chosen_certifier, refs
+from perceptbench.bench.request import Held, Request, check, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Norm, Ref, RunSpec, Scalar
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import Ref, RunSpec, Scalar
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.identity import weights_sha256
-from perceptbench.triplets.base import TripletSource, triplets
+from perceptbench.tasks.base import Aim, Source, Task, task
+from perceptbench.triplets.base import triplets
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,14 @@ class Plan:
     """One run, ready to start: its spec and the components the spec names."""
 
     spec: RunSpec
+    task: Task[Any]
+    threat: ThreatSet
     metric: Metric
-    source: TripletSource
+    source: Source
     attack: Attack | Ensemble | None
     certifier: Certifier | None
+    request: Request
+    """The part of what was asked for that leads to this run alone."""
 
     @property
     def attack_name(self) -> str:
@@ -40,10 +48,21 @@ class Plan:
         return None if self.certifier is None else self.certifier.sound(self.metric)
 
     @property
-    def threat(self) -> Threat:
-        """Which images may move, and within what."""
+    def move(self) -> Move:
+        """Which images may move."""
+        return cast(Move, self.spec.move)
+
+    @property
+    def certified(self) -> Threat:
+        """What a certificate of this run is about: who moves, in the norm that covers the threat."""
         spec = self.spec
-        return Threat(cast(Move, spec.move), spec.norm, spec.eps_left, spec.eps_right)
+        return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right)
+
+    @property
+    def aim(self) -> Aim:
+        """What the attacker wants."""
+        embeds = isinstance(self.attack, Attack) and self.attack.by_embedding
+        return Aim(self.spec.goal, self.move, embeds, self.literal)
 
     @property
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
@@ -53,7 +72,7 @@ class Plan:
     @property
     def literal(self) -> bool:
         """Whether the image an attack returns is the result, for better or worse (`--protocol paper`)."""
-        return getattr(self.attack, "literal", False)
+        return isinstance(self.attack, Attack) and self.attack.literal
 
 
 def make_plans(request: Request) -> list[Plan]:
@@ -63,14 +82,23 @@ def make_plans(request: Request) -> list[Plan]:
     it; without, each certifier is a run of its own.
     """
     check(request)
-    sources = [(ref, triplets.build(ref)) for ref in refs(request.data)]
+    sources = list(_built(request.data, triplets))
     plans = []
-    for metric_ref in refs(request.metrics):
-        built = metric.build(metric_ref).to(request.device)
+    for metric_ref, made in _built(request.metrics, metric):
+        built = made.to(request.device)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
                 plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))
     return plans
+
+
+def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
+    """Components by name, and those that were handed over."""
+    for one in named:
+        if isinstance(one, Held):
+            yield Ref(one.name), one.made
+        else:
+            yield from ((ref, registry.build(ref)) for ref in refs([one]))
 
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
@@ -85,42 +113,60 @@ def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | No
 
 
 def _plan(
-    request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: TripletSource,
+    request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: Source,
     attack_ref: Ref | None, certifier_ref: Ref | None,
 ) -> Plan:  # fmt: skip
     made = chosen_attack(request, attack_ref) if attack_ref else None
-    norm: Norm = made.norm if made else "l2"
+    threat_ref, within = chosen_threat(request, made, attack_ref)
     source = source.limited(request.limit)
-    aim = chosen_aim(request, made, attack_ref, built, source)
-    if aim != "flip":
-        # Nothing is flipped, so there is no answer to certify beside it.
-        if certifier_ref not in (None, Ref("margin")):
-            raise UserError(f"--goal {aim} flips no answer, so {certifier_ref} has nothing to certify; leave it out")
-        certifier_ref = None
-    proof = chosen_certifier(request, certifier_ref, built, norm) if certifier_ref else None
+    task_ref, goal = chosen_task(request, made, attack_ref, source)
+    question = task.build(task_ref)
+    fitting(request, question, goal, made, attack_ref, built)
+    question.admit(source)
+    proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
+    if made is None and proof is None:
+        raise UserError(f"nothing can be proved of --task {task_ref} under --threat {threat_ref}; use bench run")
+    named = {
+        "metric": (metric, metric_ref),
+        "data": (triplets, data_ref),
+        "task": (task, task_ref),
+        "threat": (threat, threat_ref),
+        "certifier": (certifier, certifier_ref if proof else None),
+    }
     spec = RunSpec(
         metric=metric_ref,
         data=data_ref,
+        task=task_ref,
+        threat=threat_ref,
         attack=attack_ref,
-        certifier=certifier_ref,
-        norm=norm,
+        certifier=certifier_ref if proof else None,
+        norm=within.proof,
+        eps_unit=within.unit,
         eps=request.eps,
-        goal=aim,
+        goal=goal,
         **request.options(),
         arguments={
-            "metric": _without_files(metric.resolve(metric_ref)),
-            "data": _without_files(triplets.resolve(data_ref)),
             "attack": _arguments(request, attack_ref, made),
-            "certifier": certifier.resolve(certifier_ref) if certifier_ref else {},
+            **{kind: _resolved(request, registry, ref) for kind, (registry, ref) in named.items()},  # type: ignore[arg-type]
         },
         fingerprints={
             "weights": weights_sha256(built),
             "data": source.sha256,
-            "code": code_sha256(*built.code(), *(c for c in (made, proof) if c is not None)),
+            "code": code_sha256(*built.code(), question, within, *(c for c in (made, proof) if c is not None)),
             "libraries": library_versions(*(attack.card(attack_ref.name).needs if attack_ref else ())),
         },
     )
-    return Plan(spec, built, source, made, proof)
+    alone = replace(
+        request, metrics=_one(request.metrics, metric_ref), data=_one(request.data, data_ref),
+        attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
+        task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
+    )  # fmt: skip
+    return Plan(spec, question, within, built, source, made, proof, alone)
+
+
+def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
+    """The component of that name, as it was given."""
+    return [one for one in named if isinstance(one, Held) and one.name == ref.name] or [str(ref)]
 
 
 def arguments_of(made: object) -> dict[str, Scalar]:
@@ -135,10 +181,16 @@ def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None
     return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
 
 
-def _without_files(arguments: dict[str, Scalar]) -> dict[str, Scalar]:
-    """Where a file lies decides nothing, what is in it does: keep only what follows the path."""
+def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
+    """The arguments of a registered component with every default; nothing for one that was handed over.
+
+    Where a file lies decides nothing, what is in it does: of a path only what follows it is kept.
+    """
+    held = {one.name for one in (*request.metrics, *request.data) if isinstance(one, Held)}
+    if ref is None or ref.name in held:
+        return {}
     kept = {}
-    for key, value in arguments.items():
+    for key, value in registry.resolve(ref).items():
         if isinstance(value, str):
             path, mark, rest = value.partition("@" if "@" in value else ":")
             if path and Path(path).exists():

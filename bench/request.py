@@ -1,39 +1,46 @@
-"""What a user may ask for, and what goes with what: refused before anything is computed."""
+"""What a user may ask for. What is wrong whatever it is asked of is refused here; what goes with what: choices.py."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from perceptbench.attacks.base import Attack, Ensemble, attack
-from perceptbench.attacks.literal import literal
-from perceptbench.attacks.objectives import with_embedding
-from perceptbench.attacks.task import AIMS, Aim
-from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.attacks.base import attack
+from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Norm, Options, Ref, split_list
+from perceptbench.core.spec import Options, Ref, Scalar, split_list
 from perceptbench.core.threat import MOVES, Move, Threat
-from perceptbench.metrics.base import Metric
 from perceptbench.results.images import MAX_EPS, MOST
-from perceptbench.triplets.base import TripletSource
+from perceptbench.results.tasks.base import scores
+
+_FIRST = ("preference", "drift")
+"""The tasks that a goal names first, where several know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A metric or a data set that exists in this process alone, under the name that tables give it."""
+
+    name: str
+    made: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Options):
     """What a user asked for; the runs are the product of metrics, data sets and methods."""
 
-    metrics: Sequence[str]
-    data: Sequence[str]
+    metrics: Sequence[str | Held]
+    data: Sequence[str | Held]
     attacks: Sequence[str]
     certifiers: Sequence[str]
     eps: tuple[float, ...]
+    task: str | None = None
+    threat: str | None = None
     goal: str | None = None
+    declared: Mapping[str, Scalar] = field(default_factory=dict)
+    """Options that tasks declare, as given: `tau`."""
     device: str = "cpu"
     save_images: int = 0
-    """Of so many triplets a run. It decides no number, so it is no option of the spec."""
-
-    def threat(self, norm: Norm) -> Threat:
-        """Which images may move, and within what."""
-        return Threat(cast(Move, self.move), norm, self.eps_left, self.eps_right)
+    """Of so many samples a run. It decides no number, so it is no option of the spec."""
 
 
 def refs(texts: Sequence[str]) -> list[Ref]:
@@ -41,22 +48,32 @@ def refs(texts: Sequence[str]) -> list[Ref]:
     return [Ref.parse(text) for text in split_list(texts)]
 
 
+def tasks() -> list[str]:
+    """Names of tasks, those first that a goal means where several know it."""
+    return sorted(scores.names(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+
+
+def declared(name: str) -> Any:
+    """What a task declares: the class attributes of its scores. Raises UserError for an unknown name."""
+    return scores.factory(name)
+
+
 def check(request: Request) -> None:
     """Raises UserError for what is wrong whatever metric and data it is asked of."""
-    if not split_list(request.metrics):
+    if not [one for one in request.metrics if isinstance(one, Held) or split_list([one])]:
         raise UserError("name at least one metric: --metric lipsim; see: bench list metrics")
     if not request.eps:
         raise UserError("name at least one budget: --eps 2.0, or --eps 36/255,72/255")
     if request.limit is not None and request.limit < 1:
         raise UserError(f"--limit wants at least 1, got {request.limit}")
-    for ref in refs(request.attacks):
-        attack.resolve(ref)
-    for ref in refs(request.certifiers):
-        certifier.resolve(ref)
+    for registry, named in ((attack, request.attacks), (certifier, request.certifiers)):
+        for ref in refs(named):
+            registry.resolve(ref)  # type: ignore[attr-defined]
     if request.attacks and len(refs(request.certifiers)) > 1:
         raise UserError("bench run takes one --certifier; for several, use bench certify")
+    goals = tuple(dict.fromkeys(goal for name in tasks() for goal in declared(name).goals))
     for option, value, known in (
-        ("--goal", request.goal, AIMS), ("--move", request.move, MOVES),
+        ("--goal", request.goal, goals), ("--move", request.move, MOVES),
         ("--quantize", request.quantize, ("8bit",)), ("--protocol", request.protocol, ("ours", "paper")),
     ):  # fmt: skip
         if value is not None and value not in known:
@@ -64,7 +81,7 @@ def check(request: Request) -> None:
     if request.restarts < 1:
         raise UserError(f"--restarts wants at least 1, got {request.restarts}")
     _check_images(request)
-    request.threat("l2")
+    Threat(cast(Move, request.move), "l2", request.eps_left, request.eps_right)
     if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
         raise UserError(
             "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
@@ -80,50 +97,3 @@ def _check_images(request: Request) -> None:
         raise UserError(
             "--save-images keeps one changed image a triplet, --move all changes three; leave one of them out"
         )
-
-
-def chosen_attack(request: Request, ref: Ref) -> Attack | Ensemble:
-    """The attack of a name. Raises UserError where the protocol or the restarts do not go with it."""
-    if request.protocol == "paper":
-        if ref.args:
-            raise UserError(f"--protocol paper has the paper's own numbers; write {ref.name}, got {ref}")
-        return literal(ref.name)
-    made = attack.build(ref)
-    if request.restarts > 1 and isinstance(made, Ensemble):
-        raise UserError(f"{ref.name} has starts of its own: write {ref.name}(starts={request.restarts})")
-    if request.restarts > 1 and not getattr(made, "random", True):
-        raise UserError(f"{ref.name} draws nothing at random, so all starts are one; leave --restarts out")
-    return made
-
-
-def chosen_certifier(request: Request, ref: Ref, built: Metric, norm: Norm) -> Certifier:
-    """The certifier of a name. Raises UserError where it cannot answer for this metric or these moves."""
-    made = certifier.build(ref)
-    made.sound(built)
-    made.admit(request.threat(norm))
-    return made
-
-
-def chosen_aim(
-    request: Request, made: Attack | Ensemble | None, ref: Ref | None, built: Metric, source: TripletSource
-) -> Aim:
-    """What the attacker wants. Raises UserError where attack, data or moving images do not go with it."""
-    by_embedding = made is not None and made.goal == "embedding"
-    aim = cast(Aim, request.goal or ("push" if by_embedding else "flip"))
-    if by_embedding:
-        with_embedding(built)
-        if aim == "flip":
-            raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
-    if aim == "flip":
-        if not source.answers:
-            raise UserError(f"{source.name} has no triplets to answer; use bench run --goal push or --goal pull")
-        return aim
-    if request.move != "reference":
-        raise UserError(f"--goal {aim} moves the reference, got --move {request.move}; leave --move out")
-    if made is None or isinstance(made, Ensemble) or made.minimal or getattr(made, "flips_only", False):
-        raise UserError(f"--goal {aim} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")
-    if getattr(made, "literal", False) and (aim == "pull" or not by_embedding):
-        raise UserError(f"--protocol paper has no {ref} for --goal {aim}; it has l2-mse for push")
-    if len(source) < 2:
-        raise UserError(f"--goal {aim} gives a mean distance, whose interval needs two images or more, got one")
-    return aim

@@ -1,94 +1,137 @@
-"""run(plan) -> Record: batches, shards on disk, progress; a killed run goes on where it stopped."""
+"""Runs of plans: chunks handed to an engine, rows on disk as they come; a killed run goes on where it stopped."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from rich.progress import Progress, TaskID
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
 from safetensors.torch import save_file
 
-from perceptbench.bench.evaluate import UnsoundError, evaluate
-from perceptbench.bench.pictures import Pictures
+from perceptbench.bench.engines.base import Chunk, Engine, Job, engine
+from perceptbench.bench.evaluate import UnsoundError
+from perceptbench.bench.pictures import missing
 from perceptbench.bench.plan import Plan, arguments_of
 from perceptbench.bench.provenance import provenance
 from perceptbench.core.files import write_atomically
-from perceptbench.core.memory import release_free_memory
+from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric
-from perceptbench.results.record import Record
+from perceptbench.results.images import save
+from perceptbench.results.record import Record, columns_of
 from perceptbench.results.store import RunStore
-from perceptbench.triplets.base import Entry
+from perceptbench.tasks.base import Sample, State
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
+
+
+def run_plans(plans: Sequence[Plan], runs: Path, batch_size: int | None, images: int = 0) -> list[Record]:
+    """The records of some plans, with progress on standard error; the images of so many samples stay with each."""
+    errors = Console(stderr=True, markup=False)
+    store, local = RunStore(runs), engine.build(Ref("local"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    records = []
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
+        for plan in plans:
+            task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
+            try:
+                record = run(
+                    plan, store, engine=local, batch_size=batch_size, images=images, progress=progress, task=task
+                )
+            except KeyboardInterrupt:
+                errors.print("stopped; the same command goes on from here")
+                raise
+            records.append(record)
+    return records
 
 
 def run(
     plan: Plan,
     store: RunStore,
     *,
-    device: str,
+    engine: Engine,
     batch_size: int | None,
     images: int = 0,
     progress: Progress,
     task: TaskID,
 ) -> Record:
-    """Answer from the store, or compute what is missing and store it; keep the images of the first triplets.
+    """Answer from the store, or compute what is missing and store it; keep the images of the first samples.
 
-    Where a triplet was finished before its images were asked for, it alone is attacked again, for
+    Where a sample was finished before its images were asked for, it alone is attacked again, for
     the images; the stored numbers stay as they are.
 
-    Raises UnsoundError, with the counter-example kept in the run's folder, when a flip lies inside
+    Raises UnsoundError, with the counter-example kept in the run's folder, when an attack succeeds inside
     a radius that was called sound; then no record is written.
     """
     progress.update(task, total=len(plan.source), description=_describe(plan))
-    pictures = Pictures(plan, store.root / plan.spec.id, images)
-    size = batch_size or AUTO_BATCH[device]
+    folder, size = store.root / plan.spec.id, batch_size or AUTO_BATCH[plan.request.device]
     record = store.get(plan.spec.id)
     if record is None:
-        record = _compute(plan, store, pictures, device=device, batch_size=size, progress=progress, task=task)
+        record = _compute(plan, store, engine, images=images, batch_size=size, progress=progress, task=task)
     else:
         progress.update(task, completed=len(plan.source), description=f"{_describe(plan)} (from the store)")
-    if missing := pictures.missing():
-        progress.update(task, completed=0, total=len(missing), description=f"{_describe(plan)} (images)")
-        for entries in _chunks(missing, size):
-            evaluate(plan, plan.source.batch(entries).to(device), [e.group for e in entries], pictures.watch)
-            progress.advance(task, len(entries))
+    if absent := missing(plan, folder, images):
+        progress.update(task, completed=0, total=len(absent), description=f"{_describe(plan)} (images)")
+        job = Job(plan, record.facts.get("state", {}), images)
+        for done in engine.map(job, _chunks(absent, size)):
+            for number, triplet in done.images:
+                save(folder, number, triplet)
+            progress.advance(task, len(done.ids))
     return record
 
 
 def _compute(
-    plan: Plan, store: RunStore, pictures: Pictures, *, device: str, batch_size: int, progress: Progress, task: TaskID
+    plan: Plan, store: RunStore, engine: Engine, *, images: int, batch_size: int, progress: Progress, task: TaskID
 ) -> Record:
-    spec = plan.spec
+    spec, folder = plan.spec, store.root / plan.spec.id
     started = time.monotonic()
-    with store.writer(spec.id) as writer:
-        done = writer.done
-        finished = set(done["id"]) if len(done) else set()
+    with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
+        state = _fitted(plan, folder)
+        finished = set(writer.done["id"])
         progress.update(task, completed=len(finished))
+        frames = [writer.done] if finished else []
         left = [entry for entry in plan.source.entries if entry.id not in finished]
-        frames = [done] if len(done) else []
-        for entries in _chunks(left, batch_size):
-            batch = plan.source.batch(entries).to(device)
-            try:
-                frame = evaluate(plan, batch, [entry.group for entry in entries], pictures.watch)
-            except UnsoundError as error:
-                _keep_counterexample(store.root / spec.id, error)
-                raise
-            writer.add(frame)
-            frames.append(frame)
-            release_free_memory()
-            progress.advance(task, len(entries))
+        for done in engine.map(Job(plan, state, images), _chunks(left, batch_size)):
+            if done.unsound is not None:
+                write_atomically(folder / "counterexample.safetensors", partial(save_file, done.unsound.tensors))
+                raise done.unsound
+            for number, triplet in done.images:
+                save(folder, number, triplet)
+            if done.frame is not None:
+                writer.add(done.frame)
+                frames.append(done.frame)
+            progress.advance(task, len(done.ids))
         samples = _in_order(pd.concat(frames, ignore_index=True), plan)
         record = Record(
             run=spec.id,
             spec=spec.to_dict(),
-            provenance=provenance(device, spec.seed),
+            provenance=provenance(plan.request.device, spec.seed),
             samples=samples,
-            facts=_facts(plan, samples, len(finished), time.monotonic() - started),
+            facts=_facts(plan, state, samples, len(finished), time.monotonic() - started),
         )
         writer.finish(record)
+        (folder / STATE).unlink(missing_ok=True)
     return record
+
+
+STATE = "state.json"
+"""What the task found on clean data, kept until the record holds it, so that a resumed run does not find it anew."""
+
+
+def _fitted(plan: Plan, folder: Path) -> State:
+    kept = folder / STATE
+    if kept.exists():
+        state: State = json.loads(kept.read_text(encoding="utf-8"))
+        return state
+    state = plan.task.fit(plan.metric, plan.source, plan.request.device)
+    if state:
+        write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
+    return state
 
 
 def _describe(plan: Plan) -> str:
@@ -96,28 +139,31 @@ def _describe(plan: Plan) -> str:
     return f"{plan.spec.metric} · {plan.spec.data.name} · {method}"
 
 
-def _chunks(entries: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
-    return [entries[i : i + size] for i in range(0, len(entries), size)]
+def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:
+    ids = [entry.id for entry in entries]
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
 
 
 def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """By eps, then as the data set lists its triplets: the same file however it was computed."""
-    position = {name: i for i, name in enumerate(plan.source.ids)}
+    """By eps, then as the data set lists its samples: the same file however it was computed."""
+    position = {entry.id: i for i, entry in enumerate(plan.source.entries)}
     samples = samples.assign(_at=samples["id"].map(position)).sort_values(["eps", "_at"])
     return samples.drop(columns="_at").reset_index(drop=True)
 
 
-def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> dict[str, object]:
+def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, seconds: float) -> dict[str, Any]:
     last = samples[samples["eps"] == samples["eps"].max()]
+    norms = last["norm_ref"] if "norm_ref" in last else pd.Series(dtype=float)
     return {
-        "unit": "percent" if plan.spec.goal == "flip" else "distance",
-        "answers": plan.source.answers,
+        "unit": "distance" if plan.task.endless else "percent",
+        "answers": plan.source.kind != "images",
         "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
         "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
         "confidence": plan.certifier.confidence if plan.certifier else None,
         "promise": plan.certifier.promise(plan.metric) if plan.certifier else "",
+        "state": dict(state),
         "n": len(plan.source),
         "ties": plan.source.ties,
         "note": plan.source.note,
@@ -126,15 +172,11 @@ def _facts(plan: Plan, samples: pd.DataFrame, resumed: int, seconds: float) -> d
         "seconds": round(seconds, 2),
         "forwards": float(last["forwards"].sum()),
         "backwards": float(last["backwards"].sum()),
-        "min_norm_ref": float(last["norm_ref"].min()) if last["norm_ref"].notna().any() else None,
+        "min_norm_ref": float(norms.min()) if norms.notna().any() else None,
     }
 
 
-def repeated_references(entries: Sequence[Entry]) -> dict[str, str]:
-    """The reference image by the id of the triplet, where it stands in more than one: intervals draw it whole."""
+def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
+    """The reference image by the id of the sample, where it stands in more than one: intervals draw it whole."""
     count = Counter(entry.reference for entry in entries)
     return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}
-
-
-def _keep_counterexample(folder: Path, error: UnsoundError) -> None:
-    write_atomically(folder / "counterexample.safetensors", lambda part: save_file(error.tensors, part))

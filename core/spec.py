@@ -128,25 +128,33 @@ class Options:
         return {f.name: getattr(self, f.name) for f in fields(Options)}
 
 
+COMPONENTS = ("metric", "data", "task", "threat", "attack", "certifier")
+"""What a run is made of; each has a registered name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec(Options):
     """Everything that decides the numbers of one run.
 
     Args:
-        metric, data, attack, certifier: as the user named them; tables show these.
-        norm: of the budgets.
-        goal: flip, push or pull.
-        eps: sorted, in pixel units of [0, 1].
-        arguments: for each of the four, its arguments with every default filled in.
+        metric, data, task, threat, attack, certifier: as the user named them; tables show these.
+        norm: of the radii that cover the threat, which is the threat's own for an lp ball; None where no proof does.
+        eps_unit: what eps counts.
+        goal: what the attacker wants; the task says which there are.
+        eps: sorted, in the unit of the threat.
+        arguments: for each of the six, its arguments with every default filled in.
         fingerprints: SHA-256 of weights, data and code, so that a changed file is another run and a
             stale answer is never served.
     """
 
     metric: Ref
     data: Ref
+    task: Ref = Ref("preference")
+    threat: Ref = Ref("l2")
     attack: Ref | None = None
     certifier: Ref | None = None
-    norm: Norm = "l2"
+    norm: Norm | None = "l2"
+    eps_unit: str = ""
     eps: tuple[float, ...] = ()
     goal: str = "flip"
     arguments: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
@@ -157,9 +165,12 @@ class RunSpec(Options):
         return {
             "metric": str(self.metric),
             "data": str(self.data),
+            "task": str(self.task),
+            "threat": str(self.threat),
             "attack": None if self.attack is None else str(self.attack),
             "certifier": None if self.certifier is None else str(self.certifier),
             "norm": self.norm,
+            "eps_unit": self.eps_unit,
             "eps": list(self.eps),
             "goal": self.goal,
             **self.options(),
@@ -174,6 +185,6 @@ class RunSpec(Options):
         Names are hashed without what the user typed behind them: `arguments` has that resolved,
         and where a file lies does not matter, since its content is in `fingerprints`.
         """
-        refs = {"metric": self.metric, "data": self.data, "attack": self.attack, "certifier": self.certifier}
+        refs = {name: getattr(self, name) for name in COMPONENTS}
         content = self.to_dict() | {key: ref and ref.name for key, ref in refs.items()}
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]

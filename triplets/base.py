@@ -29,6 +29,11 @@ class Triplets:
     right_share: PerImage
     ids: tuple[str, ...]
 
+    @property
+    def sign(self) -> PerImage:
+        """+1 where people preferred `right`, -1 where `left`: times d0 - d1 it is above 0 for a right answer."""
+        return 2 * self.label - 1
+
     def to(self, device: str) -> "Triplets":
         """The same batch on a device."""
         return self.mapped(lambda tensor: tensor.to(device))
@@ -86,6 +91,11 @@ class TripletSource:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def kind(self) -> str:
+        """What a task reads: triplets with answers, or plain images."""
+        return "triplets" if self.answers else "images"
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.bridges.upstream import at_least_one, checked_norm, refuse_unknown, run_each
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
@@ -25,15 +25,13 @@ _REFUSED = {
 
 
 @dataclass(frozen=True)
-class UpstreamAutoAttack:
+class UpstreamAutoAttack(Attack):
     """One part of upstream's AutoAttack, as its version 'standard' sets it, but for what is given here.
 
     Square spreads its schedule of ever smaller squares over the queries it has.
     """
 
-    goal: ClassVar[Goal] = "flip"
     flips_only: ClassVar[bool] = True
-    minimal: ClassVar[bool] = False
     part: str
     norm: Norm
     steps: int

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from perceptbench.attacks.base import Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.bridges.upstream import at_least_one, checked_norm, refuse_unknown, run_each
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -39,13 +39,12 @@ _REFUSED = {
 
 
 @dataclass(frozen=True)
-class TorchAttack:
+class TorchAttack(Attack):
     """One class of torchattacks with its defaults, but for what is given here.
 
     A step is 2.5 eps / steps (1.25 eps where there is one step), as far as the class has these.
     """
 
-    goal: ClassVar[Goal] = "flip"
     flips_only: ClassVar[bool] = True
     kind: str
     norm: Norm
@@ -54,7 +53,7 @@ class TorchAttack:
     c: float
 
     @property
-    def minimal(self) -> bool:
+    def minimal(self) -> bool:  # type: ignore[override]
         """Where the class takes no eps, it looks for the smallest flip."""
         return self.kind in _WITHOUT_BUDGET
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from perceptbench.attacks.base import Objective
 from perceptbench.core.errors import UserError
-from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.core.tensors import Mask, PerImage
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,18 @@ class Counted(Objective):
     def endless(self) -> bool:
         return self.inner.endless
 
-    def loss(self, x: Images) -> PerImage:
+    def loss(self, x: Tensor) -> PerImage:
         self.tally.forwards[self.index] += 1
-        loss = self.inner.loss(x)
-        return _finite(loss, "distance")
+        loss = _finite(self.inner.loss(x), "distance")
+        if loss.requires_grad:
+            # Here, and not in `gradient`, so that passes through an objective around this one count too.
+            loss.register_hook(self._backwards)
+        return loss
 
-    def gradient(self, x: Images) -> tuple[PerImage, Images]:
+    def _backwards(self, _: Tensor) -> None:
         self.tally.backwards[self.index] += 1
+
+    def gradient(self, x: Tensor) -> tuple[PerImage, Tensor]:
         loss, gradient = super().gradient(x)
         return loss, _finite(gradient, "gradient")
 

@@ -1,7 +1,7 @@
 """Runs an attack over all budgets and believes nothing it says.
 
-It counts passes (counted.py), fits candidates into the ball, measures and judges them again
-(found.py), and lets an ensemble's parts work only on what still stands.
+It counts passes (counted.py), fits what was found into the set of the threat, measures and judges it again
+(outcome.py), and lets an ensemble's parts work only on what still stands.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.ball import Ball
 from perceptbench.attacks.base import Attack, Ensemble, Objective
-from perceptbench.attacks.norms import per_image
 from perceptbench.attacks.running.counted import Counted, Tally
 from perceptbench.attacks.running.outcome import Found, Outcome
+from perceptbench.attacks.threats.base import ThreatSet
+from perceptbench.attacks.threats.lp import ball_of
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask
 
@@ -32,7 +32,7 @@ def run_attack(
     budgets: Sequence[float],
     skip: Tensor,
     noise: Noise,
-    ball: Ball | None = None,
+    threat: ThreatSet | None = None,
     restarts: int = 1,
 ) -> Sequence[Outcome]:
     """One outcome for each eps; what fell at a smaller eps stays fallen.
@@ -47,12 +47,12 @@ def run_attack(
         budgets: eps, sorted.
         skip: (len(budgets), n); samples that are not attacked at an eps (misclassified, certified).
         noise: one source a sample.
-        ball: where to search and how to measure; the ball of the attack's norm where none is given.
+        threat: where to search and how to measure; the ball of the attack's norm where none is given.
         restarts: starts of an attack that is no ensemble.
     """
     search = _Sweep(
         objective, x, budgets, skip.to(x.device), noise,
-        Found.nothing(x, ball or Ball(attack.norm), budgets), [Tally.zeros(len(x)) for _ in budgets],
+        Found.nothing(x, threat or ball_of(attack), budgets), [Tally.zeros(len(x)) for _ in budgets],
         torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
     )  # fmt: skip
     starts = [(part, member, start) for part, member, n in parts_of(attack, name, restarts) for start in range(n)]
@@ -83,7 +83,7 @@ class _Sweep:
         for part, member, start in starts:
             label = f"{part}/{start}"
             left = self._standing(at) & ~self.stood
-            if self.found.ball.serves_all(member):
+            if self.found.threat.serves_all(member):
                 # A minimal attack has already given its best for every eps.
                 left &= ~self.searched.get(label, torch.zeros_like(left))
                 self.searched[label] = self.searched.get(label, torch.zeros_like(left)) | left
@@ -100,23 +100,23 @@ class _Sweep:
         return ~(self.found.flip_size <= self.budgets[at]) & ~self.skip[at]
 
     def _attack(self, member: Attack, part: str, label: str, at: int, index: Tensor) -> None:
-        eps, ball = self.budgets[at], self.found.ball
+        eps, threat = self.budgets[at], self.found.threat
         goal, x = Counted(self.objective, self.spent[at], torch.arange(len(self.x))).select(index), self.x[index]
-        candidate = ball.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
-        # What is no number is no image: the clean one stands in, and the attack has won nothing.
-        candidate = torch.where(candidate.isfinite(), candidate, x)
-        candidate = ball.image(candidate) if ball.serves_all(member) else ball.fit(candidate, x, eps)
-        self.found.note(goal, candidate, index, part)
+        theta = threat.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
+        # What is no number is no change: there the attack has won nothing.
+        theta = torch.where(theta.isfinite(), theta, threat.start(x, eps, None))
+        theta = threat.anywhere(theta, x) if threat.serves_all(member) else threat.fit(theta, x, eps)
+        self.found.note(goal, theta, index, part)
         self._shrink(part, at, index)
 
     def _shrink(self, part: str, at: int, index: Tensor) -> None:
-        """Try what was just found along the line to the clean image, at one smaller budget after the other."""
+        """Try a share of what was just found, at one smaller budget after the other."""
         for smaller in reversed(range(at)):
             eps, size = self.budgets[smaller], self.found.flip_size[index]
             index = index[(size <= self.budgets[smaller + 1]) & (size > eps) & ~self.skip[smaller, index]]
             if len(index) == 0:
                 return
             x, share = self.x[index], eps / self.found.flip_size[index]
-            candidate = torch.lerp(x, self.found.flip[index], per_image(share.to(x)))
+            theta = self.found.threat.shrink(self.found.flip[index], x, share.to(x))
             goal = Counted(self.objective, self.spent[smaller], torch.arange(len(self.x))).select(index)
-            self.found.note(goal, self.found.ball.fit(candidate, x, eps), index, part)
+            self.found.note(goal, self.found.threat.fit(theta, x, eps), index, part)

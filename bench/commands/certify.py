@@ -25,7 +25,7 @@ def certify(
     json: options.Json = False,
 ) -> None:
     """Certify the answers of metrics on 2AFC data, in l2."""
-    from perceptbench.bench.engines.local import run_all
+    from perceptbench.bench.commands.finished import run_and_print
     from perceptbench.bench.output import console, gains
     from perceptbench.bench.request import Request
     from perceptbench.core.spec import parse_budget, parse_eps
@@ -43,7 +43,7 @@ def certify(
         eps_right=parse_budget(eps_right, "--eps-right"),
         device=device.resolve(),
     )
-    records = run_all(request, runs, options.batch_size(batch_size), as_json_object=json)
+    records = run_and_print(request, runs, options.batch_size(batch_size), as_json_object=json)
     if not json:
         for sentence in gains(records):
             console().print(sentence)

@@ -42,7 +42,7 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Attack metrics on 2AFC data and certify those that admit a proof."""
-    from perceptbench.bench.engines.local import run_all
+    from perceptbench.bench.commands.finished import run_and_print
     from perceptbench.bench.request import Request
     from perceptbench.core.spec import parse_budget, parse_eps
 
@@ -65,4 +65,4 @@ def run(
         device=device.resolve(),
         save_images=save_images,
     )
-    run_all(request, runs, options.batch_size(batch_size), as_json_object=json)
+    run_and_print(request, runs, options.batch_size(batch_size), as_json_object=json)

@@ -1,50 +1,33 @@
-"""Runs one after the other in this process."""
+"""Chunks one after the other, in this process."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from perceptbench.bench.output import as_json, console, explain, footnotes, print_tables
-from perceptbench.bench.plan import Plan, make_plans
-from perceptbench.bench.request import Request
-from perceptbench.bench.runner import run
-from perceptbench.results.record import Record
-from perceptbench.results.rows import table_rows
-from perceptbench.results.store import RunStore
+from perceptbench.bench.engines.base import Chunk, Done, Job, engine
+from perceptbench.bench.evaluate import UnsoundError, evaluate
+from perceptbench.bench.pictures import Pictures
+from perceptbench.core.memory import release_free_memory
+from perceptbench.tasks.base import Sample
 
 
-def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:
-    """Plan, run and print. Progress goes to standard error, the result to standard output."""
-    records = run_plans(make_plans(request), runs, batch_size, request.device, request.save_images)
-    rows = table_rows(records)
-    if as_json_object:
-        print(as_json(rows))
-        return records
-    output = console()
-    print_tables(rows, output)
-    for sentence in (*explain(rows), *footnotes(rows)):
-        output.print(sentence)
-    output.print(f"Next: bench report --runs {runs} --to report, for tables, curves and every method's details.")
-    return records
+@engine("local", source="this process")
+@dataclass(frozen=True)
+class Local:
+    """Chunks one after the other, in this process."""
+
+    def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        entries = {entry.id: entry for entry in job.plan.source.entries}
+        pictures = Pictures(job.plan, job.images)
+        for chunk in chunks:
+            yield _computed(job, pictures, [entries[name] for name in chunk])
+            release_free_memory()
 
 
-def run_plans(plans: Sequence[Plan], runs: Path, batch_size: int | None, device: str, images: int = 0) -> list[Record]:
-    """The records of some plans, with progress on standard error; the images of so many triplets stay with each."""
-    errors = Console(stderr=True, markup=False)
-    store = RunStore(runs)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    records = []
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
-        for plan in plans:
-            task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
-            try:
-                record = run(
-                    plan, store, device=device, batch_size=batch_size, images=images, progress=progress, task=task
-                )
-            except KeyboardInterrupt:
-                errors.print("stopped; the same command goes on from here")
-                raise
-            records.append(record)
-    return records
+def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
+    plan, ids = job.plan, [entry.id for entry in entries]
+    batch = plan.source.batch(entries).to(plan.request.device)
+    try:
+        frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, pictures.watch)
+    except UnsoundError as error:
+        return Done(ids, unsound=error)
+    return Done(ids, frame, pictures.taken())

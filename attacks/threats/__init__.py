@@ -1,0 +1,16 @@
+"""Sets of changes an attacker may choose from, one a file: `l2` and `linf` balls stand in lp.py.
+
+What belongs here: how a change is described (theta), applied to images, measured, and brought into the set. Not here:
+who moves (core/threat.py), how the set is searched (the attacks), what is asked of the metric (tasks/).
+
+    from perceptbench.attacks.threats.base import ThreatSet, threat
+
+    @threat("brightness", source="folklore")
+    class Brightness(ThreatSet):
+        unit = "grey levels of 1"
+        def start(self, x, eps, noise): return x.new_zeros(len(x), 1) if noise is None else ...
+        def apply(self, x, theta): return (x + theta[:, :, None, None]).clamp(0, 1)
+        def project(self, theta, x, eps): return theta.clamp_(-eps, eps)
+        def measure(self, x, theta): return theta[:, 0].abs().double()
+        def shrink(self, theta, x, share): return theta * share[:, None]
+"""

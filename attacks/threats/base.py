@@ -1,0 +1,116 @@
+"""The seam between what an attacker may change and how he looks for the change.
+
+A *threat set* says what a change is: a tensor theta for each image, and what theta does to it. An attack that only
+starts, steps and projects works in every set. Three compositions:
+
+    Ball("l2") x PGD          theta is the image itself: l2-pgd
+    Ball("linf") x APGD       the same with other steps: linf-apgd-ce
+    a shift x PGD             theta is a displacement in pixels: pgd --threat shift
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from perceptbench.attacks.base import Attack, Objective
+from perceptbench.attacks.norms import spread
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.core.threat import Move
+
+_SHRINK = 1 - 1e-6
+_TRIES = 6
+
+
+class ThreatSet:
+    """Changes of an image, by size. Subclasses are registered with `@threat(name)`; fields are their arguments.
+
+    theta has a row an image and any further shape. The sets of two sizes are nested: what is in the set of eps is in
+    that of every larger eps.
+    """
+
+    norm: Norm = "l2"
+    """The norm of theta in which a step is steepest."""
+    proof: ClassVar[Norm | None] = None
+    """The lp norm whose certified radius covers this set: a change of size s has that norm s at most. None: no proof
+    speaks of it."""
+    unit: str
+    """What eps counts, for tables and axes: `pixels`."""
+    pixels: ClassVar[bool] = False
+    """Whether theta is itself the attacked image. Where not, only attacks that work in every set serve."""
+    moves: ClassVar[tuple[Move, ...]] = ("reference", "left", "right")
+    """Which images it can move. `all` stacks three images as one, which only pixelwise changes bear."""
+
+    def start(self, x: Images, eps: float, noise: Noise | None) -> Tensor:
+        """A random theta within eps; without noise, the theta of no change."""
+        raise NotImplementedError
+
+    def apply(self, x: Images, theta: Tensor) -> Images:
+        """The changed images in [0, 1]; differentiable in theta."""
+        raise NotImplementedError
+
+    def project(self, theta: Tensor, x: Images, eps: float) -> Tensor:
+        """Into the set of eps around x. It may write into theta."""
+        raise NotImplementedError
+
+    def measure(self, x: Images, theta: Tensor) -> PerImage:
+        """The size of each change in float64: the smallest eps whose set holds it. This is what is reported."""
+        raise NotImplementedError
+
+    def shrink(self, theta: Tensor, x: Images, share: PerImage) -> Tensor:
+        """A share of each change: 1 leaves it, 0 gives no change."""
+        raise NotImplementedError
+
+    def fit(self, theta: Tensor, x: Images, eps: float) -> Tensor:
+        """theta, moved towards no change as far as it must be for its *measured* size to be within eps."""
+        theta = self.project(theta.clone(), x, eps)
+        for _ in range(_TRIES):
+            measured = self.measure(x, theta)
+            outside = measured > eps
+            if not bool(outside.any()):
+                break
+            share = torch.where(outside, eps * _SHRINK / measured, 1.0).to(x.dtype)
+            theta = torch.where(spread(outside, theta), self.shrink(theta, x, share), theta)
+        return theta
+
+    def anywhere(self, theta: Tensor, x: Images) -> Tensor:
+        """theta of any size, valid as a change. Only attacks that look for the smallest change need it."""
+        raise UserError(f"{type(self).__name__} has no smallest change to look for; use an attack such as pgd")
+
+    def serves_all(self, attack: Attack) -> bool:
+        """Whether one call of this attack answers for every eps."""
+        return False
+
+    def search(self, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Tensor:
+        """What the attack finds around x, as theta."""
+        return attack(InSet(objective, self, x), x, eps, noise, self)
+
+
+@dataclass(frozen=True)
+class InSet(Objective):
+    """A goal for images, as a goal for theta."""
+
+    inner: Objective
+    threat: ThreatSet
+    x: Images
+
+    @property
+    def endless(self) -> bool:
+        return self.inner.endless
+
+    def loss(self, x: Tensor) -> PerImage:
+        return self.inner.loss(self.threat.apply(self.x, x))
+
+    def reached(self, loss: PerImage) -> Tensor:
+        return self.inner.reached(loss)
+
+    def select(self, index: Tensor) -> "InSet":
+        return InSet(self.inner.select(index), self.threat, self.x[index])
+
+
+threat: Registry[ThreatSet] = Registry("threat", "perceptbench.attacks.threats")

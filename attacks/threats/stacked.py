@@ -1,0 +1,101 @@
+"""Three images that move at once, stacked as one, each within a ball of its own (`--eps-left`, `--eps-right`)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from perceptbench.attacks.base import Attack, Objective
+from perceptbench.attacks.norms import fit, per_image, size
+from perceptbench.attacks.threats.base import ThreatSet
+from perceptbench.attacks.threats.lp import Ball, within
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images, PerImage
+
+
+def stack(reference: Images, left: Images, right: Images) -> Tensor:
+    """Three images as one, (n, 3, 3 h, w): what moves all of them sees one image."""
+    return torch.cat((reference, left, right), dim=2)
+
+
+def unstack(x: Tensor) -> tuple[Tensor, ...]:
+    """Reference, left and right of `stack`."""
+    return x.chunk(3, dim=2)
+
+
+@dataclass(frozen=True)
+class Balls(Ball):
+    """A ball for each of the three images, stacked as reference, left, right along the height.
+
+    eps is that of the reference; the others keep theirs at every eps, so a larger eps is a larger set.
+    """
+
+    left: float = 0.0
+    right: float = 0.0
+    rounds: ClassVar[int] = 2
+
+    def size(self, delta: Tensor) -> PerImage:
+        reference, left, right = (size(part, self.norm) for part in unstack(delta))
+        inside = (left <= self.left) & (right <= self.right)
+        return torch.where(inside, reference, torch.inf)
+
+    def serves_all(self, attack: Attack) -> bool:
+        """Never: each image is cut to its budget."""
+        return False
+
+    def project(self, theta: Images, x: Images, eps: float) -> Images:
+        return self.fit(theta, x, eps)
+
+    def fit(self, theta: Images, x: Images, eps: float) -> Images:
+        pairs = zip(unstack(theta), unstack(x), (eps, self.left, self.right), strict=True)
+        return stack(*(fit(moved, clean, budget, self.norm) for moved, clean, budget in pairs))
+
+    def search(self, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        """Block by block, the other two images held where they were found best; any attack serves."""
+        ball = Ball(self.norm)
+        best, best_loss = x, objective.value(x)
+        for turn in range(self.rounds):
+            for which, budget in enumerate((eps, self.left, self.right)):
+                if budget == 0 or bool(objective.reached(best_loss).all()):
+                    continue
+                clean = unstack(x)[which]
+                own = noise.stream(f"{turn}/{which}")
+                found = within(ball, attack, OneOfThree(objective, best, which), clean, budget, own)
+                candidate = _replaced(best, which, fit(found, clean, budget, self.norm))
+                loss = objective.value(candidate)
+                best = torch.where(per_image(loss > best_loss), candidate, best)
+                best_loss = torch.maximum(loss, best_loss)
+        return best
+
+
+def separate(threat: ThreatSet, left: float, right: float) -> Balls:
+    """A ball for each of three stacked images. Raises UserError for a set that is no ball."""
+    if not isinstance(threat, Ball):
+        raise UserError("--eps-left and --eps-right are defined for the threats l2 and linf; leave them out")
+    return Balls(threat.norm, left, right)
+
+
+def _replaced(x: Tensor, which: int, part: Images) -> Tensor:
+    parts = list(unstack(x))
+    parts[which] = part
+    return stack(*parts)
+
+
+@dataclass(frozen=True)
+class OneOfThree(Objective):
+    """The goal as one of the three images sees it."""
+
+    inner: Objective
+    around: Images
+    which: int
+
+    def loss(self, x: Images) -> PerImage:
+        return self.inner.loss(_replaced(self.around, self.which, x))
+
+    def reached(self, loss: PerImage) -> Tensor:
+        return self.inner.reached(loss)
+
+    def select(self, index: Tensor) -> "OneOfThree":
+        return OneOfThree(self.inner.select(index), self.around[index], self.which)

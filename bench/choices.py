@@ -1,0 +1,125 @@
+"""From names to components that go together: attack, threat, task, certifier. What does not is refused in a sentence."""
+
+from typing import Any, cast
+
+from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.literal import literal
+from perceptbench.attacks.objectives import with_embedding
+from perceptbench.attacks.threats.base import ThreatSet, threat
+from perceptbench.attacks.threats.eight_bit import rounded
+from perceptbench.attacks.threats.stacked import separate
+from perceptbench.bench.request import Request, declared, tasks
+from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.core.errors import UserError
+from perceptbench.core.spec import Ref
+from perceptbench.core.threat import Move, Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.results.tasks.base import scores
+from perceptbench.tasks.base import Source, Task
+
+
+def chosen_attack(request: Request, ref: Ref) -> Attack | Ensemble:
+    """The attack of a name. Raises UserError where the protocol or the restarts do not go with it."""
+    if request.protocol == "paper":
+        if ref.args:
+            raise UserError(f"--protocol paper has the paper's own numbers; write {ref.name}, got {ref}")
+        return literal(ref.name)
+    made = attack.build(ref)
+    if request.restarts > 1 and isinstance(made, Ensemble):
+        raise UserError(f"{ref.name} has starts of its own: write {ref.name}(starts={request.restarts})")
+    if request.restarts > 1 and isinstance(made, Attack) and not made.random:
+        raise UserError(f"{ref.name} draws nothing at random, so all starts are one; leave --restarts out")
+    return made
+
+
+def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | None) -> tuple[Ref, ThreatSet]:
+    """The set of changes: that of --threat, else the ball of the attack's norm.
+
+    Raises UserError where the attack does not work in it, or where it cannot move what is to move.
+    """
+    own = "l2" if made is None else made.norm
+    if request.threat is None and own is None:
+        raise UserError(f"{ref} works in any set: say in which by --threat; see: bench list threats")
+    name = Ref.parse(request.threat or str(own))
+    if made is not None and own is not None and own != name.name:
+        raise UserError(
+            f"{ref} works in the {own} ball, got --threat {name}; use an attack without a norm, such as pgd"
+        )
+    built = threat.build(name)
+    if request.move not in built.moves:
+        raise UserError(f"--threat {name} moves {', '.join(built.moves)}, got --move {request.move}")
+    if request.eps_left is not None and request.eps_right is not None:
+        built = separate(built, request.eps_left, request.eps_right)
+    return name, rounded(built) if request.quantize else built
+
+
+def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | None, source: Source) -> tuple[Ref, str]:
+    """The task and the goal: as named, else what the goal, the attack or the data suggest, in this order.
+
+    Raises UserError for a goal that the task does not have, and for options that it does not declare.
+    """
+    embeds = isinstance(made, Attack) and made.by_embedding
+    if request.task is not None:
+        named = Ref.parse(request.task)
+    elif request.goal is not None:
+        named = Ref(next(name for name in tasks() if request.goal in declared(name).goals))
+    elif embeds:
+        named = Ref("drift")
+    else:
+        readers = [name for name in tasks() if source.kind in declared(name).kinds and not declared(name).endless]
+        named = Ref(readers[0] if readers else "preference")
+    known = scores.resolve(named)
+    if strange := set(request.declared) - set(known):
+        option = "--" + min(strange).replace("_", "-")
+        raise UserError(f"--task {named.name} has no option {option}; leave it out")
+    goals = declared(named.name).goals
+    goal = request.goal or goals[0]
+    if goal not in goals:
+        raise UserError(f"--task {named.name} has the goals {', '.join(goals)}, got --goal {goal}")
+    return Ref(named.name, None, tuple({**dict(named.args), **request.declared}.items())), goal
+
+
+def fitting(
+    request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
+) -> None:
+    """Raises UserError where attack, metric or moving images do not go with the task and its goal."""
+    embeds = isinstance(made, Attack) and made.by_embedding
+    if embeds:
+        with_embedding(built)
+        if not question.endless:
+            raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
+    if request.move not in question.moves:
+        if question.moves == ("reference",):
+            raise UserError(f"--goal {goal} moves the reference, got --move {request.move}; leave --move out")
+        raise UserError(f"--task {question.name} moves {', '.join(question.moves)}, got --move {request.move}")
+    if not question.endless:
+        return
+    if not isinstance(made, Attack) or made.minimal or made.flips_only:
+        raise UserError(f"--goal {goal} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")
+    if made.literal and (goal == "pull" or not embeds):
+        raise UserError(f"--protocol paper has no {ref} for --goal {goal}; it has l2-mse for push")
+
+
+def chosen_certifier(
+    request: Request, ref: Ref | None, question: Task[Any], goal: str, threat_ref: Ref, within: ThreatSet, built: Metric
+) -> Certifier | None:
+    """The certifier of a name; None where the default one has nothing to say.
+
+    Raises UserError where one that was asked for cannot answer for this task, threat, metric or these moves.
+    """
+    if ref is None:
+        return None
+    default = ref == Ref("margin")
+    if not question.provable:
+        # Nothing is flipped, so there is no answer to certify beside it.
+        if not default:
+            raise UserError(f"--goal {goal} flips no answer, so {ref} has nothing to certify; leave it out")
+        return None
+    if within.proof is None:
+        if not default:
+            raise UserError(f"no certificate covers --threat {threat_ref}; leave --certifier {ref} out")
+        return None
+    made = certifier.build(ref)
+    made.sound(built)
+    made.admit(Threat(cast(Move, request.move), within.proof, request.eps_left, request.eps_right))
+    return made

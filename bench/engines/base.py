@@ -1,0 +1,87 @@
+"""The seam between a run and where it is computed.
+
+An *engine* computes chunks of a job in any order. The store, resume and progress live in bench/runner.py and know
+nothing of where a chunk ran:
+
+    local        in this process, one chunk after the other
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol, TypeAlias
+
+import pandas as pd
+
+from perceptbench.bench.evaluate import UnsoundError
+from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.request import Held, Request
+from perceptbench.core.errors import UserError
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import canonical_json
+from perceptbench.results.images import SavedTriplet
+from perceptbench.tasks.base import State
+
+Chunk: TypeAlias = Sequence[str]
+"""Ids of the samples that are computed together."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be computed.
+
+    Args:
+        plan: as this process has made it.
+        state: what the task found on clean data.
+        images: of so many of the first samples the attacked images are wanted too.
+    """
+
+    plan: Plan
+    state: State
+    images: int = 0
+
+    @property
+    def text(self) -> str:
+        """All that a worker elsewhere needs, as JSON. Raises UserError for what exists in this process alone."""
+        request = self.plan.request
+        if held := [one.name for one in (*request.metrics, *request.data) if isinstance(one, Held)]:
+            raise UserError(f"{', '.join(held)} exist in this process alone; use the engine local")
+        return canonical_json(
+            {
+                "request": asdict(request), "run": self.plan.spec.id, "state": dict(self.state), "images": self.images
+            }
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, text: str) -> "Job":
+        """Plan it anew from its text. Raises UserError where that is another run: other weights, data or code."""
+        given = json.loads(text)
+        request = given["request"]
+        (plan,) = make_plans(Request(**(request | {"eps": tuple(request["eps"])})))
+        if plan.spec.id != given["run"]:
+            raise UserError(
+                f"expected the run {given['run']}, and with the weights, data and code here it is {plan.spec.id}; "
+                "use the same ones everywhere"
+            )
+        return cls(plan, given["state"], given["images"])
+
+
+@dataclass(frozen=True)
+class Done:
+    """A computed chunk: its rows and images, or the counter-example that stops the run."""
+
+    ids: Chunk
+    frame: pd.DataFrame | None = None
+    images: tuple[tuple[int, SavedTriplet], ...] = ()
+    unsound: UnsoundError | None = None
+
+
+class Engine(Protocol):
+    """Computes chunks of a job."""
+
+    def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        """Each chunk at least once, in any order. Raises what goes wrong in one."""
+        ...
+
+
+engine: Registry[Engine] = Registry("engine", "perceptbench.bench.engines")

@@ -1,0 +1,223 @@
+"""The seam between what is asked of a metric and everything that asks it.
+
+A *task* says which samples there are, what the clean answer is, what an attacker wants, what a certificate proves, and
+how an attacked sample is judged. The run (bench/evaluate.py) goes through these and knows no task by name:
+
+    prepare, answer, prove, attack what is not proved, judge again, write
+
+Three compositions:
+
+    Preference x flip x APGD             the 2AFC answer under attack (l2-apgd-ce)
+    Drift x push x PGD                   how far an invisible change moves an image (--goal push)
+    Preference x flip x FMN x margin     no flip is inside a certified radius
+
+A task is two files of one name: this half computes, and `results/tasks/NAME.py` says its columns and makes rows of them
+without torch. The class here derives from the one there, so that options, goals and columns are written once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+
+from torch import Tensor
+
+from perceptbench.attacks.base import Objective
+from perceptbench.certifiers.base import Certifier, Proof
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import Scalar
+from perceptbench.core.tensors import Images, Mask
+from perceptbench.core.threat import Move, Threat
+from perceptbench.metrics.base import Metric
+
+State: TypeAlias = Mapping[str, Scalar]
+"""What a task found on clean data before the first sample: a threshold, for instance."""
+Columns: TypeAlias = Mapping[str, Tensor | Sequence[Any]]
+"""Values of samples.parquet by column, a row a sample."""
+P = TypeVar("P")
+
+
+class Sample(Protocol):
+    """One sample before its images are read."""
+
+    @property
+    def id(self) -> str:
+        """Identifier, unique in the data set."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """A subset to report on its own; '' for none."""
+        ...
+
+    @property
+    def reference(self) -> str:
+        """A name of the image that other samples may share; '' where none does."""
+        ...
+
+
+class Batch(Protocol):
+    """Some samples with their images."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of the samples, in order."""
+        ...
+
+    def to(self, device: str) -> Self:
+        """The same batch on a device."""
+        ...
+
+    def redrawn(self, change: Callable[[Images], Images]) -> Self:
+        """The same batch with every image changed, and nothing else."""
+        ...
+
+
+class Source(Protocol):
+    """A data set: small entries, whose images are read when a batch is asked for."""
+
+    @property
+    def name(self) -> str:
+        """As users write it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """triplets, images, pairs, ...: a task states which it reads."""
+        ...
+
+    @property
+    def entries(self) -> Sequence[Sample]:
+        """All samples, in the order of the data set."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Over everything that decides the samples."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What must be said with any score on these data; '' for nothing."""
+        ...
+
+    @property
+    def ties(self) -> int:
+        """Samples that were left out, as there is no right answer."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def limited(self, n: int | None) -> Self:
+        """The first n samples of a fixed shuffle."""
+        ...
+
+    def batch(self, entries: Sequence[Any]) -> Any:
+        """Read the images of some entries: a Batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What an attacker wants of one run.
+
+    Args:
+        goal: one of the task's.
+        move: which images he may change.
+        by_embedding: measured by the shift of the embedding (LipSim, eq. 14).
+        literal: away from the metric's own output, as the paper's code attacks (`--protocol paper`).
+    """
+
+    goal: str
+    move: Move = "reference"
+    by_embedding: bool = False
+    literal: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the metric answers once images have changed. `reached`: the attacker has what he wants."""
+
+    reached: Mask
+    columns: Columns
+
+
+@dataclass(frozen=True)
+class Clean:
+    """What the metric answers before any attack.
+
+    Args:
+        columns: of the clean sample.
+        judged: the judgement of the unchanged images; where `reached` already holds, nothing is left to attack.
+    """
+
+    columns: Columns
+    judged: Judged
+
+
+class Task(Generic[P]):
+    """One question. Subclasses are dataclasses whose fields are the options users type.
+
+    P is what `prepare` makes of a batch; only the task itself looks into it.
+    """
+
+    name: str
+    goals: tuple[str, ...]
+    """What an attacker may want; the first is the default."""
+    kinds: tuple[str, ...]
+    """Kinds of data it reads."""
+    moves: tuple[str, ...]
+    """Which images may move; the first is the default."""
+    endless: bool
+    """Whether more is always better: then no attack reaches its goal, and one that looks for a boundary cannot serve."""
+    provable: bool
+    """Whether certificates say something about its answers."""
+    columns: Mapping[str, str]
+    """Its own columns of samples.parquet and their types, beside the common ones."""
+
+    def admit(self, source: Source) -> None:
+        """Raises UserError for a data set of a kind this task cannot read."""
+        if source.kind not in self.kinds:
+            wanted = " or ".join(self.kinds)
+            raise UserError(f"--task {self.name} reads {wanted}, and {source.name} has {source.kind}; name other data")
+
+    def fit(self, metric: Metric, source: Source, device: str) -> State:
+        """What is found on clean data, once a run; it is stored, so that a resumed run does not find it anew."""
+        return {}
+
+    def prepare(self, metric: Metric, batch: Any, state: State) -> P:
+        """A batch as the metric sees it."""
+        raise NotImplementedError
+
+    def clean(self, prepared: P) -> Clean:
+        """The answers before any attack. Raises UserError for a distance that is not finite."""
+        raise NotImplementedError
+
+    def moving(self, prepared: P, move: Move) -> Images:
+        """What an attack changes: one image a sample, or several stacked as one."""
+        raise NotImplementedError
+
+    def objective(self, prepared: P, aim: Aim) -> Objective:
+        """The goal as a loss of the images that move. Raises UserError for an aim this task cannot serve."""
+        raise NotImplementedError
+
+    def prove(self, prepared: P, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
+        """Radii within which the answers keep. Raises UserError where this task has no certificate."""
+        raise UserError(f"--task {self.name} has no certificate; leave --certifier out")
+
+    def judge(self, prepared: P, changed: Images, index: Tensor, move: Move) -> Judged:
+        """The answers after a change of some samples.
+
+        Args:
+            changed: what `moving` gave, changed, for the samples of `index` alone (m, 3, h, w).
+            index: their rows (m,).
+        """
+        raise NotImplementedError
+
+    def images(self, prepared: P, changed: Images, move: Move) -> Mapping[str, Images]:
+        """Every image of the samples by name, with the changed ones as `adversarial...`: to keep as evidence."""
+        raise NotImplementedError
+
+
+task: Registry[Task[Any]] = Registry("task", "perceptbench.tasks")

@@ -1,0 +1,87 @@
+"""What tasks on triplets share: a batch as the metric sees it, and its distances before and after a change."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from perceptbench.attacks.threats.stacked import stack, unstack
+from perceptbench.core.errors import UserError
+from perceptbench.core.tensors import Images, PerImage
+from perceptbench.core.threat import Move
+from perceptbench.metrics.base import Anchors, Metric
+from perceptbench.metrics.seen import Seen
+from perceptbench.triplets.base import Triplets
+
+_NAMES = ("reference", "left", "right")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A batch of triplets whose images pass through the metric once."""
+
+    metric: Metric
+    batch: Triplets
+    seen: Seen
+
+    @classmethod
+    def of(cls, metric: Metric, batch: Triplets) -> "Compared":
+        """Around these triplets."""
+        return cls(metric, batch, Seen(metric, {name: getattr(batch, name) for name in _NAMES}))
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        """Of left and right, which stay while the reference moves."""
+        return self.seen.anchors("left", "right")
+
+    @cached_property
+    def _all(self) -> Anchors:
+        return self.seen.anchors("left", "right", "reference")
+
+    def distances(self) -> tuple[PerImage, PerImage]:
+        """d(reference, left) and d(reference, right). Raises UserError where one is not finite."""
+        d0, d1 = self.seen.distance("reference", "left"), self.seen.distance("reference", "right")
+        if not bool(torch.isfinite(d0 + d1).all()):
+            raise UserError(
+                f"the metric gave a distance that is not finite on {self.batch.ids[0]} or its batch; mend it first"
+            )
+        return d0, d1
+
+    def moving(self, move: Move) -> Images:
+        """The image that moves, or all three stacked as one."""
+        if move == "all":
+            return stack(self.batch.reference, self.batch.left, self.batch.right)
+        image: Images = getattr(self.batch, move)
+        return image
+
+    def images(self, changed: Images, move: Move) -> tuple[Images, Images, Images]:
+        """Reference, left and right after a change."""
+        if move == "all":
+            reference, left, right = unstack(changed)
+            return reference, left, right
+        found = {"reference": self.batch.reference, "left": self.batch.left, "right": self.batch.right, move: changed}
+        return found["reference"], found["left"], found["right"]
+
+    def evidence(self, changed: Images, move: Move) -> dict[str, Images]:
+        """The clean images by name, and beside them those that changed."""
+        kept = {name: getattr(self.batch, name) for name in _NAMES}
+        for name, after in zip(_NAMES, self.images(changed, move), strict=True):
+            if after is not kept[name]:
+                kept["adversarial" if name == "reference" else f"adversarial_{name}"] = after
+        return kept
+
+    @torch.no_grad()
+    def after(self, changed: Images, index: Tensor, move: Move) -> tuple[PerImage, PerImage, PerImage]:
+        """d(reference, left), d(reference, right), and of the moved image to its clean self, for some rows.
+
+        Where all three move, the last one is about the reference.
+        """
+        if move == "reference":
+            d0, d1, itself = self._all.select(index).distances(changed)
+            return d0, d1, itself
+        part = Compared(self.metric, self.batch.mapped(lambda tensor: tensor[index]), self.seen)
+        reference, left, right = part.images(changed, move)
+        moved, clean = (reference, "reference") if move == "all" else (changed, move)
+        itself = self.seen.anchors(clean).select(index).distances(moved)[0]
+        return self.metric(reference, left), self.metric(reference, right), itself

@@ -1,0 +1,71 @@
+"""The two-alternative forced choice (2AFC): which of two images does the metric find more like the reference?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from perceptbench.attacks.base import Objective
+from perceptbench.attacks.literal import OwnOutput
+from perceptbench.attacks.objectives import FlipByAll, FlipFromTheSide, FlipPreference
+from perceptbench.certifiers.base import Certifier, Proof
+from perceptbench.certifiers.certify import certify
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import Images
+from perceptbench.core.threat import Move, Threat
+from perceptbench.metrics.base import Metric
+from perceptbench.results.tasks.preference import PreferenceScores
+from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
+from perceptbench.tasks.compared import Compared
+from perceptbench.triplets.base import Triplets
+
+
+@task("preference", source="arXiv:1801.03924, section 3")
+@dataclass(frozen=True)
+class Preference(PreferenceScores, Task[Compared]):
+    """The metric prefers the image that people preferred; an attacker flips that answer. A tie is a lost answer."""
+
+    def admit(self, source: Source) -> None:
+        if source.kind == "images":
+            raise UserError(f"{source.name} has no triplets to answer; use bench run --goal push or --goal pull")
+        super().admit(source)
+
+    def prepare(self, metric: Metric, batch: Triplets, state: State) -> Compared:
+        return Compared.of(metric, batch)
+
+    def clean(self, prepared: Compared) -> Clean:
+        d0, d1 = prepared.distances()
+        batch = prepared.batch
+        columns = {
+            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
+            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": prepared.seen.norm("reference"),
+        }  # fmt: skip
+        return Clean(columns, _judged(batch.sign, d0, d1, torch.zeros_like(d0)))
+
+    def moving(self, prepared: Compared, move: Move) -> Images:
+        return prepared.moving(move)
+
+    def objective(self, prepared: Compared, aim: Aim) -> Objective:
+        batch, metric = prepared.batch, prepared.metric
+        if aim.literal:
+            return OwnOutput.make(prepared.anchors, batch.reference)
+        if aim.move == "reference":
+            return FlipPreference(prepared.anchors, batch.sign)
+        if aim.move == "all":
+            return FlipByAll(metric, batch.sign)
+        stays, preferred = (batch.right, -batch.sign) if aim.move == "left" else (batch.left, batch.sign)
+        return FlipFromTheSide.make(metric, batch.reference, stays, preferred)
+
+    def prove(self, prepared: Compared, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
+        return certify(certifier, prepared.metric, prepared.batch, threat, noise, prepared.seen)
+
+    def judge(self, prepared: Compared, changed: Images, index: Tensor, move: Move) -> Judged:
+        return _judged(prepared.batch.sign[index], *prepared.after(changed, index, move))
+
+    def images(self, prepared: Compared, changed: Images, move: Move) -> dict[str, Images]:
+        return prepared.evidence(changed, move)
+
+
+def _judged(sign: Tensor, d0: Tensor, d1: Tensor, itself: Tensor) -> Judged:
+    return Judged(sign * (d0 - d1) <= 0, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})
