@@ -8,19 +8,15 @@ it within a budget and knows nothing else: no metric, no sample, no answer of pe
     EmbeddingShift x PGD            the paper's MSE attack
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from perceptbench.core.noise import Noise
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import Norm
-from perceptbench.core.tensors import Images, Mask, PerImage
-
-if TYPE_CHECKING:
-    from perceptbench.attacks.threats.base import ThreatSet
+from perceptbench.core.tensors import Mask, PerImage
 
 
 class Objective:
@@ -64,7 +60,7 @@ class Attack:
     The class attributes say what it can do; the runner, the tasks and the checks before a run read nothing else.
     """
 
-    norm: Norm | None
+    norm: ClassVar[Norm | None]
     """Of the ball it works in; None where it works in every threat's set. Each attack states it."""
     by_embedding: ClassVar[bool] = False
     """Whether it moves the metric's embedding (LipSim, eq. 14) rather than a distance or an answer."""
@@ -79,20 +75,13 @@ class Attack:
     literal: ClassVar[bool] = False
     """Whether the image it returns is the result for better or worse, as under `--protocol paper`."""
 
-    def __call__(
-        self, objective: Objective, x: Images, eps: float, noise: Noise, within: "ThreatSet | None" = None
-    ) -> Tensor:
-        """The best theta found for each image, which the runner judges again.
+    __call__: Callable[..., Tensor]
+    """(objective, x, eps, noise) or (objective, x, eps, noise, within) -> the best theta found for each image.
 
-        Args:
-            objective: its loss takes theta; in an lp ball theta is the image (n, 3, h, w) itself.
-            x: clean images (n, 3, h, w) in [0, 1].
-            eps: the budget, in the unit of the threat.
-            noise: one source of random numbers a sample.
-            within: the set to stay in, for an attack without a norm of its own; an attack with a norm may leave this
-                parameter out.
-        """
-        raise NotImplementedError
+    The runner judges it again. `objective` is a loss of theta, in an lp ball of the image (n, 3, h, w) itself; `x`
+    are clean images (n, 3, h, w) in [0, 1]; `eps` is the budget in the unit of the threat; `noise` is one source of
+    random numbers a sample; `within` is the set to stay in, given to attacks that have no norm of their own.
+    """
 
 
 @runtime_checkable

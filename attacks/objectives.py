@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.threats.stacked import unstack
 from perceptbench.attacks.base import Objective
+from perceptbench.attacks.threats.stacked import unstack
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, Images, Mask, PerImage
 from perceptbench.metrics.base import Anchors, EmbeddingMetric, Metric

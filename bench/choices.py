@@ -1,4 +1,4 @@
-"""From names to components that go together: attack, threat, task, certifier. What does not is refused in a sentence."""
+"""From names to components that go together: attack, threat, task, certifier. What does not go together is refused."""
 
 from typing import Any, cast
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.running.outcome import Outcome
-from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.bench.plan import Plan
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
@@ -30,9 +30,7 @@ class UnsoundError(Exception):
         self.tensors = tensors
 
 
-def evaluate(
-    plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None
-) -> pd.DataFrame:
+def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None) -> pd.DataFrame:
     """Rows of samples.parquet for one chunk, all eps.
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.

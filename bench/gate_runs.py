@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from perceptbench.bench.commands.audit import searched
-from perceptbench.bench.runner import run_plans
 from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Request
+from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options, Ref, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric

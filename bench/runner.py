@@ -10,12 +10,18 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from safetensors.torch import save_file
 
 from perceptbench.bench.engines.base import Chunk, Engine, Job, engine
-from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.pictures import missing
 from perceptbench.bench.plan import Plan, arguments_of
 from perceptbench.bench.provenance import provenance

@@ -170,7 +170,7 @@ class Task(Generic[P]):
     moves: tuple[str, ...]
     """Which images may move; the first is the default."""
     endless: bool
-    """Whether more is always better: then no attack reaches its goal, and one that looks for a boundary cannot serve."""
+    """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
     provable: bool
     """Whether certificates say something about its answers."""
     columns: Mapping[str, str]

@@ -29,7 +29,9 @@ class Drift(DriftScores, Task[Compared]):
     def admit(self, source: Source) -> None:
         super().admit(source)
         if len(source) < 2:
-            raise UserError("--goal push or pull gives a mean distance, whose interval needs two images or more, got one")
+            raise UserError(
+                "--goal push or pull gives a mean distance, whose interval needs two images or more, got one"
+            )
 
     def prepare(self, metric: Metric, batch: Triplets, state: State) -> Compared:
         return Compared.of(metric, batch)

@@ -33,7 +33,7 @@ class UpstreamAutoAttack(Attack):
 
     flips_only: ClassVar[bool] = True
     part: str
-    norm: Norm
+    norm: Norm  # type: ignore[misc]
     steps: int
     queries: int
 

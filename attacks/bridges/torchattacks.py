@@ -47,7 +47,7 @@ class TorchAttack(Attack):
 
     flips_only: ClassVar[bool] = True
     kind: str
-    norm: Norm
+    norm: Norm  # type: ignore[misc]
     steps: int
     queries: int
     c: float

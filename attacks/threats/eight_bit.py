@@ -114,9 +114,7 @@ class AsPNG(Objective):
 
     def loss(self, x: Images) -> PerImage:
         plain = x.detach()
-        judged = (
-            self.threat.anywhere(plain, self.x) if self.eps is None else self.threat.fit(plain, self.x, self.eps)
-        )
+        judged = self.threat.anywhere(plain, self.x) if self.eps is None else self.threat.fit(plain, self.x, self.eps)
         return self.inner.loss(x + (judged - plain))
 
     def reached(self, loss: PerImage) -> Tensor:

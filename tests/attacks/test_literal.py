@@ -61,7 +61,7 @@ def test_the_numbers_are_those_of_the_papers_code() -> None:
 def test_each_says_its_norm_and_goal_and_whether_its_image_is_final(name: str) -> None:
     made = literal(name)
     assert name.startswith(made.norm)
-    assert made.goal == ("embedding" if name == "l2-mse" else "flip")
+    assert made.by_embedding == (name == "l2-mse")
     assert not made.minimal
     assert getattr(made, "literal", False) == (name in ("l2-pgd", "linf-pgd", "l2-mse"))
 

@@ -8,7 +8,7 @@ import torch
 from oracles import ProjectionCosine, Setting, images, l2_radius, linf_radius, random_triplets, small_attack, triplets
 from torch import Tensor
 
-from perceptbench.attacks.base import Attack, Goal, Objective, attack
+from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import fit, size
 from perceptbench.attacks.running.outcome import Outcome
 from perceptbench.attacks.running.sweep import run_attack
@@ -23,12 +23,11 @@ RADII = [0.1, 0.2, 0.4, 0.8]
 
 
 @dataclass
-class Scripted:
+class Scripted(Attack):
     """Returns what the test says; notes who was attacked, and at what eps."""
 
     act: object = None
     norm: ClassVar[Norm] = "l2"
-    goal: ClassVar[Goal] = "flip"
     minimal: bool = False
     calls: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
 
@@ -41,7 +40,6 @@ class Scripted:
 class Together:
     members: list[tuple[str, Scripted, int]]
     norm: ClassVar[Norm] = "l2"
-    goal: ClassVar[Goal] = "flip"
 
     def parts(self) -> list[tuple[str, Attack, int]]:
         return self.members  # type: ignore[return-value]

@@ -10,8 +10,10 @@ from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.norms import change, size
 from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.running.sweep import parts_of, run_attack
+from perceptbench.attacks.threats.lp import Ball
+from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.triplets.base import Triplets
@@ -21,7 +23,14 @@ EXAMPLES = {
     "autoattack": ("autoattack:apgd-ce", "autoattack:fab(norm=linf)", "autoattack:square(norm=linf)"),
     "torchattacks": ("torchattacks:PGDL2", "torchattacks:PGD", "torchattacks:DeepFool"),
 }
-NAMES = [example for name in attack.names() for example in EXAMPLES.get(name, (name,)) if not attack.card(name).missing]
+# Those without a norm work in every set; below they are held to what they do in a ball.
+PLAIN = [name for name in attack.names() if not attack.inputs(name) and attack.build(Ref(name)).norm is None]
+NAMES = [
+    example
+    for name in attack.names()
+    if name not in PLAIN and not attack.card(name).missing
+    for example in EXAMPLES.get(name, (name,))
+]
 ABSENT = {name: attack.card(name).missing for name in attack.names() if attack.card(name).missing}
 BRIDGED = [name for name in NAMES if ":" in name]
 
@@ -31,7 +40,7 @@ def made_of(name: str) -> Attack | Ensemble:
     return attack.build(Ref.parse(name))
 
 
-FLIPPERS = [name for name in NAMES if made_of(name).goal == "flip"]
+FLIPPERS = [name for name in NAMES if not getattr(made_of(name), "by_embedding", False)]
 MOVERS = [name for name in NAMES if name not in FLIPPERS]
 SINGLE = [name for name in NAMES if not hasattr(made_of(name), "parts")]
 MINIMAL = [name for name in SINGLE if made_of(name).minimal]
@@ -68,10 +77,26 @@ def test_the_package_behind_a_bridge_is_here(name: str) -> None:
 def test_states_norm_and_goal_and_parts(name: str) -> None:
     made = made_of(name)
     assert name.startswith(made.norm) or name in BRIDGED
-    assert made.goal in ("flip", "embedding")
     parts = parts_of(made, name)
     assert len({part for part, _, _ in parts}) == len(parts)
     assert all(member.norm == made.norm and starts >= 1 for _, member, starts in parts)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_attack_on_any_set_is_in_a_ball_the_attack_of_its_norm(name: str, norm: Norm) -> None:
+    plain, own = small_attack(name, steps=15), small_attack(f"{norm}-{name}", steps=15)
+    batch = triplets(RADII[:4], seed=3)
+    goal = (
+        EmbeddingShift.make(PixelL2(), batch.reference)
+        if plain.by_embedding
+        else Setting(plain, name, PixelL2(), batch).objective()
+    )  # type: ignore[union-attr]
+    eps = 0.3 if norm == "l2" else 0.02
+    found = plain(goal, batch.reference, eps, Noise.make(0, batch.ids), Ball(norm))  # type: ignore[operator]
+    assert torch.equal(found, own(goal, batch.reference, eps, Noise.make(0, batch.ids)))  # type: ignore[operator]
+    with pytest.raises(UserError, match="works in any set"):
+        plain(goal, batch.reference, eps, Noise.make(0, batch.ids))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (5, 11), (12, 7)])
@@ -84,7 +109,7 @@ def test_raw_result_is_within_budget_and_range(name: str, shape: tuple[int, int]
     label = torch.tensor([0.0, 1.0, 0.0])
     batch = Triplets(x, left, right, label, label, ("a", "b", "c"))
     setting = Setting(made, name, PixelL2(), batch)
-    objective = EmbeddingShift.make(PixelL2(), x) if made.goal == "embedding" else setting.objective()
+    objective = EmbeddingShift.make(PixelL2(), x) if made.by_embedding else setting.objective()
     kept = x.clone()
     eps = 0.02 if made.norm == "linf" else 0.3
     found = made(objective, x, eps, Noise.make(0, batch.ids))
