@@ -16,11 +16,11 @@ _FOUND: list[str] = []
 
 
 def twice(modules: Mapping[str, ModuleType]) -> list[str]:
-    """One sentence for each file, links resolved, from which two different modules were made."""
+    """One sentence for each Python file, links resolved, from which two different modules were made."""
     names: dict[Path, dict[int, str]] = {}
     for name, module in modules.items():
         file = getattr(module, "__file__", None)
-        if file:
+        if file and file.endswith(".py"):  # one compiled file may hold several modules, as torch's does
             names.setdefault(Path(file).resolve(), {}).setdefault(id(module), name)
     return [
         f"expected one module a file, got {' and '.join(sorted(found.values()))} from {file}; import it under one name"
