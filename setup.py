@@ -9,7 +9,19 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-FOLDERS = ("core", "triplets", "metrics", "attacks", "certifiers", "training", "results", "reports", "bench")
+FOLDERS = (
+    "core",
+    "triplets",
+    "metrics",
+    "attacks",
+    "certifiers",
+    "training",
+    "results",
+    "tasks",
+    "reports",
+    "bench",
+    "testing",
+)
 
 if (Path("src") / "perceptbench" / "core").is_dir():
     setup(package_dir={"": "src"}, packages=find_packages("src"))

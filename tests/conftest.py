@@ -1,5 +1,6 @@
 """For every test: shapes are checked as annotated, nobody touches torch's global generator or the network."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from jaxtyping import install_import_hook
 # Test modules import `oracles` from here; they have no package to share it through.
 sys.path.insert(0, str(Path(__file__).parent))
 
+pytest_plugins = ["loaded_once"]
+
 # Before anything of ours is imported: the annotated shapes are checked at every call in the tests.
 # beartype refuses `Self` outside classes it decorates itself, hence the one module left out.
 _ROOT = Path(__file__).parents[1]
-_PACKAGES = ("core", "metrics", "attacks", "certifiers")
+_PACKAGES = ("core", "metrics", "attacks", "certifiers", "tasks")
 _CHECKED = [
     ".".join(("perceptbench", *path.relative_to(_ROOT).with_suffix("").parts))
     for package in _PACKAGES
@@ -21,6 +24,12 @@ _CHECKED = [
 ]
 _CHECKED.remove("perceptbench.metrics.lipsim.shape")
 install_import_hook(_CHECKED, "beartype.beartype")
+
+# benchmarks/ is no part of the package. The folder of the repository is not searched for it: there every folder of
+# the package would be found a second time, under a second name.
+_BENCHMARKS = importlib.util.spec_from_file_location("benchmarks", _ROOT / "benchmarks" / "__init__.py")
+assert _BENCHMARKS is not None
+sys.modules["benchmarks"] = importlib.util.module_from_spec(_BENCHMARKS)
 
 # Nothing is fetched; real weights are used where they lie beside this checkout.
 os.environ.setdefault("PERCEPTBENCH_OFFLINE", "1")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from loaded_once import twice
 
 from perceptbench.metrics.lipsim.network import untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
@@ -62,8 +63,8 @@ net = untrained(network, 0)
 checkpoint = to.with_suffix(".checkpoint")
 fit = Fit(net, config, machine, processes, checkpoint, "", lambda net: {"natural": 0.0, "certified": 0.0})
 fit.run("distil", stage, Turns(processes.share), step_loss(config, processes))
-torch.save({"net": net.state_dict(), "judged": fit.judged.state_dict(), "curve": [e["loss"] for e in fit.curve]},
-           to.with_suffix(f".{processes.share.rank}"))
+torch.save({"net": net.state_dict(), "judged": fit.judged.state_dict(), "curve": [e["loss"] for e in fit.curve],
+            "twice": twice(sys.modules)}, to.with_suffix(f".{processes.share.rank}"))
 """
 
 
@@ -71,7 +72,8 @@ def learn(folder: Path, devices: int) -> list[dict]:
     """What each process holds in the end."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     command = [sys.executable, str(program), str(devices), str(folder / "out")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -84,6 +86,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         (tmp_path / name).mkdir()
     (one,) = learn(tmp_path / "one", 1)
     first, second = learn(tmp_path / "two", 2)
+    assert one["twice"] == first["twice"] == second["twice"] == []  # no file was imported under two names
     for held in ("net", "judged"):
         for name, weights in one[held].items():
             assert torch.equal(first[held][name], second[held][name])
