@@ -20,6 +20,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.base import metric as metrics
+from perceptbench.metrics.seen import Seen
 from perceptbench.triplets.base import Triplets, TripletSource, triplets
 
 _BATCH = 32
@@ -55,12 +56,11 @@ class Rounding:
 
 def measure(metric: LipschitzMetric, batch: Triplets) -> Rounding:
     """The worst of one batch."""
+    seen = Seen(metric, batch.images)
     with torch.no_grad():
-        (near, far), (near32, far32) = (
-            Embedded.of(metric.double(), batch.mapped(torch.Tensor.double)).distances(),
-            Embedded.of(metric, batch).distances(),
-        )
-    proof = certify(Margin(), metric, batch)
+        near, far = Embedded.of(metric.double(), seen.embedded_exact, batch.label).distances()
+        near32, far32 = Embedded.of(metric, seen.embedded, batch.label).distances()
+    proof = certify(Margin(), metric, batch, seen=seen)
     margin = ((far32.double() - near32.double()) - (far - near)).abs().max()
     least = proof.norm_ref.min()
     return Rounding(len(batch.ids), float(margin), float(proof.error.max()), float(proof.radius.max()), float(least))

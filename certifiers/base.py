@@ -8,7 +8,7 @@ from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Mask, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.triplets.base import Triplets
+from perceptbench.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,14 @@ class Certifier(Protocol):
         """What a radius means for this metric, in one short phrase."""
         ...
 
-    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
-        """Radii in pixel l2. `threat` is in pixel l2 too, but for `norm`, which says what is shared.
+    def prove(self, seen: Seen, label: PerImage, threat: Threat, noise: Noise | None) -> Proof:
+        """Radii in pixel l2 of a batch of triplets.
+
+        Args:
+            seen: the images "reference", "left" and "right" as the metric sees them.
+            label: (n,), 1 where people preferred the right image, else 0.
+            threat: who moves; in pixel l2 too, but for `norm`, which says what is shared.
+            noise: one source a sample, for certifiers that draw at random.
 
         Raises UserError for a metric it cannot answer for, or without the noise it needs.
         """

@@ -12,9 +12,10 @@ from perceptbench.certifiers.base import Proof, certifier
 from perceptbench.certifiers.draws import check, collected, gaussians, lower_bound, needed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import EmbeddingMetric, Metric
-from perceptbench.triplets.base import Triplets
+from perceptbench.metrics.seen import Seen
 
 _BETA = 2
 """The centre is one of the samples, so its ball is at most twice as wide as the smallest one."""
@@ -87,19 +88,20 @@ class CenterSmoothing:
             "another classifier than the metric"
         )
 
-    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
-        built, noise = _embedding(metric), needed(noise, "center-smoothing")
-        return collected([self._one(built, batch, i, noise) for i in range(len(batch.ids))], metric, batch)
+    def prove(self, seen: Seen, label: PerImage, threat: Threat, noise: Noise | None) -> Proof:
+        noise = needed(noise, "center-smoothing")
+        return collected([self._one(seen, i, bool(label[i] > 0.5), noise) for i in range(len(label))], seen)
 
-    def _one(self, metric: EmbeddingMetric, batch: Triplets, i: int, noise: Noise) -> tuple[float, bool]:
+    def _one(self, seen: Seen, i: int, prefers_right: bool, noise: Noise) -> tuple[float, bool]:
         """Radius in pixel l2, and whether it abstained."""
-        x, own = batch.reference[i], noise.select(torch.tensor([i]))
+        metric, x, own = _embedding(seen.metric), seen.images["reference"][i], noise.select(torch.tensor([i]))
         centre, r = smallest_ball(torch.cat(list(self._points(metric, x, own, self.n))))
         if self._within(metric, x, own, self.n, centre, r) / self.n - self._delta_1 < 0.5 - self.delta:
             return 0.0, True
-        left, right = (metric.points(metric.embed(y[i : i + 1]))[0].double() for y in (batch.left, batch.right))
-        normal = (right - left) * (2 * batch.label[i].double() - 1)
-        distance = float(normal @ (centre - (left + right) / 2) / normal.norm().clamp_min(1e-300))
+        sides = ("right", "left") if prefers_right else ("left", "right")
+        near, far = (metric.points(metric.embed(seen.images[side][i : i + 1]))[0].double() for side in sides)
+        normal = near - far
+        distance = float(normal @ (centre - (near + far) / 2) / normal.norm().clamp_min(1e-300))
         if distance <= 0:
             return 0.0, False
         inside = self._within(metric, x, own, self.m, centre, distance / (1 + _BETA))

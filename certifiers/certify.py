@@ -8,6 +8,7 @@ from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.core.noise import Noise
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
+from perceptbench.metrics.seen import Seen
 from perceptbench.triplets.base import Triplets
 
 
@@ -18,6 +19,7 @@ def certify(
     batch: Triplets,
     threat: Threat = Threat(),  # noqa: B008 - frozen
     noise: Noise | None = None,
+    seen: Seen | None = None,
 ) -> Proof:
     """Certify a batch against a threat.
 
@@ -28,13 +30,16 @@ def certify(
     Args:
         threat: who moves; budgets and radius are in its norm.
         noise: one source a sample, for certifiers that draw at random.
+        seen: the images of the batch, where the caller has compared them already: none is embedded again.
 
     Raises UserError as the certifier does.
     """
     certifier.admit(threat)
     pixels = batch.reference[0].numel()
     scale = pixels**0.5 if threat.norm == "linf" else 1.0
-    proof = certifier.prove(metric, batch, _scaled(threat, scale), noise)
+    if seen is None:
+        seen = Seen(metric, batch.images)
+    proof = certifier.prove(seen, batch.label, _scaled(threat, scale), noise)
     together = 3 if threat.move == "all" and not threat.separate and threat.norm == "l2" else 1
     widest = (together * pixels) ** 0.5 / scale
     return replace(proof, radius=(proof.radius / scale).clamp(max=widest), error=proof.error / scale)

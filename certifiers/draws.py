@@ -9,8 +9,7 @@ from torch import Tensor
 from perceptbench.certifiers.base import Proof
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.metrics.base import EmbeddingMetric, Metric
-from perceptbench.triplets.base import Triplets
+from perceptbench.metrics.seen import Seen
 
 _AT_ONCE = 64
 """Images in one forward pass: memory does not grow with the number of draws."""
@@ -50,12 +49,10 @@ def needed(noise: Noise | None, name: str) -> Noise:
     return noise
 
 
-def collected(rows: Sequence[tuple[float, bool]], metric: Metric, batch: Triplets) -> Proof:
+def collected(rows: Sequence[tuple[float, bool]], seen: Seen) -> Proof:
     """A proof from the radius of every sample and whether the method abstained there."""
-    like = torch.zeros_like(batch.label, dtype=torch.float64)
+    norm = seen.norm("reference")
+    like = torch.zeros_like(norm)
     radius = torch.tensor([r for r, _ in rows], dtype=torch.float64, device=like.device)
     abstained = torch.tensor([a for _, a in rows], dtype=torch.bool, device=like.device)
-    norm = like + torch.nan
-    if isinstance(metric, EmbeddingMetric):
-        norm = metric.embed(batch.reference).double().norm(dim=1)
     return Proof(radius, like, norm, abstained)

@@ -1,5 +1,6 @@
 """Certifiers that prove a radius from embeddings alone, and what float32 costs them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,19 +8,17 @@ import torch
 from torch import Tensor
 
 from perceptbench.certifiers.base import Proof
+from perceptbench.certifiers.float_reserve import reserve, taken_off
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Embeddings, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import CosineLipschitzMetric, LipschitzMetric, Metric
+from perceptbench.metrics.seen import Seen
 from perceptbench.metrics.spaces.space import Answer
-from perceptbench.triplets.base import Triplets
 
 NOT_SOUND = "not sound: the method assumes a Lipschitz g / |g|, and this embedding is not lifted"
 PROOF = "proof: no smaller change flips the answer"
-
-_SAFETY = 8
-_FLOOR = 32 * torch.finfo(torch.float32).eps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,10 @@ class Embedded:
     right_is_near: Tensor
 
     @classmethod
-    def of(cls, metric: LipschitzMetric, batch: Triplets) -> "Embedded":
-        """Embed all three images of every triplet."""
-        left, right, reference = (metric.embed(x) for x in (batch.left, batch.right, batch.reference))
-        right_is_near = batch.label > 0.5
+    def of(cls, metric: LipschitzMetric, embedded: Callable[[str], Embeddings], label: PerImage) -> "Embedded":
+        """The embeddings that `seen.embedded` or `seen.embedded_exact` gives; `label` is 1 where right is preferred."""
+        left, right, reference = (embedded(name) for name in ("left", "right", "reference"))
+        right_is_near = label > 0.5
         swap = right_is_near[:, None]
         return cls(metric, reference, torch.where(swap, right, left), torch.where(swap, left, right), right_is_near)
 
@@ -90,24 +89,21 @@ class EmbeddingCertifier:
         """
         raise NotImplementedError
 
-    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
+    def prove(self, seen: Seen, label: PerImage, threat: Threat, noise: Noise | None) -> Proof:
         """The radius of the network in float64, less what float32 may get wrong.
 
-        What answers is float32. Its margin is off by e, measured per sample as eight times the
-        difference at the clean images plus a floor of 32 units in the last place of the distances.
+        What answers is float32. Its margin is off by the reserve e of both distances (float_reserve.py).
         So the radius asked for is the one inside which the exact margin stays above e, whoever moves
         (docs/certificates.md, section 2). `error` is what that costs.
         """
-        built = lipschitz_only(metric, type(self).__name__.lower())
-        exact = Embedded.of(built.double(), batch.mapped(torch.Tensor.double))
+        metric = lipschitz_only(seen.metric, type(self).__name__.lower())
+        exact = Embedded.of(metric.double(), seen.embedded_exact, label)
         near, far = exact.distances()
-        near32, far32 = Embedded.of(built, batch).distances()
-        off = _SAFETY * ((near32 - near).abs() + (far32 - far).abs()) + _FLOOR * (near.abs() + far.abs())
+        answered_near, answered_far = Embedded.of(metric, seen.embedded, label).distances()
+        off = reserve(answered_near, near) + reserve(answered_far, far)
         ideal = self.radius(exact, threat, torch.zeros_like(off))
         claimed = self.radius(exact, threat, off).clamp_min(0)
         claimed = torch.where(far - near > off, claimed, 0.0)
-        # An unbounded radius loses nothing that counts.
-        error = torch.where(ideal.isfinite(), (ideal - claimed).clamp_min(0), 0.0)
-        error = torch.where(far > near, error, 0.0)
+        error = torch.where(far > near, taken_off(ideal, claimed), 0.0)
         nobody = torch.zeros_like(claimed, dtype=torch.bool)
         return Proof(claimed, error, exact.reference.norm(dim=1), nobody)

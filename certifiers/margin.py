@@ -37,40 +37,46 @@ class Margin(EmbeddingCertifier):
         return PROOF
 
     def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
-        metric, nothing = embedded.metric, torch.zeros_like(slack)
+        """In pixel l2: budgets are multiplied by the Lipschitz constant, and the space's radius divided by it."""
+        lipschitz = embedded.metric.lipschitz
         if threat.move == "reference":
-            return metric.separate_radius(embedded.answer(slack), nothing, nothing)
-        if threat.move != "all":
-            return _anchor_radius(embedded, threat.move == "right", slack)
-        if threat.separate:
-            left, right = (torch.full_like(slack, cast(float, eps)) for eps in (threat.eps_left, threat.eps_right))
+            nothing = torch.zeros_like(slack)
+            found = embedded.metric.space.separate_radius(embedded.answer(slack), nothing, nothing, True)
+        elif threat.move != "all":
+            found = _anchor_radius(embedded, threat.move == "right", slack)
+        elif threat.separate:
+            budgets = (lipschitz * cast(float, eps) for eps in (threat.eps_left, threat.eps_right))
+            left, right = (torch.full_like(slack, eps) for eps in budgets)
             near = torch.where(embedded.right_is_near, right, left)
-            return metric.separate_radius(embedded.answer(slack), near, left + right - near, self.exact)
-        if threat.norm == "l2":
-            return metric.shared_radius(embedded.answer(slack), self.exact)
-        return self._same_for_each(embedded, slack)
+            answer = embedded.answer(slack)
+            found = embedded.metric.space.separate_radius(answer, near, left + right - near, self.exact)
+        elif threat.norm == "l2":
+            found = embedded.metric.space.shared_radius(embedded.answer(slack), self.exact)
+        else:
+            found = self._same_for_each(embedded, slack)
+        return found / lipschitz
 
     def _same_for_each(self, embedded: Embedded, slack: PerImage) -> PerImage:
-        """The largest e such that each of the three images may move by e, found from below."""
+        """The largest e such that each of the three embeddings may move by e, found from below."""
         answer = embedded.answer(slack)
 
-        def bears(e: PerImage) -> PerImage:
-            return embedded.metric.separate_radius(answer, e, e, self.exact)
+        def reference_radius(anchors_move: PerImage) -> PerImage:
+            return embedded.metric.space.separate_radius(answer, anchors_move, anchors_move, self.exact)
 
         low = torch.zeros_like(slack)
-        high = bears(low)
+        high = reference_radius(low)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            safe = bears(middle) > middle
+            safe = reference_radius(middle) > middle
             low, high = torch.where(safe, middle, low), torch.where(safe, high, middle)
         return low
 
 
 def _anchor_radius(embedded: Embedded, right_moves: bool, slack: PerImage) -> PerImage:
     """One anchor moves: until its distance to the reference passes that of the other one."""
-    metric = embedded.metric
+    space = embedded.metric.space
     near, far = embedded.distances()
-    away = metric.decision_radius(embedded.near, embedded.reference, far - slack)
-    closer = metric.decision_radius(embedded.far, embedded.reference, near + slack)
+    away = space.decision_radius(embedded.near, embedded.reference, far - slack)
+    closer = space.decision_radius(embedded.far, embedded.reference, near + slack)
     radius = torch.where(embedded.right_is_near == right_moves, away, closer)
     return torch.where(far - near > slack, radius, 0.0)

@@ -9,6 +9,7 @@ from perceptbench.certifiers.embedded import NOT_SOUND, PROOF, Embedded, Embeddi
 from perceptbench.core.tensors import PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
+from perceptbench.metrics.spaces.geometry import cosine_paper_radius
 
 
 @certifier("paper", source="arXiv:2310.18274, theorem 1")
@@ -21,7 +22,7 @@ class Paper(EmbeddingCertifier):
     """
 
     def sound(self, metric: Metric) -> bool:
-        return cosine_only(metric, "paper").normalised_is_lipschitz
+        return cosine_only(metric, "paper").space.unit_is_lipschitz
 
     def admit(self, threat: Threat) -> None:
         reference_only(threat, "paper")
@@ -32,6 +33,6 @@ class Paper(EmbeddingCertifier):
     def radius(self, embedded: Embedded, threat: Threat, slack: PerImage) -> PerImage:
         """The margin falls in proportion to the radius, so slack is worth slack * radius / margin."""
         metric = cosine_only(embedded.metric, "paper")
-        full = metric.paper_margin(embedded.reference, embedded.far, embedded.near).clamp_min(0)
+        full = cosine_paper_radius(embedded.reference, embedded.far, embedded.near).clamp_min(0) / metric.lipschitz
         near, far = embedded.distances()
         return torch.where(far > near, full * (1 - slack / (far - near).clamp_min(1e-300)), 0.0)

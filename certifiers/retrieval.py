@@ -57,5 +57,5 @@ def _one(metric: LipschitzMetric, g: Tensor, gallery: Gallery, k: int) -> tuple[
     if k >= len(gallery):
         return best, g.new_tensor(torch.inf)
     rivals = torch.cat([gallery[:best], gallery[best + 1 :]])
-    radii = metric.signed_radius(queries[1:], rivals, gallery[best].expand(len(rivals), -1))
-    return best, radii.clamp_min(0).kthvalue(k).values
+    radii = metric.space.signed_radius(queries[1:], rivals, gallery[best].expand(len(rivals), -1))
+    return best, radii.clamp_min(0).kthvalue(k).values / metric.lipschitz

@@ -10,9 +10,10 @@ from perceptbench.certifiers.base import Proof, certifier
 from perceptbench.certifiers.draws import check, collected, gaussians, lower_bound, needed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.tensors import PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.triplets.base import Triplets
+from perceptbench.metrics.seen import Seen
 
 
 @certifier("smoothing", source="arXiv:1902.02918")
@@ -53,26 +54,27 @@ class Smoothing:
     def promise(self, metric: Metric) -> str:
         return f"holds with probability {1 - self.alpha:g} for the smoothed vote, another classifier than the metric"
 
-    def prove(self, metric: Metric, batch: Triplets, threat: Threat, noise: Noise | None) -> Proof:
+    def prove(self, seen: Seen, label: PerImage, threat: Threat, noise: Noise | None) -> Proof:
         noise = needed(noise, "smoothing")
-        rows = [self._one(metric, batch, i, threat, noise) for i in range(len(batch.ids))]
+        rows = [self._one(seen, i, bool(label[i] > 0.5), threat, noise) for i in range(len(label))]
         if threat.move == "all" and threat.norm == "linf":
             # Three images within e each are one vector within sqrt(3) e.
             rows = [(radius / 3**0.5, abstained) for radius, abstained in rows]
-        return collected(rows, metric, batch)
+        return collected(rows, seen)
 
-    def _one(self, metric: Metric, batch: Triplets, i: int, threat: Threat, noise: Noise) -> tuple[float, bool]:
+    def _one(self, seen: Seen, i: int, prefers_right: bool, threat: Threat, noise: Noise) -> tuple[float, bool]:
         """Radius in pixel l2, and whether it abstained."""
-        triplet = torch.stack([batch.reference[i], batch.left[i], batch.right[i]])
-        moves = torch.tensor([threat.move in (name, "all") for name in ("reference", "left", "right")])
+        parts = ("reference", "left", "right")
+        triplet = torch.stack([seen.images[part][i] for part in parts])
+        moves = torch.tensor([threat.move in (part, "all") for part in parts])
         own = noise.select(torch.tensor([i]))
-        left, right = self._votes(metric, triplet, moves, own, self.n0)
+        left, right = self._votes(seen.metric, triplet, moves, own, self.n0)
         chosen = int(right > left)
-        votes = self._votes(metric, triplet, moves, own, self.n)[chosen]
+        votes = self._votes(seen.metric, triplet, moves, own, self.n)[chosen]
         p = lower_bound(votes, self.n, self.alpha)
         if p <= 0.5:
             return 0.0, True
-        return self.sigma * float(norm.ppf(p)) * (chosen == int(batch.label[i])), False
+        return self.sigma * float(norm.ppf(p)) * (chosen == prefers_right), False
 
     def _votes(self, metric: Metric, triplet: Tensor, moves: Tensor, noise: Noise, count: int) -> tuple[int, int]:
         """On how many draws the left image is nearer, and on how many the right one."""

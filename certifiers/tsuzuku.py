@@ -18,7 +18,7 @@ class Tsuzuku(EmbeddingCertifier):
     """
 
     def sound(self, metric: Metric) -> bool:
-        return cosine_only(metric, "tsuzuku").normalised_is_lipschitz
+        return cosine_only(metric, "tsuzuku").space.unit_is_lipschitz
 
     def admit(self, threat: Threat) -> None:
         reference_only(threat, "tsuzuku")

@@ -6,16 +6,16 @@ ones are prepared once and every step only evaluates the moving one:
     anchors = metric.prepare(left, right)      # once
     d0, d1 = anchors.distances(x)              # at every step, differentiable in x
 
-Three ways to be a metric, from least to most structure:
-    Metric            gives d(x, y); anchors keep the fixed images.
-    EmbeddingMetric   gives embed(x) and compare(a, b); anchors keep embeddings.
+A metric is `compare(represent(x), represent(y))`. Three ways to be one, from least to most structure:
+    Metric            gives d(x, y); it represents an image by the image itself.
+    EmbeddingMetric   gives embed(x) and compare(a, b); it represents an image by one vector.
     LipschitzMetric   also knows the Lipschitz constant of `embed` and where its answer flips,
                       hence it can be certified.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,10 @@ from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.spaces import geometry
 from perceptbench.metrics.spaces.angular import Angular, Raw, Sphere
-from perceptbench.metrics.spaces.space import Answer, Space
+from perceptbench.metrics.spaces.space import Space
+
+Representation: TypeAlias = Any
+"""What a metric computes of an image alone: a tensor with one row an image, or a tuple of such tensors."""
 
 
 @runtime_checkable
@@ -46,6 +49,14 @@ class Metric:
     """A perceptual distance. Subclasses define `__call__`; the rest follows."""
 
     symmetric: bool = True
+    """Whether d(x, y) = d(y, x)."""
+
+    differentiable: bool = True
+    """Whether gradients with respect to both images exist; without them only query attacks apply."""
+
+    stochastic: bool = False
+    """Whether two calls with the same images may give different numbers. Draws made once, when the metric is
+    built, do not count: then it is a function."""
 
     smallest: int = 1
     """The least side of an image, in pixels, that it takes."""
@@ -54,9 +65,22 @@ class Metric:
         """Distances d(x_i, y_i), smaller where more alike; differentiable in both."""
         raise NotImplementedError
 
+    def represent(self, x: Images) -> Representation:
+        """What can be computed of each image before it is known with what it is compared."""
+        return x
+
+    def compare(self, a: Representation, b: Representation) -> PerImage:
+        """Distances (n,) between represented images."""
+        return self(a, b)
+
+    def anchors(self, *fixed: Representation) -> Anchors:
+        """Represented images, to be compared with one that moves."""
+        return RepresentedAnchors(self, fixed)
+
     def prepare(self, *fixed: Images) -> Anchors:
         """Do once what does not change while another image moves."""
-        return ImageAnchors(self, fixed)
+        with torch.no_grad():
+            return self.anchors(*(self.represent(y) for y in fixed))
 
     def to(self, device: str) -> "Metric":
         """Move to a device. A metric without weights has nothing to move."""
@@ -78,17 +102,22 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageAnchors:
-    """Anchors of a metric that needs both images at once."""
+class RepresentedAnchors:
+    """Anchors of every metric that has no better ones: x is represented once for all of them."""
 
     metric: Metric
-    fixed: tuple[Images, ...]
+    fixed: tuple[Representation, ...]
 
     def distances(self, x: Images) -> Tensor:
-        return torch.stack([self.metric(x, y) for y in self.fixed])
+        moving = self.metric.represent(x)
+        return torch.stack([self.metric.compare(moving, y) for y in self.fixed])
 
-    def select(self, index: Tensor) -> "ImageAnchors":
-        return ImageAnchors(self.metric, tuple(y[index] for y in self.fixed))
+    def select(self, index: Tensor) -> "RepresentedAnchors":
+        return RepresentedAnchors(self.metric, tuple(_rows(y, index) for y in self.fixed))
+
+
+def _rows(one: Representation, index: Tensor) -> Representation:
+    return tuple(part[index] for part in one) if isinstance(one, tuple) else one[index]
 
 
 class EmbeddingMetric(Metric):
@@ -97,6 +126,9 @@ class EmbeddingMetric(Metric):
     def embed(self, x: Images) -> Embeddings:
         """One vector an image."""
         raise NotImplementedError
+
+    def represent(self, x: Images) -> Embeddings:
+        return self.embed(x)
 
     def compare(self, a: Embeddings, b: Embeddings) -> PerImage:
         """The distance between embeddings: 1 - cos (LipSim, eq. 1)."""
@@ -109,68 +141,17 @@ class EmbeddingMetric(Metric):
     def __call__(self, x: Images, y: Images) -> PerImage:
         return self.compare(self.embed(x), self.embed(y))
 
-    def prepare(self, *fixed: Images) -> Anchors:
-        with torch.no_grad():
-            return EmbeddingAnchors(self, tuple(self.embed(y) for y in fixed))
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingAnchors:
-    """Anchors of a metric that compares embeddings: x is embedded once for all of them."""
-
-    metric: EmbeddingMetric
-    fixed: tuple[Embeddings, ...]
-
-    def distances(self, x: Images) -> Tensor:
-        moving = self.metric.embed(x)
-        return torch.stack([self.metric.compare(moving, y) for y in self.fixed])
-
-    def select(self, index: Tensor) -> "EmbeddingAnchors":
-        return EmbeddingAnchors(self.metric, tuple(y[index] for y in self.fixed))
-
 
 class LipschitzMetric(EmbeddingMetric):
     """A metric whose embedding has a proved Lipschitz constant: it can be certified.
 
     `lipschitz` is that of the whole map from pixel l2 to embedding l2, preprocessing included;
-    `space` is where its embeddings live. Every radius is in pixel l2, and 0 for a wrong answer.
+    `space` is where its embeddings live and knows what a ball of embeddings can change. A length in the space is
+    at most `lipschitz` times the length in pixels: a radius of the space over `lipschitz` is one in pixel l2.
     """
 
     lipschitz: float = 1.0
     space: Space
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Where its distances are: the lowest, and what they stay below or reach at most."""
-        return self.space.bounds
-
-    def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        """Normal and offset of the plane of embeddings equally far from both anchors.
-
-        <g, normal> > offset where `right` is nearer.
-        """
-        return self.space.boundary(left, right)
-
-    def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
-        """Proved bounds of d(x + delta, y) for |delta| <= eps (certificates, section 3)."""
-        return self.space.interval(a, b, eps * self.lipschitz)
-
-    def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
-        """How far the first image may move before `d <= tau` changes; infinite where it cannot."""
-        return self.space.decision_radius(a, b, tau) / self.lipschitz
-
-    def signed_radius(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
-        """How far the reference may move, positive where `right` is nearer (section 2)."""
-        return self.space.signed_radius(reference, left, right) / self.lipschitz
-
-    def separate_radius(self, answer: Answer, eps_near: PerImage, eps_far: PerImage, exact: bool = True) -> PerImage:
-        """How far the reference may move while the anchors move within budgets of their own (section 4)."""
-        budgets = eps_near * self.lipschitz, eps_far * self.lipschitz
-        return self.space.separate_radius(answer, *budgets, exact) / self.lipschitz
-
-    def shared_radius(self, answer: Answer, exact: bool = True) -> PerImage:
-        """How far all three images may move, their changes taken together as one vector (section 4)."""
-        return self.space.shared_radius(answer, exact) / self.lipschitz
 
     def double(self) -> "LipschitzMetric":
         """A copy that computes in float64: the measure of what float32 loses."""
@@ -184,15 +165,6 @@ class CosineLipschitzMetric(LipschitzMetric):
     """
 
     space: Angular = Raw()
-
-    @property
-    def normalised_is_lipschitz(self) -> bool:
-        """Whether g / |g| is as Lipschitz as g, as the paper and Tsuzuku assume: not for a raw g."""
-        return self.space.unit_is_lipschitz
-
-    def paper_margin(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
-        """The radius of the paper's Theorem 1, signed: positive where `right` is nearer."""
-        return geometry.cosine_paper_radius(reference, left, right) / self.lipschitz
 
 
 class SphereLipschitzMetric(CosineLipschitzMetric):

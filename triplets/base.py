@@ -30,8 +30,13 @@ class Triplets:
     ids: tuple[str, ...]
 
     @property
+    def images(self) -> dict[str, Images]:
+        """The three batches of images by the name of their part."""
+        return {"reference": self.reference, "left": self.left, "right": self.right}
+
+    @property
     def sign(self) -> PerImage:
-        """+1 where people preferred `right`, -1 where `left`: times d0 - d1 it is above 0 for a right answer."""
+        """1 where people preferred `right`, else -1: a metric agrees where sign * (d(left) - d(right)) > 0."""
         return 2 * self.label - 1
 
     def to(self, device: str) -> "Triplets":

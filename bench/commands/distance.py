@@ -9,8 +9,8 @@ import typer
 from perceptbench.bench.commands import options
 
 if TYPE_CHECKING:
-    from perceptbench.core.tensors import Images
     from perceptbench.metrics.base import LipschitzMetric
+    from perceptbench.metrics.seen import Seen
 
 
 def distance(
@@ -28,6 +28,7 @@ def distance(
     from perceptbench.core.spec import Ref, parse_eps
     from perceptbench.metrics.base import LipschitzMetric
     from perceptbench.metrics.base import metric as registry
+    from perceptbench.metrics.seen import Seen
     from perceptbench.triplets.images import read_image
 
     budgets = parse_eps([eps]) if eps is not None else ()
@@ -39,10 +40,10 @@ def distance(
     if tau is not None and isinstance(built, LipschitzMetric):
         _check_tau(built, metric, tau)
     x, y = (read_image(path, where="command line")[None] for path in (first, second))
-    result: dict[str, object] = {"metric": metric, "distance": built(x, y).item()}
-    if isinstance(built, LipschitzMetric) and (budgets or tau is not None):
-        result["norm"] = "l2"
-        result |= _proved(built, x, y, budgets[0] if budgets else None, tau)
+    seen = Seen(built, {"first": x, "second": y})
+    result: dict[str, object] = {"metric": metric, "distance": seen.distance("first", "second").item()}
+    if budgets or tau is not None:
+        result |= {"norm": "l2"} | _proved(seen, budgets[0] if budgets else None, tau)
     if json:
         print(json_module.dumps(result, allow_nan=False))
         return
@@ -52,33 +53,23 @@ def distance(
 def _check_tau(built: "LipschitzMetric", name: str, tau: float) -> None:
     from perceptbench.core.errors import UserError
 
-    low, high = built.bounds
+    low, high = built.space.bounds
     if not low <= tau < high:
         raise UserError(f"--tau wants a distance of {name}, which lies in [{low:g}, {high:g}), got {tau:g}")
 
 
-def _proved(
-    built: "LipschitzMetric", x: "Images", y: "Images", eps: float | None, tau: float | None
-) -> dict[str, object]:
-    """The interval within eps, and the radius of the decision d <= tau, less what float32 may get wrong."""
-    import torch
+def _proved(seen: "Seen", eps: float | None, tau: float | None) -> dict[str, object]:
+    """The interval within eps, and the radius of the decision d <= tau."""
+    from perceptbench.certifiers.decision import decision_proof, interval_proof
 
     proved: dict[str, object] = {}
-    with torch.no_grad():
-        exact = built.double()
-        embedded = exact.embed(x.double()), exact.embed(y.double())
-        # What answers is float32: eight times its measured error, and 32 units in the last place.
-        clean = exact.compare(*embedded)
-        off = 8 * (built(x, y) - clean).abs() + 4e-6 * clean.abs()
-        if eps is not None:
-            low, high = exact.interval(*embedded, eps)
-            proved |= {"eps": eps, "low": (low - off).item(), "high": (high + off).item()}
-        if tau is not None:
-            nearer = tau + off.copysign(clean - tau)
-            radius = exact.decision_radius(*embedded, nearer)
-            # No two images are further apart than a black and a white one.
-            radius = torch.where((clean - tau).abs() > off, radius, 0.0).clamp(max=x.numel() ** 0.5)
-            proved |= {"tau": tau, "within": bool(built(x, y).item() <= tau), "radius": radius.item()}
+    if eps is not None:
+        low, high = interval_proof(seen, "first", "second", eps)
+        proved |= {"eps": eps, "low": low.item(), "high": high.item()}
+    if tau is not None:
+        radius = decision_proof(seen, "first", "second", tau).radius
+        within = seen.distance("first", "second").item() <= tau
+        proved |= {"tau": tau, "within": within, "radius": radius.item()}
     return proved
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from perceptbench.core.card import About
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.metrics.base import Anchors, Metric, metric
+from perceptbench.metrics.base import metric
+from perceptbench.metrics.features.feature_metric import FeatureMetric, Features
 
 _SIDE = 11
 
@@ -55,10 +56,6 @@ class Moments:
         mean = local_mean(image)
         return cls(image, mean, local_mean(image * image) - mean**2)
 
-    def select(self, index: Tensor) -> "Moments":
-        """Those of some images."""
-        return Moments(self.image[index], self.mean[index], self.variance[index])
-
 
 def similarities(x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03) -> tuple[Tensor, Tensor]:
     """Maps (n, 3, h', w') of luminance and of structure, for images in [0, 1] (dynamic range 1; eq. 6, 13)."""
@@ -75,36 +72,20 @@ def ssim(x: Moments, y: Moments) -> PerImage:
     return (luminance * structure).mean((1, 2, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class SSIMAnchors:
-    """Fixed images with their moments; those of the moving image are taken once for all of them."""
-
-    fixed: tuple[Moments, ...]
-
-    def distances(self, x: Images) -> Tensor:
-        moving = Moments.of(x)
-        return torch.stack([1 - ssim(moving, y) for y in self.fixed])
-
-    def select(self, index: Tensor) -> "SSIMAnchors":
-        return SSIMAnchors(tuple(y.select(index) for y in self.fixed))
-
-
 @metric(
     "ssim",
     source="IEEE TIP 13(4):600-612",
     about=About(year=2004, gmac=0.189, original="similarity", nights=(57.3, "LipSim, table 4")),
 )
-class SSIM(Metric):
+class SSIM(FeatureMetric):
     """1 - SSIM with the published 11 x 11 Gaussian window, per channel of RGB; range [0, 2]."""
 
+    name = "ssim"
     smallest = _SIDE
 
-    def __call__(self, x: Images, y: Images) -> PerImage:
-        return SSIMAnchors((self._moments(y),)).distances(x)[0]
+    def extract(self, x: Images) -> Features:
+        moments = Moments.of(x)
+        return moments.image, moments.mean, moments.variance
 
-    def prepare(self, *fixed: Images) -> Anchors:
-        return SSIMAnchors(tuple(self._moments(y) for y in fixed))
-
-    def _moments(self, y: Images) -> Moments:
-        self.require_size(y, "ssim")
-        return Moments.of(y)
+    def compare(self, a: Features, b: Features) -> PerImage:
+        return 1 - ssim(Moments(*a), Moments(*b))

@@ -81,7 +81,7 @@ class ELPIPS(Metric):
     def __call__(self, x: Images, y: Images) -> PerImage:
         return self.distances(x, (y,))[0]
 
-    def prepare(self, *fixed: Images) -> Anchors:
+    def anchors(self, *fixed: Images) -> Anchors:
         return ViewedAnchors(self, fixed)
 
     def to(self, device: str) -> "ELPIPS":

@@ -4,14 +4,12 @@ An embedding is one vector an image; here it is a tuple of tensors, as layers of
 pyramid give them. `extract` makes it and `compare` measures between two of them.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.metrics.base import Anchors, Metric
+from perceptbench.metrics.base import Metric
 
 Features: TypeAlias = tuple[Tensor, ...]
 """Tensors (n, ...), a row an image."""
@@ -36,24 +34,8 @@ class FeatureMetric(Metric):
         self.require_size(x, self.name)
         return self.extract(x)
 
+    def represent(self, x: Images) -> Features:
+        return self.features(x)
+
     def __call__(self, x: Images, y: Images) -> PerImage:
         return self.compare(self.features(x), self.features(y))
-
-    def prepare(self, *fixed: Images) -> Anchors:
-        with torch.no_grad():
-            return FeatureAnchors(self, tuple(self.features(y) for y in fixed))
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureAnchors:
-    """Anchors of a metric that compares features: those of x are taken once for all of them."""
-
-    metric: FeatureMetric
-    fixed: tuple[Features, ...]
-
-    def distances(self, x: Images) -> Tensor:
-        moving = self.metric.features(x)
-        return torch.stack([self.metric.compare(moving, y) for y in self.fixed])
-
-    def select(self, index: Tensor) -> "FeatureAnchors":
-        return FeatureAnchors(self.metric, tuple(tuple(t[index] for t in y) for y in self.fixed))

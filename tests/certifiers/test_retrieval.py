@@ -30,7 +30,9 @@ def test_top_k_is_the_kth_smallest_pairwise_radius(metric: LipschitzMetric) -> N
             assert int(best[i]) == min(range(9), key=distances.__getitem__)
             rivals = [j for j in range(9) if j != int(best[i])]
             own = gallery[best[i]][None]
-            pairwise = sorted(float(metric.signed_radius(g[None], gallery[j][None], own)) for j in rivals)
+            pairwise = sorted(
+                float(metric.space.signed_radius(g[None], gallery[j][None], own)) / metric.lipschitz for j in rivals
+            )
             assert float(radius[i]) == pytest.approx(pairwise[k - 1])
 
 
@@ -42,7 +44,10 @@ def test_top1_holds_within_its_radius_and_falls_beyond() -> None:
     for i in range(4):
         g, own = metric.embed(x[i : i + 1]), gallery[best[i]][None]
         normals = own - gallery
-        ways = [float(metric.signed_radius(g, y[None], own)) if j != best[i] else 9e9 for j, y in enumerate(gallery)]
+        ways = [
+            float(metric.space.signed_radius(g, y[None], own)) / metric.lipschitz if j != best[i] else 9e9
+            for j, y in enumerate(gallery)
+        ]
         normal = normals[min(range(9), key=ways.__getitem__)]
         for factor, same in ((0.999, True), (1.001, False)):
             moved = g - factor * radius[i] * normal / normal.norm()

@@ -45,7 +45,7 @@ def images_of(batch: Triplets) -> Moved:
 
 def margin_of(metric: LipschitzMetric, batch: Triplets, at: Moved) -> Tensor:
     double = metric.double()
-    return (2 * batch.label.double() - 1) * (double(at[0], at[1]) - double(at[0], at[2]))
+    return batch.sign.double() * (double(at[0], at[1]) - double(at[0], at[2]))
 
 
 def fit(threat: Threat, deltas: list[Tensor], radius: Tensor) -> list[Tensor]:

@@ -162,7 +162,7 @@ def test_margin_is_exact(case: str) -> None:
         else:
             moved = moved_across(batch, factor)
         d0, d1 = anchors.distances(moved)
-        assert ((2 * batch.label - 1) * (d0 - d1) < 0).tolist() == [flipped] * len(batch.ids)
+        assert (batch.sign * (d0 - d1) < 0).tolist() == [flipped] * len(batch.ids)
 
 
 def test_error_taken_off_is_below_a_thousandth_where_answers_are_clear() -> None:
