@@ -1,6 +1,6 @@
-"""How fast an embedding really moves: a lower bound of its Lipschitz constant, searched for with force.
+"""How fast an embedding moves: a lower bound of its Lipschitz constant, found by search.
 
-A proof that is right can never be beaten; code that is wrong usually is, by a lot.
+No search exceeds a correct bound. Where the proof or its code is wrong, a search usually does, by a lot.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Audit:
 def audit(metric: EmbeddingMetric, x: Images, noise: Noise, steps: int = 30) -> Audit:
     """Search for the fastest direction and the fastest pair around each image.
 
-    In float64 where the metric has such a form, so that rounding cannot pass for speed.
+    In float64 where the metric has such a form, so that rounding is not taken for speed.
 
     Args:
         x: images (n, 3, h, w) in [0, 1]; where the search begins.
@@ -62,16 +62,17 @@ def audit(metric: EmbeddingMetric, x: Images, noise: Noise, steps: int = 30) -> 
         norm = metric.embed(x).norm(dim=1)
     if not bool(norm.isfinite().all()):
         raise UserError(
-            "the metric gave an embedding that is not finite on a clean image; mend it before it is audited"
+            "the metric gave an embedding that is not finite on a clean image; correct it before it is audited"
         )
     slope, direction = _power(metric, x, _unit(noise.normal(x)), steps)
     return Audit(slope, _ascend(metric, x, direction, steps), norm, bound)
 
 
 def _power(metric: EmbeddingMetric, x: Images, v: Images, steps: int) -> tuple[PerImage, Images]:
-    """Power iteration on J^T J at x, J v taken as a difference over a short way: slopes, and the last unit v.
+    """Power iteration on J^T J at x: the largest slope, and the last unit v.
 
-    So every slope is that of a pair of images, and none is larger than the constant.
+    J v is a difference quotient over a short way. So every slope is that of a pair of images, and none is larger
+    than the constant.
     """
     start = x.detach().requires_grad_()
     # As short as rounding allows.
@@ -100,7 +101,7 @@ def _ascend(metric: EmbeddingMetric, x: Images, direction: Images, steps: int) -
         best = torch.maximum(best, torch.where(apart > 0, ratio, 0.0).detach())
         uphill = _unit(gradient.flatten(0, 1)).unflatten(0, (2, len(x)))
         pair = (pair.detach() + step * uphill).clamp(0, 1)
-        # Longer and longer steps: pairs far apart show what is no local slope.
+        # Steps grow: pairs that are far apart show ratios that no local slope shows.
         step *= 1.2
     return best
 

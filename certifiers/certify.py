@@ -24,8 +24,8 @@ def certify(
     """Certify a batch against a threat.
 
     Certifiers work in pixel l2. |delta|_inf <= e implies |delta|_2 <= e sqrt(3 h w), so budgets and radii
-    in l-infinity are converted with that factor (docs/certificates.md, section 7). No two images in
-    [0, 1] are further apart than a black and a white one: a radius ends there.
+    in l-infinity are converted with that factor (docs/certificates.md, section 7). A radius ends
+    at the distance of a black image from a white one: no two images in [0, 1] are further apart.
 
     Args:
         threat: who moves; budgets and radius are in its norm.

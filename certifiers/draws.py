@@ -32,7 +32,7 @@ def lower_bound(successes: int, n: int, alpha: float) -> float:
 
 
 def check(name: str, *, sigma: float, alpha: float, **counts: int) -> None:
-    """Raises UserError for arguments that mean nothing."""
+    """Raises UserError for arguments out of their range."""
     if sigma <= 0:
         raise UserError(f"{name}(sigma=...) wants a positive deviation of the noise, got {sigma:g}")
     if not 0 < alpha < 1:

@@ -1,7 +1,7 @@
 """Retrieval with proof: how far a query may move before the best match changes (docs/certificates.md, section 5).
 
-Pure functions of embeddings, of the metric's `embed`. What they give is the theorem: embed with
-`metric.double()`, and take off what float32 may get wrong where float32 is what ranks.
+Pure functions of embeddings, as the metric's `embed` gives them. They are the theorem alone: embed with
+`metric.double()`. Where float32 ranks, its error must still be taken off.
 """
 
 from typing import TypeAlias

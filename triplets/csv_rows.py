@@ -12,7 +12,7 @@ from perceptbench.triplets.images import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One line. `where` names it in messages: `data.csv row 17`, the header being row 1."""
 
     where: str
@@ -48,14 +48,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """All rows of a CSV file and the SHA-256 of its bytes."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CsvRow, ...]
     sha256: str
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Table:
+def read_table(path: Path, columns: Sequence[str]) -> CsvTable:
     """Read a UTF-8 CSV file with a header that holds at least `columns`, in any order.
 
     Raises UserError when the file is missing, too large, not UTF-8, or lacks a column or a field.
@@ -81,11 +81,11 @@ def read_table(path: Path, columns: Sequence[str]) -> Table:
             continue
         if len(fields) != len(header):
             raise UserError(f"{where}: expected {len(header)} fields, got {len(fields)}; check its commas and quotes")
-        rows.append(Row(where, dict(zip(header, fields, strict=True))))
-    return Table(tuple(rows), hashlib.sha256(content).hexdigest())
+        rows.append(CsvRow(where, dict(zip(header, fields, strict=True))))
+    return CsvTable(tuple(rows), hashlib.sha256(content).hexdigest())
 
 
-def check_unique(rows: Sequence[Row], column: str) -> None:
+def check_unique(rows: Sequence[CsvRow], column: str) -> None:
     """Raises UserError, naming both rows, when a value stands in two of them."""
     first: dict[str, str] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Prove before a run that every image it will need is there and whole, and take its SHA-256."""
+"""Check before a run that every image it will need is there and complete, and take its SHA-256."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ def check_images(folder: Path, wanted: Iterable[tuple[Path, str]]) -> dict[str, 
     """Decode every image once; give the SHA-256 of each file by its path relative to `folder`.
 
     `wanted` holds (resolved path, where) pairs; of several faults the first of them is raised, as
-    a UserError. It costs one decoding, some milliseconds an image a core: a broken file found in
+    a UserError. It costs one decoding, some milliseconds an image and core; a broken file found in
     the fifth hour of a run would cost more.
     """
     root = folder.resolve()
@@ -31,7 +31,7 @@ def check_images(folder: Path, wanted: Iterable[tuple[Path, str]]) -> dict[str, 
 
 def _checked_digest(path: Path, where: str) -> str:
     content = read_bytes(path, where)
-    # A whole decoding: Pillow's verify() takes a JPEG that is cut off for a good one.
+    # A whole decoding: Pillow's verify() accepts a truncated JPEG.
     decode(content, path, where)
     return hashlib.sha256(content).hexdigest()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
-from perceptbench.triplets.csv_rows import Row, check_unique, read_table
+from perceptbench.triplets.csv_rows import CsvRow, check_unique, read_table
 from perceptbench.triplets.images import inside, read_three
 from perceptbench.triplets.inventory import check_images, fingerprint
 
@@ -36,7 +36,7 @@ def material2afc(path: str) -> TripletSource:
     return checked_source("material2afc", entries, digest)
 
 
-def _right_share(row: Row) -> float:
+def _right_share(row: CsvRow) -> float:
     left, right = (row.number(column, 0, float("inf")) for column in ("left_votes", "right_votes"))
     if left + right == 0:
         raise UserError(f"{row.where}: expected votes, got none on either side; leave the row out")

@@ -4,7 +4,7 @@ from functools import partial
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
-from perceptbench.triplets.csv_rows import Row, check_unique, read_table
+from perceptbench.triplets.csv_rows import CsvRow, check_unique, read_table
 from perceptbench.triplets.images import inside, read_three
 from perceptbench.triplets.inventory import check_images, fingerprint, split_target
 
@@ -46,7 +46,7 @@ def nights(path: str, min_votes: int = 6) -> TripletSource:
     return checked_source("nights", entries, digest, note)
 
 
-def _in_split(row: Row, split: str | None) -> bool:
+def _in_split(row: CsvRow, split: str | None) -> bool:
     own = row.one_of("split", ("train", "val", "test"))
     if split == "test_imagenet":
         return own == "test" and _is_imagenet(row)
@@ -55,11 +55,11 @@ def _in_split(row: Row, split: str | None) -> bool:
     return split is None or own == split
 
 
-def _is_imagenet(row: Row) -> bool:
+def _is_imagenet(row: CsvRow) -> bool:
     return row.one_of("is_imagenet", ("True", "False")) == "True"
 
 
-def _right_share(row: Row) -> float:
+def _right_share(row: CsvRow) -> float:
     left, right = (row.number(column, 0, 1) for column in ("left_vote", "right_vote"))
     if {left, right} != {0.0, 1.0}:
         raise UserError(

@@ -32,12 +32,12 @@ def photos() -> TripletSource:
     listing = read_bytes(FOLDER / "images.csv", "images.csv")
     names = [row["file"] for row in csv.DictReader(listing.decode().splitlines())]
     files = check_images(FOLDER, [((FOLDER / name).resolve(), f"images.csv, {name}") for name in names])
-    entries = construct(Shelf(names), [Path(name).stem for name in names], PER_FAMILY)
+    entries = construct(LazyPhotos(names), [Path(name).stem for name in names], PER_FAMILY)
     digest = fingerprint(f"photos {RECIPE} {PER_FAMILY}", hashlib.sha256(listing).hexdigest(), files=files)
     return checked_source("photos", entries, digest, "constructed, not human judgements: for demonstration and CI")
 
 
-class Shelf(Sequence[Pixels]):
+class LazyPhotos(Sequence[Pixels]):
     """The photographs, each decoded when first asked for."""
 
     def __init__(self, names: Sequence[str]) -> None:

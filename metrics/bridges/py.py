@@ -1,7 +1,8 @@
 """`py:FILE.py:CLASS`: a metric of your own, from a file outside this project.
 
 The class needs no argument and one of two methods: `__call__(x, y)` giving distances (n,), or
-`embed(x)` giving vectors (n, d), compared by cosine. Deriving from perceptbench.metrics.base is welcome, not
+`embed(x)` giving vectors (n, d), compared by cosine. Where it says nothing else it counts as `differentiable` and not
+`stochastic`. Deriving from perceptbench.metrics.base is welcome, not
 needed. The file runs with your rights: use it for code you trust, as with any Python import.
 """
 
@@ -28,6 +29,8 @@ class _Yours:
         self.inner = inner
         held = [inner, *vars(inner).values()] if hasattr(inner, "__dict__") else [inner]
         self.modules = [value for value in held if isinstance(value, nn.Module)]
+        self.differentiable = bool(getattr(inner, "differentiable", True))
+        self.stochastic = bool(getattr(inner, "stochastic", False))
         for module in self.modules:
             module.eval().requires_grad_(False)
 

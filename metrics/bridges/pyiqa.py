@@ -79,7 +79,7 @@ def _made(name: str) -> Any:
 
 @contextmanager
 def _without_unpickling() -> Iterator[None]:
-    """pyiqa asks torch for free unpickling; torch takes this variable for the last word."""
+    """pyiqa asks torch to unpickle anything; this variable overrules that."""
     before = os.environ.get(_WEIGHTS_ONLY)
     os.environ[_WEIGHTS_ONLY] = "1"
     try:

@@ -81,7 +81,7 @@ class FSIM(FeatureMetric):
     def compare(self, a: Features, b: Features) -> PerImage:
         (phase_a, gradient_a, i_a, q_a), (phase_b, gradient_b, i_b, q_b) = a, b
         colour = similarity(i_a, i_b, _T_COLOUR) * similarity(q_a, q_b, _T_COLOUR)
-        alike = similarity(phase_a, phase_b, _T_PHASE) * similarity(gradient_a, gradient_b, _T_GRADIENT)
-        # Two flat images have no features to weigh by; the floor weighs their pixels alike.
+        structure = similarity(phase_a, phase_b, _T_PHASE) * similarity(gradient_a, gradient_b, _T_GRADIENT)
+        # Two flat images have no features to weigh by; the floor gives their pixels equal weights.
         weight = torch.maximum(phase_a, phase_b) + _FLOOR
-        return 1 - (alike * real_power(colour, _LAMBDA) * weight).sum((1, 2)) / weight.sum((1, 2))
+        return 1 - (structure * real_power(colour, _LAMBDA) * weight).sum((1, 2)) / weight.sum((1, 2))

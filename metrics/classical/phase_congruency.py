@@ -23,7 +23,7 @@ _THRESHOLD = (math.sqrt(math.pi / 2) + 2 * math.sqrt(2 - math.pi / 2)) / 1.7
 
 
 @dataclass(frozen=True, slots=True)
-class Bank:
+class Wavelets:
     """The wavelets of one image size, as real transfer functions.
 
     Args:
@@ -44,7 +44,7 @@ def _frequencies(size: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _bank(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Bank:
+def _wavelets(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Wavelets:
     y, x = torch.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius, theta = torch.hypot(x, y), torch.atan2(-y, x)
     low_pass = 1 / (1 + (radius / _CUTOFF) ** (2 * _SHARPNESS))
@@ -64,7 +64,7 @@ def _bank(height: int, width: int, dtype: torch.dtype, device: torch.device) -> 
     # ln 2 and the filter's energy.
     together = torch.fft.ifft2(filters).real.sum(1).square().sum((1, 2)) * (height * width)
     noise = (together / (filters[:, 0].square().sum((1, 2)) * math.log(2))).sqrt()
-    return Bank(filters.to(dtype=dtype, device=device), noise.to(dtype=dtype, device=device))
+    return Wavelets(filters.to(dtype=dtype, device=device), noise.to(dtype=dtype, device=device))
 
 
 def _median(amplitude: Tensor) -> Tensor:
@@ -79,12 +79,12 @@ def phase_congruency(grey: Tensor) -> Tensor:
 
     Gradients are finite everywhere: an amplitude of 0 has the subgradient 0.
     """
-    bank = _bank(*grey.shape[-2:], grey.dtype, grey.device)
+    wavelets = _wavelets(*grey.shape[-2:], grey.dtype, grey.device)
     # No filter passes the mean; without it, single precision loses less.
     spectrum = torch.fft.fft2(grey - grey.mean((1, 2), keepdim=True))
     # One orientation after the other: memory.
     energy, amplitudes = torch.zeros_like(grey), torch.zeros_like(grey)
-    for filters, noise in zip(bank.filters, bank.noise, strict=True):
+    for filters, noise in zip(wavelets.filters, wavelets.noise, strict=True):
         responses = torch.fft.ifft2(spectrum[:, None] * filters)
         mean = responses.sum(1, keepdim=True)
         in_phase = responses * (mean / (mean.abs() + _EPSILON)).conj()

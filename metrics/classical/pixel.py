@@ -1,4 +1,4 @@
-"""The two metrics of pixels: their exact radius is known, so they also check the tests."""
+"""The two metrics of pixels: their exact radius is known, so tests compare proofs and attacks with it."""
 
 import torch
 

@@ -39,8 +39,8 @@ class ClassTokenMetric(VisionMetric):
 def at_grid(positions: Tensor, grid: int) -> Tensor:
     """Position embeddings (1, 1 + m m, width) for a grid x grid of patches, as DINO and DINOv2 interpolate them.
 
-    Bicubic, not antialiased, with the scale (grid + 0.1) / m: a guard of theirs against rounding, which moves
-    the sampled points a little and belongs to the network as published.
+    Bicubic, not antialiased, with the scale (grid + 0.1) / m. The authors added 0.1 against rounding; it moves
+    the sampled points a little and is part of the network as published.
     """
     side = isqrt(positions.shape[1] - 1)
     if side == grid:

@@ -1,4 +1,4 @@
-"""DreamSim (Fu et al., NeurIPS 2023, arXiv:2306.09344): transformers tuned to what people see as alike.
+"""DreamSim (Fu et al., NeurIPS 2023, arXiv:2306.09344): transformers tuned to human judgements of similarity.
 
 The distance is the cosine of centred embeddings, those of the branches side by side. A branch is DINO's class
 token before the final norm, or CLIP's or OpenCLIP's projected embedding, with low-rank adapters that were trained
@@ -71,7 +71,7 @@ class Dino:
     weights: Weights = DINO_B16
 
     def state(self, archive: Path) -> dict[str, Tensor]:
-        """Its weights; of the archive it needs nothing, which holds DINO's head only."""
+        """Its weights. The archive holds only DINO's head, which is not needed."""
         return unwrapped(load(self.weights))
 
     def metric(self, state: Mapping[str, Tensor]) -> VisionMetric:

@@ -1,4 +1,4 @@
-"""Cosine of pooled features: what every pretrained trunk gives at least."""
+"""Cosine of pooled features: the simplest embedding that a pretrained trunk gives."""
 
 from collections.abc import Iterable
 

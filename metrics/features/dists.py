@@ -22,8 +22,7 @@ from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings.pooled import by_imagenet
 from perceptbench.metrics.features.feature_metric import FeatureMetric, Features
-from perceptbench.metrics.features.layers import walk
-from perceptbench.metrics.features.trunks import TORCHVISION_LICENCE, VGG16, vgg16_trunk
+from perceptbench.metrics.features.trunks import TORCHVISION_LICENCE, VGG16, vgg16_trunk, walk
 
 ALPHA_BETA = Weights(
     file="dists_alpha_beta.pt",

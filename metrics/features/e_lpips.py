@@ -19,9 +19,8 @@ from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import Anchors, Metric, metric
 from perceptbench.metrics.embeddings.pooled import by_imagenet
 from perceptbench.metrics.features.e_lpips_views import View, apply, draw_views
-from perceptbench.metrics.features.layers import unit
-from perceptbench.metrics.features.lpips_net import differences, read_heads, weigh
-from perceptbench.metrics.features.trunks import TORCHVISION_LICENCE, VGG16, vgg16_trunk
+from perceptbench.metrics.features.lpips_heads import differences, read_heads, weigh
+from perceptbench.metrics.features.trunks import TORCHVISION_LICENCE, VGG16, unit, vgg16_trunk
 
 HEADS = Weights(
     file="elpips_heads_vgg_full_avg.safetensors",

@@ -1,7 +1,7 @@
 """The random transformations of E-LPIPS (Kettunen, Harkonen & Lehtinen, arXiv:1906.03973), fixed once drawn.
 
-A view is what one draw does to an image: average down, shift, flip, transpose, permute and scale colours. Applied
-to both images alike, it takes nothing from which of two is nearer.
+A view is what one draw does to an image: average down, shift, flip, transpose, permute and scale colours. It is
+applied to both images, so that neither of two distances is favoured.
 """
 
 from dataclasses import dataclass

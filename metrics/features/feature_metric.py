@@ -1,7 +1,7 @@
 """A distance between several feature maps of each image: those of the fixed images are computed once.
 
-An embedding is one vector an image; here it is a tuple of tensors, as layers of a network or scales of a
-pyramid give them. `extract` makes it and `compare` measures between two of them.
+Features are a tuple of tensors: layers of a network, or scales of a pyramid. `extract` computes them, `compare`
+measures between those of two images.
 """
 
 from typing import TypeAlias

@@ -10,34 +10,17 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptbench.core.card import About
-from perceptbench.core.fetch.weights import Weights, load
+from perceptbench.core.fetch.weights import load
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.feature_metric import FeatureMetric, Features
 from perceptbench.metrics.features.lpips_file import load_lpips
-from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, read_heads
+from perceptbench.metrics.features.lpips_heads import HEADS, read_heads
+from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet
 from perceptbench.metrics.features.trunks import ALEXNET, SQUEEZENET, TORCHVISION_LICENCE, VGG16
 
 _SOURCE = "arXiv:1801.03924; weights: github richzhang/PerceptualSimilarity, torchvision"
 _LICENCE = f"BSD-2-Clause (PerceptualSimilarity), {TORCHVISION_LICENCE} (torchvision)"
-
-
-def _heads(net: str, sha256: str, size: int) -> Weights:
-    return Weights(
-        file=f"lpips_v0.1_{net}.pth",
-        url=f"https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/{net}.pth",
-        sha256=sha256,
-        size=size,
-        package=f"lpips:weights/v0.1/{net}.pth",
-    )
-
-
-# The hashes are those of the files in the authors' package, PyPI lpips 0.1.4.
-HEADS = {
-    "alex": _heads("alex", "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0", 6009),
-    "vgg": _heads("vgg", "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868", 7289),
-    "squeeze": _heads("squeeze", "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76", 10811),
-}
 
 
 class LPIPS(FeatureMetric):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet, checked
+from perceptbench.metrics.features.lpips_heads import checked_head
+from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet
 from perceptbench.metrics.features.trunks import fitted_trunk
 
 FORMAT = "perceptbench.lpips.1"
@@ -47,7 +48,7 @@ def load_lpips(path: Path) -> LPIPSNet:
     if not all(bool(t.isfinite().all()) for t in trunk.values()):
         raise UserError(f"{path}: the weights hold values that are not finite")
     made = fitted_trunk(net.torchvision, trunk, str(path)) if trunk else net.pretrained()
-    return LPIPSNet(net, made, [checked(heads[key], key, str(path)) for key in wanted])
+    return LPIPSNet(net, made, [checked_head(heads[key], key, str(path)) for key in wanted])
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -1,21 +1,19 @@
-"""The network of LPIPS: a trunk, what is taken from it, and a non-negative weight for every channel.
+"""The network of LPIPS: a trunk, what is taken from it, and its heads (lpips_heads.py).
 
 Zhang, Isola, Efros, Shechtman & Wang, CVPR 2018, arXiv:1801.03924. Version 0.1 of the weights: inputs in [-1, 1]
 less the authors' shift over their scale, which is ImageNet's mean and deviation of inputs in [0, 1].
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.embeddings.pooled import by_imagenet
-from perceptbench.metrics.features.layers import unit, walk
-from perceptbench.metrics.features.trunks import alexnet_trunk, squeezenet_trunk, vgg16_trunk
+from perceptbench.metrics.features.lpips_heads import differences, weigh
+from perceptbench.metrics.features.trunks import alexnet_trunk, squeezenet_trunk, unit, vgg16_trunk, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,35 +96,3 @@ class LPIPSNet(nn.Module):
         """Set negative weights to 0, after a step of training."""
         for w in self.heads:
             w.clamp_(min=0)
-
-
-def differences(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[Tensor]:
-    """Squared differences of features (n, c, h, w), averaged over positions: (n, c) each."""
-    return [(p - q).square().mean((2, 3)) for p, q in zip(a, b, strict=True)]
-
-
-def weigh(averaged: Sequence[Tensor], heads: Iterable[Tensor]) -> PerImage:
-    """The distance, which is linear in the averaged differences: sum of <w_l, d_l>."""
-    return torch.stack([d @ w for d, w in zip(averaged, heads, strict=True)]).sum(0)
-
-
-def read_heads(state: Mapping[str, Any], channels: Sequence[int], where: str) -> list[Tensor]:
-    """The vectors `linK.model.1.weight` of the authors' layout, whatever axes of size 1 they have.
-
-    Raises UserError, naming `where` they come from, for one that is missing, of another size or negative.
-    """
-    heads = []
-    for k, count in enumerate(channels):
-        weight = state.get(f"lin{k}.model.1.weight")
-        if not isinstance(weight, Tensor) or weight.numel() != count:
-            got = tuple(weight.shape) if isinstance(weight, Tensor) else "nothing"
-            raise UserError(f"{where}: expected {count} weights under lin{k}.model.1.weight, got {got}")
-        heads.append(checked(weight.flatten().float(), f"lin{k}.model.1.weight", where))
-    return heads
-
-
-def checked(weight: Tensor, name: str, where: str) -> Tensor:
-    """A vector of weights, finite and not negative: else it makes no distance. Raises UserError."""
-    if not bool(weight.isfinite().all()) or bool((weight < 0).any()):
-        raise UserError(f"{where}: the weights {name} must be finite and not negative; train or copy the file again")
-    return weight

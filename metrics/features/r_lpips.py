@@ -10,7 +10,8 @@ from perceptbench.core.card import About
 from perceptbench.core.fetch.weights import Weights, read, resolve
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
-from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, read_heads
+from perceptbench.metrics.features.lpips_heads import read_heads
+from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet
 from perceptbench.metrics.features.trunks import fitted_trunk
 
 WEIGHTS = Weights(

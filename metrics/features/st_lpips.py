@@ -16,7 +16,8 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.weights import Weights, load
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
-from perceptbench.metrics.features.lpips_net import LPIPSNet, Net, read_heads
+from perceptbench.metrics.features.lpips_heads import read_heads
+from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
 
 WEIGHTS = Weights(
     file="stlpips_alex_shift_tolerant.pth",

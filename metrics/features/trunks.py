@@ -1,6 +1,6 @@
-"""The convolutional trunks of ImageNet classifiers, frozen, for the metrics that look into them."""
+"""The convolutional trunks of ImageNet classifiers, frozen, and how metrics read their layers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import torch
@@ -81,6 +81,26 @@ def efficientnet_lite0_trunk() -> nn.Module:
     net.reset_classifier(0, global_pool="")
     trunk: nn.Module = net
     return trunk
+
+
+def walk(trunk: Iterable[nn.Module], x: Tensor, taps: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """What the modules of these indices give, those after the last one left out."""
+    found = []
+    for i, module in enumerate(trunk):
+        x = module(x)
+        if i in taps:
+            found.append(x)
+        if i == taps[-1]:
+            break
+    return tuple(found)
+
+
+def unit(features: Tensor) -> Tensor:
+    """Features (n, c, h, w) divided by their length over channels; zero vectors stay zero.
+
+    Its gradient is finite there too, which that of a root of a sum of squares is not.
+    """
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10)
 
 
 def _torchvision(name: str, weights: Weights) -> nn.Sequential:

@@ -33,7 +33,7 @@ _LINEAR_NAMES = (("weight", "weight"), ("bias", "bias"), ("log_q", "q"))
 class AuthorsConv(SLLConv):
     """The convolution as the authors' code has it: q and 1/q meet as equals and cancel.
 
-    Its scale is 1 / sum_j |W^T W|_ij, AOL-like and still 1-Lipschitz; q decides nothing.
+    Its scale is 1 / sum_j |W^T W|_ij, AOL-like and still 1-Lipschitz; q has no effect.
     """
 
     def scaled(self) -> tuple[Tensor, Tensor]:

@@ -4,16 +4,16 @@ from torch import Tensor, nn
 
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.lipsim.layers.maps import MAPS
-from perceptbench.metrics.lipsim.layers.patch_layer import Merge, WindowSLL
+from perceptbench.metrics.lipsim.layers.maxmin import MaxMinConv, MaxMinDense, MaxMinLayer
+from perceptbench.metrics.lipsim.layers.patch_layer import Merge, PatchSLL
 from perceptbench.metrics.lipsim.layers.patches import Patches
 from perceptbench.metrics.lipsim.layers.scaling import Scaling
 from perceptbench.metrics.lipsim.layers.sll import SLL, SLLConv, SLLLinear
 from perceptbench.metrics.lipsim.layers.spectrum import Spectrum
-from perceptbench.metrics.lipsim.layers.square import Square, SquareConv, SquareDense
 from perceptbench.metrics.lipsim.layers.stem import Stem, SumPool
 from perceptbench.metrics.lipsim.shape import LipSimConfig
 
-DERIVED = SLL | Square | Scaling | Patches | WindowSLL | Merge
+DERIVED = SLL | MaxMinLayer | Scaling | Patches | PatchSLL | Merge
 """Layers that compute their weights from others."""
 
 
@@ -53,9 +53,9 @@ def _conv(config: LipSimConfig, stage: int, layer: int) -> nn.Module:
     if config.family == "sll":
         return SLLConv(channels, inner)
     if config.family == "window":
-        # Single pixels, shifted windows, windows, by turns.
-        return WindowSLL(channels, inner, window=2 if layer % 3 else 1, shifted=layer % 3 == 1)
-    return SquareConv(MAPS[config.family](1, channels, 3), channels)
+        # In turn: single pixels, shifted windows, windows.
+        return PatchSLL(channels, inner, window=2 if layer % 3 else 1, shifted=layer % 3 == 1)
+    return MaxMinConv(MAPS[config.family](1, channels, 3), channels)
 
 
 def _end(config: LipSimConfig, stage: int) -> list[nn.Module]:
@@ -68,19 +68,19 @@ def _spectrum(config: LipSimConfig) -> list[nn.Module]:
     if not config.spectrum:
         return []
     channels, inner = config.stages[-1], config.inners[-1]
-    folds = (WindowSLL(channels, inner, window=1, shifted=False) for _ in range(config.folds))
+    folds = (PatchSLL(channels, inner, window=1, shifted=False) for _ in range(config.folds))
     return [Spectrum(config.grid, config.family == "window"), *folds]
 
 
 def _dense(config: LipSimConfig, number: int) -> nn.Module:
-    """Blocks of neighbours and of strides by turns, so that all features meet."""
+    """Blocks of neighbours and blocks of strides in turn, so that all features meet."""
     if config.family == "sll":
         return SLLLinear(config.features, config.linear_inner)
     if config.family == "window":
-        return WindowSLL(config.features, config.linear_inner, window=1, shifted=False)
+        return PatchSLL(config.features, config.linear_inner, window=1, shifted=False)
     blocks = config.features // config.linear_inner
     kernel = MAPS[config.family](blocks, config.linear_inner, 1)
-    return SquareDense(kernel, config.features, strided=number % 2 == 1)
+    return MaxMinDense(kernel, config.features, strided=number % 2 == 1)
 
 
 def _scaling(config: LipSimConfig, units: int) -> list[nn.Module]:

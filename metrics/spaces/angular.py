@@ -13,7 +13,7 @@ from perceptbench.metrics.spaces.quadrics import clearance
 from perceptbench.metrics.spaces.space import Answer, Space
 
 _CELLS = 2048
-"""Cells of the search over t: the shared radius is given away by a few parts in ten thousand."""
+"""Cells of the search over t. The shared radius is a few parts in ten thousand below the exact one for it."""
 
 
 class Angular(Space):
@@ -36,7 +36,7 @@ class Angular(Space):
         """The least eps that takes the reference out of the safe cone, for t (n, m)."""
         raise NotImplementedError
 
-    def pivot(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
+    def turning_cost(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
         """The least joint l2 cost of turning both anchors by 2 t in all, for t (n, m); rises with t."""
         raise NotImplementedError
 
@@ -48,7 +48,7 @@ class Angular(Space):
         return torch.where(directed, low, 0.0), torch.where(directed, high, 0.5)
 
     def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
-        """What it costs to turn from the angle there is to the angle of tau. 0 for zero vectors."""
+        """The cost of turning from the present angle to the angle of tau; 0 for zero vectors."""
         needed = (angle_at(tau) - angle(a, b)).abs()
         directed = (a.norm(dim=1) > 0) & (b.norm(dim=1) > 0)
         return torch.where(directed, self.reach(a, needed[:, None])[:, 0], 0.0)
@@ -64,12 +64,12 @@ class Angular(Space):
         """
         t = _half_gap(answer).clamp_min(0)[:, None] * torch.linspace(0, 1, _CELLS + 1).to(answer.reference)
         alone = self._alone(answer, t[:, 1:], exact)
-        anchors = self.pivot(answer.near, answer.far, t)
+        anchors = self.turning_cost(answer.near, answer.far, t)
         together = (alone.square() + anchors[:, :-1].square()).amin(1).sqrt()
         return torch.minimum(together, anchors[:, -1])
 
     def _alone(self, answer: Answer, t: Tensor, exact: bool) -> Tensor:
-        """R(t): what the reference can bear when the anchors turn by 2 t in all."""
+        """R(t): how far the reference may move when the anchors turn by 2 t in all."""
         left = angle(answer.near, answer.far)[:, None] / 2 - t
         # d1 - d0 = 2 sin(half the sum of the angles) sin(half their difference), and the half sum is >= left.
         worth = (answer.slack[:, None] / (2 * left.sin()).clamp_min(1e-300)).clamp(max=1).asin()
@@ -97,7 +97,7 @@ class Raw(Angular):
         return geometry.cosine_boundary(left, right)
 
     def turn(self, a: Embeddings, eps: PerImage) -> PerImage:
-        """asin(eps / |a|), and anywhere once eps >= |a|."""
+        """asin(eps / |a|), and any angle once eps >= |a|."""
         norm = a.norm(dim=1)
         return torch.where(norm > eps, (eps / norm.clamp_min(1e-30)).clamp(max=1).asin(), math.pi)
 
@@ -107,21 +107,21 @@ class Raw(Angular):
     def leave(self, answer: Answer, t: Tensor) -> Tensor:
         return clearance(cones.cone(answer.reference, answer.near, answer.far, t))
 
-    def pivot(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
-        return cones.pivot(near.norm(dim=1), far.norm(dim=1), t)
+    def turning_cost(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
+        return cones.anchor_turning_cost(near.norm(dim=1), far.norm(dim=1), t)
 
 
 class Lifted(Angular):
     """(g, 1): the last coordinate stays 1. Exact for a moving reference alone, else sound.
 
-    How far an anchor turns is taken for every direction alike; some of them cost more.
+    The turn of an anchor is charged as if every direction were the cheapest one.
     """
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
         return geometry.lifted_boundary(left, right)
 
     def turn(self, a: Embeddings, eps: PerImage) -> PerImage:
-        """asin(eps / |(g, 1)|) while the tangent can be reached, then straight through the foot of the axis."""
+        """asin(eps / |(g, 1)|) up to eps = |g|, where the tangent is; from there on straight through g = 0."""
         r = a[:, :-1].norm(dim=1)
         tangent = (eps / a.norm(dim=1)).clamp(max=1).asin()
         return torch.where(eps <= r, tangent, r.atan() + (eps - r).atan())
@@ -138,9 +138,9 @@ class Lifted(Angular):
         fixed[:, -1] = 1
         return clearance(cones.cone(answer.reference, answer.near, answer.far, t, fixed))
 
-    def pivot(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
+    def turning_cost(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
         """That of raw anchors of the lifted norms: keeping the last coordinate at 1 only costs more."""
-        return cones.pivot(near.norm(dim=1), far.norm(dim=1), t)
+        return cones.anchor_turning_cost(near.norm(dim=1), far.norm(dim=1), t)
 
 
 class Sphere(Angular):
@@ -165,6 +165,6 @@ class Sphere(Angular):
         arc = clearance(cones.cone(u, answer.near, answer.far, t)).clamp(max=1).asin()
         return 2 * (arc / 2).sin()
 
-    def pivot(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
+    def turning_cost(self, near: Embeddings, far: Embeddings, t: Tensor) -> Tensor:
         """Each anchor takes half: the sum of two squared chords over 2 t is least at equal arcs."""
         return math.sqrt(8) * (t / 2).sin()

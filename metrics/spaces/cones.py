@@ -1,7 +1,7 @@
-"""The safe cone when all three images move (docs/certificates.md, section 4), and its Euclidean sister.
+"""The safe cone when all three images move (docs/certificates.md, section 4), and its Euclidean counterpart.
 
-Turned by at most alpha0 and alpha1, two anchors leave the answer of a direction v alone exactly where
-ang(v, u_far) - ang(v, u_near) > 2 t, with 2 t = alpha0 + alpha1. That is the convex cone
+Two anchors turn by at most alpha0 and alpha1, and 2 t = alpha0 + alpha1. The answer for a direction v stays
+the same exactly where ang(v, u_far) - ang(v, u_near) > 2 t. That is the convex cone
 
     (sin^2 phi / sin^2 t - 1) X^2 > (1 - cos^2 phi / cos^2 t) Z^2 + |Y|^2,    X > 0,
 
@@ -59,7 +59,7 @@ def hyperboloid(g: Embeddings, near: Embeddings, far: Embeddings, c: PerImage) -
     )  # fmt: skip
 
 
-def pivot(near: PerImage, far: PerImage, t: Tensor) -> Tensor:
+def anchor_turning_cost(near: PerImage, far: PerImage, t: Tensor) -> Tensor:
     """E(t): the joint l2 cost of turning two raw anchors of these norms by 2 t in all, for t (n, m).
 
     The least |g0|^2 sin^2 a0 + |g1|^2 sin^2 a1 with a0 + a1 = 2 t; from a quarter turn on, taking the

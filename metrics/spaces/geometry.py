@@ -53,7 +53,7 @@ def euclidean_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings,
 def signed_radius(g: Embeddings, normal: Embeddings, offset: PerImage, lipschitz: float) -> PerImage:
     """Distance of g from the plane over L, positive on the side of `right` (case A).
 
-    Zero where the anchors coincide: then there is no side to be on. Infinite where the normal is
+    Zero where the anchors coincide, since there are no sides then. Infinite where the normal is
     zero and the offset is not: then every embedding is on one side.
     """
     length = normal.norm(dim=1)

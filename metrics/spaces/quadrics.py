@@ -6,7 +6,7 @@ The safe side is a convex set {(a / s) X^2 > b Z^2 + |Y|^2 + c, X > 0}. For ever
 
 is at most the squared distance from z0 to the complement, and the largest q equals it (S-lemma).
 Hence a multiplier found by bisection can only give a radius that is too small, never too large.
-`a` and `s` come apart so that s = 0, where the cone opens into the half space X > 0, needs no limit.
+`a` and `s` are kept apart so that s = 0, where the cone opens into the half space X > 0, needs no limit.
 """
 
 from dataclasses import dataclass, fields
@@ -81,7 +81,7 @@ def clearance(q: Quadric) -> Tensor:
     shape = torch.broadcast_shapes(*(getattr(q, f.name).shape for f in fields(q)))
     low, high = q.x.new_zeros(shape), q.x.new_ones(shape)
     for _ in range(_HALVINGS):
-        # Halves of the square root: a narrow s wants small multipliers in fine steps.
+        # Bisection of the square root: a small s needs small multipliers in fine steps.
         middle = (low + high) / 2
         inside = _inside(q, middle.square())
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)

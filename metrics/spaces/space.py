@@ -1,10 +1,11 @@
-"""Where embeddings live: what a ball of embeddings can do to distances and to an answer.
+"""Where embeddings live: how distances and answers can change within a ball of embeddings.
 
 A metric has one space, and only the radii of that space may be claimed for it:
     Raw      cosine of g itself                   metrics/spaces/angular.py
     Lifted   cosine of (g, 1)                     metrics/spaces/angular.py
     Sphere   g is a unit vector already           metrics/spaces/angular.py
     Euclid   Euclidean distance of g              here
+    Decibels the same on PSNR's scale             metrics/spaces/decibels.py
 Lengths are those of embeddings; a metric divides by its Lipschitz constant. Angles, cones and proofs:
 docs/certificates.md, sections 2 to 4.
 """

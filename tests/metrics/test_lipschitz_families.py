@@ -14,10 +14,10 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.lipsim.checkpoint import load_network, save_network
 from perceptbench.metrics.lipsim.layers.maps import MAPS, Map, cayley, gram_rows
+from perceptbench.metrics.lipsim.layers.maxmin import MaxMinConv, MaxMinDense, max_min
 from perceptbench.metrics.lipsim.layers.scaling import Scaling
-from perceptbench.metrics.lipsim.layers.spectrum import Spectrum
-from perceptbench.metrics.lipsim.layers.square import SquareConv, SquareDense, max_min
-from perceptbench.metrics.lipsim.layers.stem import Stem, dct_matrix
+from perceptbench.metrics.lipsim.layers.spectrum import Spectrum, dct_matrix
+from perceptbench.metrics.lipsim.layers.stem import Stem
 from perceptbench.metrics.lipsim.network import freeze, untrained
 from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
 
@@ -33,7 +33,7 @@ def kernel_of(family: str, blocks: int, side: int, k: int, kind: str) -> Map:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("family", MAPS)
 def test_convolutions_are_1_lipschitz_at_every_size_and_frozen_is_the_same_map(family: str, kind: str) -> None:
-    layer = SquareConv(kernel_of(family, 1, 6, 3, kind), 6).double()
+    layer = MaxMinConv(kernel_of(family, 1, 6, 3, kind), 6).double()
     with torch.no_grad():
         layer.bias.normal_(generator=generator(3))
     frozen = layer.frozen()
@@ -50,7 +50,7 @@ def test_convolutions_are_1_lipschitz_at_every_size_and_frozen_is_the_same_map(f
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("family", MAPS)
 def test_dense_layers_are_1_lipschitz(family: str, kind: str, strided: bool) -> None:
-    frozen = SquareDense(kernel_of(family, 3, 4, 1, kind), 12, strided).double().frozen()
+    frozen = MaxMinDense(kernel_of(family, 3, 4, 1, kind), 12, strided).double().frozen()
     x = torch.randn(4, 12, generator=generator(1), dtype=torch.float64)
     assert steepest_slope(frozen, x) <= 1
 
@@ -110,7 +110,7 @@ def test_dense_blocks_hold_neighbours_or_strides() -> None:
     order = torch.arange(12).view(3, 4).T.flatten()
     x = torch.randn(2, 12, generator=generator(2), dtype=torch.float64)
     for strided, matrix in ((False, near), (True, near[order][:, order])):
-        layer = SquareDense(kernel, 12, strided).double()
+        layer = MaxMinDense(kernel, 12, strided).double()
         with torch.no_grad():
             layer.bias += 1
             torch.testing.assert_close(layer.linear(x, kernel()), x @ matrix.T + 1)

@@ -7,7 +7,7 @@ from oracles import KINDS, disturbed, generator, images, steepest_slope
 
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.lipsim.layers.orthonormal import at_most, orthonormal
-from perceptbench.metrics.lipsim.layers.patch_layer import Merge, WindowSLL, fold, join, split
+from perceptbench.metrics.lipsim.layers.patch_layer import Merge, PatchSLL, fold, join, split
 from perceptbench.metrics.lipsim.layers.patches import Patches, low_frequencies, patches
 from perceptbench.metrics.lipsim.layers.stem import sum_pool
 from perceptbench.metrics.lipsim.network import untrained
@@ -18,9 +18,9 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def layer_of(channels: int, inner: int, window: int, shifted: bool, kind: str) -> WindowSLL:
+def layer_of(channels: int, inner: int, window: int, shifted: bool, kind: str) -> PatchSLL:
     with forked_rng(1):
-        return disturbed(WindowSLL(channels, inner, window, shifted), kind)  # type: ignore[return-value]
+        return disturbed(PatchSLL(channels, inner, window, shifted), kind)  # type: ignore[return-value]
 
 
 def test_rows_become_orthonormal_and_span_what_they_did() -> None:
@@ -148,7 +148,7 @@ def test_features_count_what_the_last_stage_leaves() -> None:
 def test_layers_of_a_stage_take_turns() -> None:
     """A pixel alone, shifted windows, windows, and again."""
     config = LipSimConfig(family="window", stem=16, widths=(8,), depths=(5,), inners=(8,), linear_inner=8)
-    layers = [layer for layer in untrained(config, 0).stages[0] if isinstance(layer, WindowSLL)]
+    layers = [layer for layer in untrained(config, 0).stages[0] if isinstance(layer, PatchSLL)]
     assert [(layer.window, layer.shifted) for layer in layers] == [
         (1, False), (2, True), (2, False), (1, False), (2, True),
     ]  # fmt: skip

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.features.layers import unit
 from perceptbench.metrics.features.lpips import LPIPS
 from perceptbench.metrics.features.lpips_file import load_lpips, save_lpips
-from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, Net, differences, read_heads
+from perceptbench.metrics.features.lpips_heads import differences, read_heads
+from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, Net
 from perceptbench.metrics.features.r_lpips import from_package_layout
+from perceptbench.metrics.features.trunks import unit
 
 PACKAGE = "lpips 0.1.4"
 

@@ -33,6 +33,7 @@ NAMES = [
     "mae-b16",
     "effnet-lite0",
     "mobilenetv2",
+    "vit-tiny",
     "ensemble-cosine",
     "dreamsim",
     "dreamsim-dino",

@@ -23,6 +23,13 @@ class Scalar:
     def __call__(self, x, y):
         return (x - y).abs().mean()
 
+class Drawn:
+    differentiable = False
+    stochastic = True
+
+    def __call__(self, x, y):
+        return (x - y).round().abs().mean((1, 2, 3))
+
 class Neither:
     pass
 
@@ -50,6 +57,12 @@ def test_both_kinds(file: Path) -> None:
         torch.testing.assert_close(made.prepare(y).distances(x)[0], made(x, y))
     # Nobody said that a call is symmetric; a cosine of embeddings is.
     assert (mean.symmetric, colour.symmetric) == (False, True)
+
+
+def test_what_a_class_says_of_itself_is_kept(file: Path) -> None:
+    for name, differentiable, stochastic in (("Mean", True, False), ("Colour", True, False), ("Drawn", False, True)):
+        made = metric.build(Ref("py", f"{file}:{name}"))
+        assert (made.differentiable, made.stochastic) == (differentiable, stochastic)
 
 
 @pytest.mark.parametrize(

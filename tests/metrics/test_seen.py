@@ -74,7 +74,7 @@ def test_a_distance_is_from_the_first_to_the_second() -> None:
 @pytest.mark.parametrize("threat", [Threat(), Threat("left"), Threat("all")], ids=str)
 @pytest.mark.parametrize("kind", ["l2", "lipsim"])
 def test_a_certified_triplet_costs_three_passes_in_each_precision(kind: str, threat: Threat) -> None:
-    """The clean answer, the anchors of the attack and the certificate together."""
+    """The clean answer, the anchors of the attack and the certificate together; a second one costs none."""
     metric: LipschitzMetric
     if kind == "l2":
         metric = CountedL2()
@@ -86,6 +86,7 @@ def test_a_certified_triplet_costs_three_passes_in_each_precision(kind: str, thr
     seen.distance("reference", "left"), seen.distance("reference", "right")
     seen.anchors("left", "right"), seen.anchors("reference")
     seen.norm("reference")
+    certify(Margin(), metric, batch, threat, seen=seen)
     certify(Margin(), metric, batch, threat, seen=seen)
     assert passes == {torch.float32: 3, torch.float64: 3}
 

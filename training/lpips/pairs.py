@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from perceptbench.metrics.features.lpips_net import LPIPSNet, differences
+from perceptbench.metrics.features.lpips_heads import differences
+from perceptbench.metrics.features.lpips_net import LPIPSNet
 from perceptbench.triplets.base import Entry, TripletSource
 
 _MOST_BYTES = 1 << 31

@@ -14,8 +14,8 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry
 from perceptbench.triplets.constructed.families import FAMILIES
+from perceptbench.triplets.constructed.named_draws import NamedDraws
 from perceptbench.triplets.constructed.scenes import Photos, cut
-from perceptbench.triplets.constructed.seeds import Dice
 from perceptbench.triplets.images import to_tensor
 
 RECIPE = "1"
@@ -37,7 +37,7 @@ def construct(photos: Photos, ids: Sequence[str], per_family: int, seed: int = 0
     entries = []
     for family in FAMILIES:
         # Another start for each family, so that a small set still pairs all photographs and families.
-        start = Dice(f"{RECIPE}/{seed}/{family}").whole("start", 0, len(photos) - 1)
+        start = NamedDraws(f"{RECIPE}/{seed}/{family}").whole("start", 0, len(photos) - 1)
         for k in range(per_family):
             index = (start + k) % len(photos)
             name = f"{family}-{k:03d}-{ids[index]}"
@@ -48,13 +48,13 @@ def construct(photos: Photos, ids: Sequence[str], per_family: int, seed: int = 0
 
 
 def _right_is_nearer(family: str, seed: int, k: int) -> bool:
-    first = Dice(f"{RECIPE}/{seed}/{family}").whole(f"side {k // 2}", 0, 1)
+    first = NamedDraws(f"{RECIPE}/{seed}/{family}").whole(f"side {k // 2}", 0, 1)
     return (first + k) % 2 == 1
 
 
 def _render(photos: Photos, index: int, family: str, key: str, right: bool) -> tuple[Tensor, Tensor, Tensor]:
-    dice = Dice(key)
-    scene = cut(photos, index, dice)
-    nearer, farther = FAMILIES[family](scene, dice)
+    draws = NamedDraws(key)
+    scene = cut(photos, index, draws)
+    nearer, farther = FAMILIES[family](scene, draws)
     left, other = (farther, nearer) if right else (nearer, farther)
     return to_tensor(scene.reference), to_tensor(left), to_tensor(other)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from perceptbench.triplets.base import SIDE
 from perceptbench.triplets.constructed.distortions import Pixels, view
-from perceptbench.triplets.constructed.seeds import Dice
+from perceptbench.triplets.constructed.named_draws import NamedDraws
 
 CANVAS = 288
 """Side of the square; the reference is its middle, the margin leaves room to move, turn and shrink."""
@@ -37,11 +37,11 @@ class Scene:
         return view(self.canvas, SIDE)
 
 
-def cut(photos: Photos, index: int, dice: Dice) -> Scene:
-    """The scene of one triplet, of photograph `index`; the second one is drawn by `dice`."""
+def cut(photos: Photos, index: int, draws: NamedDraws) -> Scene:
+    """The scene of one triplet, of photograph `index`; the second one is drawn by `draws`."""
     photo = photos[index]
-    side = _side(photo, dice)
-    x, y = _place(photo, side, dice)
+    side = _side(photo, draws)
+    x, y = _place(photo, side, draws)
 
     def elsewhere() -> Pixels | None:
         # The far end of the longer side, where it lies wholly beyond the canvas.
@@ -50,22 +50,22 @@ def cut(photos: Photos, index: int, dice: Dice) -> Scene:
         return _square(photo, *free[0], side) if free else None
 
     def partner() -> Pixels:
-        other = photos[(index + dice.whole("partner", 1, len(photos) - 1)) % len(photos)]
-        own = Dice(f"{dice.key}/partner")
+        other = photos[(index + draws.whole("partner", 1, len(photos) - 1)) % len(photos)]
+        own = NamedDraws(f"{draws.key}/partner")
         size = _side(other, own)
         return _square(other, *_place(other, size, own), size)
 
     return Scene(_square(photo, x, y, side), elsewhere, partner)
 
 
-def _side(photo: Pixels, dice: Dice) -> int:
-    return int(min(photo.shape[:2]) * dice.between("side", 0.8, 1))
+def _side(photo: Pixels, draws: NamedDraws) -> int:
+    return int(min(photo.shape[:2]) * draws.between("side", 0.8, 1))
 
 
-def _place(photo: Pixels, side: int, dice: Dice) -> tuple[int, int]:
+def _place(photo: Pixels, side: int, draws: NamedDraws) -> tuple[int, int]:
     """The most detailed of four squares: in one of plain sky, no distortion would show."""
     h, w, _ = photo.shape
-    places = [(dice.whole(f"x{i}", 0, w - side), dice.whole(f"y{i}", 0, h - side)) for i in range(4)]
+    places = [(draws.whole(f"x{i}", 0, w - side), draws.whole(f"y{i}", 0, h - side)) for i in range(4)]
     return max(places, key=lambda place: _detail(photo[place[1] : place[1] + side, place[0] : place[0] + side]))
 
 

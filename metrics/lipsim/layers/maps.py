@@ -1,6 +1,6 @@
 """Linear maps of norm at most 1, as square kernels (blocks, out, in, k, k) that weights cannot break.
 
-Three constructions beside the layers of `layers.py`: AOL, Cayley with block convolutions, and the
+Three constructions beside the layers of `sll.py`: AOL, Cayley with block convolutions, and the
 linear residual of LiResNet. `blocks` maps stand side by side: one for a convolution, many for a dense layer.
 All start as the identity, so that networks of them differ in nothing else.
 

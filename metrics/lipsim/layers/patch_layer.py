@@ -1,6 +1,6 @@
 """SLL layers whose scales are exact: orthonormal weights on windows that do not overlap.
 
-A layer of `layers.py` is x - A relu(A^T x + b) with |A|^2 <= 2. There the norm of a convolution is
+A layer of `sll.py` is x - A relu(A^T x + b) with |A|^2 <= 2. There the norm of a convolution is
 bounded by row sums, which leave most singular values of A far below what they may be. Windows that
 do not overlap make A one small matrix, repeated, whose norm is known: here A = W diag(sqrt(s)) with
 W^T W = 1 and 0 < s < 2. At s = 1 what a hidden unit detects is taken out of x, at s = 2 it is
@@ -40,7 +40,7 @@ def fold(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return x - F.relu(F.linear(x, a, b)) @ a
 
 
-def fold_windows(x: Tensor, a: Tensor, b: Tensor, k: int, shifted: bool) -> Tensor:
+def fold_patches(x: Tensor, a: Tensor, b: Tensor, k: int, shifted: bool) -> Tensor:
     """`fold` on windows of side k. Zeros around an image, and leaving them out again, have norm 1."""
     if k == 1:
         return fold(x, a, b)
@@ -71,7 +71,7 @@ class Folding(nn.Module):
         return at_most(exact, 2.0).to(self.weight.dtype)
 
 
-class WindowSLL(Folding):
+class PatchSLL(Folding):
     """One layer on tokens (n, h, w, channels).
 
     Args:
@@ -83,14 +83,14 @@ class WindowSLL(Folding):
         self.window, self.shifted = window, shifted
 
     def forward(self, x: Tensor) -> Tensor:
-        return fold_windows(x, self.scaled(), self.bias, self.window, self.shifted)
+        return fold_patches(x, self.scaled(), self.bias, self.window, self.shifted)
 
-    def frozen(self) -> "FrozenWindow":
+    def frozen(self) -> "FrozenPatchSLL":
         """The same map with A as plain weights."""
-        return FrozenWindow(self.rounded(), self.bias.detach(), self.window, self.shifted)
+        return FrozenPatchSLL(self.rounded(), self.bias.detach(), self.window, self.shifted)
 
 
-class FrozenWindow(Plain):
+class FrozenPatchSLL(Plain):
     """x - A relu(A^T x + b) with plain weights."""
 
     bias: Tensor
@@ -101,7 +101,7 @@ class FrozenWindow(Plain):
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return fold_windows(x, self.weight, self.bias, self.window, self.shifted)
+        return fold_patches(x, self.weight, self.bias, self.window, self.shifted)
 
 
 class Merge(nn.Module):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from perceptbench.metrics.lipsim.layers.orthonormal import Plain, at_most, orthonormal
-from perceptbench.metrics.lipsim.layers.stem import dct_matrix
+from perceptbench.metrics.lipsim.layers.spectrum import dct_matrix
 
 
 def low_frequencies(side: int, to: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A learnt weight for each coordinate: the network may leave out what does not help it."""
+"""A learnt weight for each coordinate, so that the network can leave out what does not help."""
 
 import torch
 from torch import Tensor, nn

@@ -1,14 +1,26 @@
-"""How often a channel changes over the image in place of where: a rotation with nothing to learn."""
+"""Frequencies: the orthonormal DCT, and the layer that turns positions into frequencies. Nothing is learnt."""
 
+import math
+
+import torch
 from torch import Tensor, nn
 
-from perceptbench.metrics.lipsim.layers.stem import dct_matrix
+
+def dct_matrix(side: int) -> Tensor:
+    """The orthonormal DCT-II of blocks of pixels (Ahmed, Natarajan & Rao 1974): float64 (side**2, side**2).
+
+    Row u * side + v is the pattern of frequencies u downwards and v across; row 0 is the mean times `side`.
+    """
+    frequency, at = torch.arange(side, dtype=torch.float64)[:, None], torch.arange(side, dtype=torch.float64)
+    one = torch.cos(math.pi * frequency * (at + 0.5) / side) * math.sqrt(2 / side)
+    one[0] /= math.sqrt(2)
+    return torch.kron(one, one)
 
 
 class Spectrum(nn.Module):
     """The orthonormal DCT-II of every channel over a square grid of positions; same shape.
 
-    Two photographs of one thing rarely have it in the same place. A weight for each position cannot forgive
+    Two photographs of one thing rarely show it in the same place. A weight for each position cannot allow for
     that; a weight for each frequency can, since a shift changes low frequencies least.
 
     Args:

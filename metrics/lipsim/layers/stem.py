@@ -1,10 +1,9 @@
 """From pixels to channels and down in size, by maps of norm 1 with nothing to learn."""
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from perceptbench.metrics.lipsim.layers.spectrum import dct_matrix
 
 
 def sum_pool(x: Tensor, window: int) -> Tensor:
@@ -29,17 +28,6 @@ def unshuffle(x: Tensor, side: int) -> Tensor:
     n, channels, height, width = x.shape
     blocks = x.reshape(n, channels, height // side, side, width // side, side).permute(0, 2, 4, 1, 3, 5)
     return blocks.reshape(n, height // side, width // side, channels * side**2).permute(0, 3, 1, 2)
-
-
-def dct_matrix(side: int) -> Tensor:
-    """The orthonormal DCT-II of blocks of pixels (Ahmed, Natarajan & Rao 1974): float64 (side**2, side**2).
-
-    Row u * side + v is the pattern of frequencies u downwards and v across; row 0 is the mean times `side`.
-    """
-    frequency, at = torch.arange(side, dtype=torch.float64)[:, None], torch.arange(side, dtype=torch.float64)
-    one = torch.cos(math.pi * frequency * (at + 0.5) / side) * math.sqrt(2 / side)
-    one[0] /= math.sqrt(2)
-    return torch.kron(one, one)
 
 
 class Stem(nn.Module):

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Dice:
+class NamedDraws:
     """Draws fixed by `key` and the name of the draw, so that adding one draw changes no other."""
 
     key: str

@@ -18,7 +18,7 @@ def max_min(x: Tensor) -> Tensor:
     return torch.cat([torch.maximum(one, other), torch.minimum(one, other)], 1)
 
 
-class Square(nn.Module):
+class MaxMinLayer(nn.Module):
     """What convolutions and dense layers share: MaxMin(K x + b).
 
     Args:
@@ -41,7 +41,7 @@ class Square(nn.Module):
             kernel = self.kernel()
         return max_min(self.linear(x, kernel))
 
-    def frozen(self) -> "Square":
+    def frozen(self) -> "MaxMinLayer":
         """The same map with its kernel as plain weights, derived in float64."""
         made = copy.deepcopy(self)
         made.kernel = self.kernel.given()
@@ -50,19 +50,19 @@ class Square(nn.Module):
         return made
 
 
-class SquareConv(Square):
+class MaxMinConv(MaxMinLayer):
     """On (n, channels, h, w), stride 1, zero padding."""
 
     def linear(self, x: Tensor, kernel: Tensor) -> Tensor:
         return F.conv2d(x, kernel[0], self.bias, padding=kernel.shape[-1] // 2)
 
 
-class SquareDense(Square):
+class MaxMinDense(MaxMinLayer):
     """On (n, features), in blocks: a whole square matrix would have features**2 weights.
 
     Args:
-        strided: a block takes every so-maniest feature, in place of neighbours. On flattened images of
-            as many channels as a block has units it then mixes the channels at one position.
+        strided: a block takes every n-th feature, n the number of blocks, and not n neighbours. On flattened
+            images with as many channels as a block has units it then mixes the channels at one position.
     """
 
     def __init__(self, kernel: Map, units: int, strided: bool) -> None:
