@@ -14,11 +14,11 @@ from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options, Ref, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
-from perceptbench.results.gate.baseline import Run, run_of
+from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding
 
 
-def restricted(matrix: Sequence[Run], candidate: str | None) -> tuple[Run, ...]:
+def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[BaselineRun, ...]:
     """The runs of one metric, given as in the matrix or with other weights (`lipsim:FILE` for `lipsim`).
 
     Raises UserError where that is none, or could be several.
@@ -32,7 +32,7 @@ def restricted(matrix: Sequence[Run], candidate: str | None) -> tuple[Run, ...]:
     return tuple(run for run in matrix if run.spec["metric"] == meant[0])
 
 
-def plans_of(matrix: Sequence[Run], candidate: str | None, device: str) -> list[Plan]:
+def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) -> list[Plan]:
     """A plan a run, with the candidate in place of its metric. Raises UserError for what can no longer be run."""
     plans = []
     built: dict[str, Metric] = {}
@@ -54,7 +54,7 @@ def plans_of(matrix: Sequence[Run], candidate: str | None, device: str) -> list[
     return plans
 
 
-def specified(matrix: Sequence[Run], plans: Sequence[Plan], candidate: str | None) -> list[Finding]:
+def specified(matrix: Sequence[BaselineRun], plans: Sequence[Plan], candidate: str | None) -> list[Finding]:
     """Whether each run still asks the same question of the same triplets; weights and code may have changed."""
     found = []
     for run, plan in zip(matrix, plans, strict=True):
@@ -75,17 +75,17 @@ def specified(matrix: Sequence[Run], plans: Sequence[Plan], candidate: str | Non
     return found
 
 
-def _data_changed(run: Run, plan: Plan) -> list[str]:
+def _data_changed(run: BaselineRun, plan: Plan) -> list[str]:
     before, now = run.spec["fingerprints"].get("data"), plan.spec.fingerprints["data"]
     if before != now:
         return [f"the SHA-256 of the data was {before!s:.12} and is {now:.12}"]
     return [] if set(run.outcomes) == set(plan.source.ids) else ["the triplets have other ids"]
 
 
-def _spec_changed(run: Run, plan: Plan, candidate: str | None) -> list[str]:
+def _spec_changed(run: BaselineRun, plan: Plan, candidate: str | None) -> list[str]:
     passed_over = {"metric", _target(plan)} if candidate else set()
     before, now = (
-        {key: value for key, value in _flat(spec).items() if key not in passed_over}
+        {key: value for key, value in _flat(completed(spec)).items() if key not in passed_over}
         for spec in (run.spec, json.loads(canonical_json(plan.spec.to_dict())))
     )
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
@@ -126,7 +126,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
     return list(found.values())
 
 
-def rerun(plans: Sequence[Plan], runs: Path, device: str) -> tuple[list[Finding], list[Run]]:
+def rerun(plans: Sequence[Plan], runs: Path, device: str) -> tuple[list[Finding], list[BaselineRun]]:
     """The runs, from the folder where they are in it; a flip inside a sound radius ends them with its sentence."""
     try:
         records = run_plans(plans, runs, None, device)

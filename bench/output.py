@@ -1,4 +1,4 @@
-"""What a run prints at its end: one JSON object, or one table a data set and what it means."""
+"""What a run prints at its end: one JSON object, or one table a data set and task and what it means."""
 
 import json
 from collections.abc import Sequence
@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from perceptbench.results.record import SCHEMA, Record
+from perceptbench.reports.wording import TRIPLET_TASKS, score_name
+from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.estimates import radius_gain
 
 _WIDTH = 118
+_JSON_SCHEMA = 1
+"""Of the object on standard output. New keys are optional, so it is still 1."""
 
 
 def console(least: int = _WIDTH) -> Console:
@@ -21,22 +24,37 @@ def console(least: int = _WIDTH) -> Console:
 
 def as_json(rows: Sequence[Row]) -> str:
     """The object of interface.md."""
-    return json.dumps({"schema": SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
+    return json.dumps({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
 
 
 def print_tables(rows: Sequence[Row], out: Console) -> None:
-    """One table a data set: a line for each metric, method and eps; scores with their intervals."""
-    for data in dict.fromkeys(row.data for row in rows):
-        what = "2AFC score, %" if any(row.unit == "percent" for row in rows if row.data == data) else "mean distance"
-        table = Table(title=f"{data}: {what} [95 % interval]", caption=_CAPTION)
-        for name in ("metric", "attack", "norm", "eps", "n", "natural", "attacked", "certified"):
+    """One table a data set and task: a line for each metric, method and eps; scores with their intervals."""
+    for data, task in dict.fromkeys((row.data, _table_of(row.task)) for row in rows):
+        mine = [row for row in rows if (row.data, _table_of(row.task)) == (data, task)]
+        what = f"{score_name(task)}, %" if any(row.unit == "percent" for row in mine) else "mean distance"
+        balls = all(row.norm for row in mine if row.threat)
+        table = Table(title=f"{data}: {what} [95 % interval]", caption=_caption(mine))
+        for name in ("metric", "attack", "norm" if balls else "threat", "eps", "n", "natural", "attacked", "certified"):
             table.add_column(name, justify="left" if name in ("metric", "attack") else "right", overflow="fold")
-        mine = [row for row in rows if row.data == data]
         for metric in dict.fromkeys(row.metric for row in mine):
             for line in _lines([row for row in mine if row.metric == metric]):
                 table.add_row(*line)
             table.add_section()
         out.print(table)
+
+
+def _table_of(task: str) -> str:
+    """The tasks on triplets share a table: natural scores of both are 2AFC scores."""
+    return TRIPLET_TASKS[0] if task in TRIPLET_TASKS else task
+
+
+def _caption(rows: Sequence[Row]) -> str:
+    """What eps is measured in."""
+    others = {row.threat: row.eps_unit for row in rows if row.threat and row.norm is None}
+    norm = "norm over all pixels and channels, images in [0, 1] at 224 x 224"
+    units = [*([norm] if any(row.norm for row in rows) or not others else [])]
+    units += [f"of {threat}: {unit}" for threat, unit in others.items()]
+    return f"eps: {'; '.join(units)}; certified: proved lower bound"
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -49,16 +67,13 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     return table
 
 
-_CAPTION = "eps: norm over all pixels and channels, images in [0, 1] at 224 x 224; certified: proved lower bound"
-
-
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
     """The lines of one metric; what would repeat is left blank."""
     natural = next(row for row in rows if row.kind == "natural")
     lines: list[list[str]] = []
-    keys = dict.fromkeys((r.norm, r.eps) for r in rows if r.kind != "natural")
-    for norm, eps in keys:
-        here = [row for row in rows if (row.norm, row.eps) == (norm, eps)]
+    keys = dict.fromkeys((r.threat, r.eps) for r in rows if r.kind != "natural")
+    for threat, eps in keys:
+        here = [row for row in rows if (row.threat, row.eps) == (threat, eps)]
         attacks = [row for row in here if row.kind == "attack"]
         proofs = [row for row in here if row.kind == "certificate"]
         for i in range(max(len(attacks), len(proofs))):
@@ -66,7 +81,7 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
             proof = proofs[i] if i < len(proofs) else None
             first = not lines
             lines.append([
-                natural.metric if first else "", attacked.method or "" if attacked else "", norm or "", f"{eps:.4g}",
+                natural.metric if first else "", attacked.method or "" if attacked else "", threat or "", f"{eps:.4g}",
                 str(natural.n) if first else "", _score(natural) if first else "",
                 _score(attacked) if attacked else "", _proof(proof, many=len(proofs) > 1) if proof else "",
             ])  # fmt: skip
@@ -92,22 +107,34 @@ _MOVED = {
 }
 
 
+def _moved(row: Row) -> str:
+    """What the attack may change, in words."""
+    default = "the reference" if row.task == "preference" else "what moves"
+    return next((words for option, words in _MOVED.items() if option in row.options), default)
+
+
+def _size(row: Row) -> str:
+    return f"{row.norm} {row.eps:.3g}" if row.norm else f"{row.threat} {row.eps:.3g} ({row.eps_unit})"
+
+
 def explain(rows: Sequence[Row]) -> list[str]:
     """What the numbers say, a sentence a metric, at the largest eps that was asked for."""
     sentences = []
-    for name, data in dict.fromkeys((row.metric, row.data) for row in rows):
-        mine = [row for row in rows if (row.metric, row.data) == (name, data) and row.unit == "percent"]
+    for name, data, task in dict.fromkeys((row.metric, row.data, row.task) for row in rows):
+        subject = (name, data, task)
+        mine = [row for row in rows if (row.metric, row.data, row.task) == subject and row.unit == "percent"]
         natural = next((row for row in mine if row.kind == "natural"), None)
         attacked = max((r for r in mine if r.kind == "attack"), key=lambda r: (r.eps or 0, -r.score), default=None)
         if natural is None or attacked is None:
             continue
         proved = next((r for r in mine if r.kind == "certificate" and r.sound and _same(r, attacked)), None)
-        moved = next((words for option, words in _MOVED.items() if option in attacked.threat), "the reference")
         promise = f", and it is proved that no such change pushes it below {proved.score:.0f} %" if proved else ""
+        head = f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on"
+        if task != "preference":
+            head = f"{name} on {data}: {score_name(task)} {natural.score:.0f} %, and"
         sentences.append(
-            f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on "
-            f"{attacked.score:.0f} % once {attacked.method} may change {moved} by {attacked.norm} "
-            f"{attacked.eps:.3g}{promise}."
+            f"{head} {attacked.score:.0f} % once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}"
+            f"{promise}."
         )
     return sentences
 
@@ -140,4 +167,4 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
 
 
 def _same(one: Row, other: Row) -> bool:
-    return (one.norm, one.eps, one.threat) == (other.norm, other.eps, other.threat)
+    return (one.threat, one.eps, one.options) == (other.threat, other.eps, other.options)

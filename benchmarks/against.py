@@ -1,7 +1,7 @@
 """Ours beside upstream's AutoAttack on the same cached objective: same parts, same numbers."""
 
 from benchmarks import ours
-from benchmarks.report import Row, ratio
+from benchmarks.report import BenchRow, ratio
 from benchmarks.session import EPS, Session
 from benchmarks.upstream import autoattack
 from benchmarks.whole import NEAREST
@@ -34,14 +34,14 @@ def _compare(
     times = {"upstream": [run.seconds for run in theirs], "ours": [run.seconds for run in mine]}
     note = f"{numbers.words}; robust: ours {scores['ours']:.1%}, upstream {scores['upstream']:.1%} of {n}"
     session.add(
-        Row(
+        BenchRow(
             item="upstream", metric=name, batch=n, what=f"{kind}: upstream / ours", raw=times,
             value=ratio(times["upstream"], times["ours"]), bar=bar, note=note,
             facts={"robust": scores, "upstream_parts": theirs[0].parts},
         )
     )  # fmt: skip
     session.add(
-        Row(
+        BenchRow(
             item="upstream", metric=name, batch=n, what=f"{kind}: robust score, ours - upstream", raw={},
             value=scores["ours"] - scores["upstream"], unit="%", bar=ALLOWED, sense="<=", facts={"robust": scores},
         )

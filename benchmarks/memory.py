@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.report import Row, ratio
+from benchmarks.report import BenchRow, ratio
 from benchmarks.session import Session
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 
@@ -46,7 +46,7 @@ def measure(session: Session) -> None:
             found.append(_peak_of(n))
     few, many = peaks.values()
     session.add(
-        Row(
+        BenchRow(
             item="memory", metric="l2", batch=8, what=f"peak memory: {sizes[1]} / {sizes[0]} triplets",
             value=ratio(many, few), raw={f"{n} triplets": found for n, found in peaks.items()}, raw_unit="MiB",
             bar=BAR, sense="<=", note="bench run, l2-aa of one step and two queries",

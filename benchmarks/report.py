@@ -14,7 +14,7 @@ UNITS = {"x": (1.0, "x"), "%": (100.0, " %")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BenchRow:
     """`value` is what the bar is about; `raw` holds what it was made of, under names, in `raw_unit`.
 
     `bar` is None where the issue sets none.
@@ -56,7 +56,7 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """A row of the table; `row` is `Row.to_dict()`, fresh or read from a file."""
+    """A row of the table; `row` is `BenchRow.to_dict()`, fresh or read from a file."""
     scale, sign = UNITS[row["unit"]]
     times = ", ".join(f"{name} {_short(value)} {row['raw_unit']}" for name, value in row["median"].items())
     bar = "" if row["bar"] is None else f"{row['sense']} {row['bar'] * scale:g}{sign}"
@@ -78,7 +78,7 @@ def table(machine: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     ])  # fmt: skip
 
 
-def write(folder: Path, name: str, machine: Mapping[str, Any], rows: Sequence[Row], minutes: float) -> Path:
+def write(folder: Path, name: str, machine: Mapping[str, Any], rows: Sequence[BenchRow], minutes: float) -> Path:
     """Put the rows into <folder>/<name>.json and .md; items that were not measured now keep what they had.
 
     Returns the path of the JSON file.

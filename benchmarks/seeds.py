@@ -13,8 +13,8 @@ from pathlib import Path
 
 from perceptbench.bench.gate_runs import plans_of, rerun
 from perceptbench.core.errors import UserError
-from perceptbench.results.gate.baseline import Baseline, Run, read
-from perceptbench.results.gate.compare import Comparison, compare
+from perceptbench.results.gate.baseline import Baseline, BaselineRun, read
+from perceptbench.results.gate.compare import ScoreComparison, compare
 
 DEFAULT = Path(__file__).parents[1] / "results/baselines/default.json"
 
@@ -29,7 +29,7 @@ class Try:
     failed: tuple[str, ...]
 
     @classmethod
-    def of(cls, seed: int, found: list[Comparison]) -> "Try":
+    def of(cls, seed: int, found: list[ScoreComparison]) -> "Try":
         """What a comparison with the baseline says."""
         return cls(
             seed,
@@ -50,7 +50,7 @@ def tried(known: Baseline, seeds: range, runs: Path) -> Iterator[Try]:
         yield Try.of(seed, compare(known, _in_order(known, now)))
 
 
-def _in_order(known: Baseline, attacked: list[Run]) -> list[Run]:
+def _in_order(known: Baseline, attacked: list[BaselineRun]) -> list[BaselineRun]:
     """The runs of the baseline, those with an attack in their new form."""
     new = iter(attacked)
     return [next(new) if run.spec["attack"] else run for run in known.runs]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from benchmarks.machine import wait
-from benchmarks.report import Row, line
+from benchmarks.report import BenchRow, line
 from benchmarks.subjects import subject
 from benchmarks.upstream import Numbers
 from benchmarks.work import Work, make
@@ -29,9 +29,9 @@ class Session:
     quick: bool
     until: float
     peak: float = 0.0
-    rows: list[Row] = field(default_factory=list)
+    rows: list[BenchRow] = field(default_factory=list)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: BenchRow) -> None:
         """Keep a row and show it."""
         self.rows.append(row)
         print(line(row.to_dict()), flush=True)

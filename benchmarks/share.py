@@ -1,7 +1,7 @@
 """The share of an attack's time that the metric itself takes; the rest is ours."""
 
 from benchmarks import ours
-from benchmarks.report import Row
+from benchmarks.report import BenchRow
 from benchmarks.session import EPS, Session
 from benchmarks.timed import Meter, Timed
 from perceptbench.core.spec import Ref
@@ -37,7 +37,7 @@ def _share(session: Session, name: str, batch: int, repetitions: int) -> None:
     everything = [[sum(times) for times in zip(*(spent[part][i] for part in spent), strict=True)] for i in (0, 1)]
     for part, (inside, whole) in {**spent, "whole": (everything[0], everything[1])}.items():
         session.add(
-            Row(
+            BenchRow(
                 item="share", metric=name, batch=len(work.batch.ids), what=f"{part}: time inside the metric",
                 value=sum(inside) / sum(whole), raw={"inside": inside, "attack": whole}, unit="%",
                 bar=BAR if part == "whole" else None, note="a tenth of l2-aa's numbers" if part == "whole" else "",

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.literal import Literal
 from benchmarks.peak import share_of_peak
-from benchmarks.report import Row, ratio
+from benchmarks.report import BenchRow, ratio
 from benchmarks.session import EPS, Session
 from benchmarks.timed import Enough, Laps, Paced, PacedModel
 from benchmarks.upstream import apgd_run
@@ -38,7 +38,7 @@ def measure(session: Session) -> None:
             ours += our_steps(work, BLOCK)
             literal += literal_steps(work, model, BLOCK)
         session.add(
-            Row(
+            BenchRow(
                 item="step", metric=name, batch=batch, what="APGD step: literal / ours", value=ratio(literal, ours),
                 raw={"literal": literal, "ours": ours}, bar=BARS.get((name, batch)), note=f"{len(ours)} steps of each",
                 facts=share_of_peak(work, ours, session.peak),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import ours
-from benchmarks.report import Row, ratio
+from benchmarks.report import BenchRow, ratio
 from benchmarks.session import SWEEP, Session, clock
 from benchmarks.whole import NEAREST
 from benchmarks.work import Work
@@ -49,7 +49,7 @@ def _sweep(session: Session, work: Work, name: str, share: float, radius: Tensor
     standing = {f"{eps:g}": int(result.standing.sum()) for eps, result in alone.items()}
     counts = ", ".join(f"{count} at eps {eps}" for eps, count in standing.items())
     session.add(
-        Row(
+        BenchRow(
             item="sweep", metric=name, batch=len(work.batch.ids), what="four budgets / the largest alone",
             value=ratio(times["sweep"], times[f"eps {dearest:g}"]), raw=times | singles, bar=bar, sense="<=",
             note=f"{note}; {numbers.words}; standing alone: {counts}, after the sweep {int(together.standing.sum())}",

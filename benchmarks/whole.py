@@ -3,7 +3,7 @@
 from statistics import median
 
 from benchmarks import ours
-from benchmarks.report import Row, ratio
+from benchmarks.report import BenchRow, ratio
 from benchmarks.session import EPS, Session
 from benchmarks.steps import literal_steps
 from benchmarks.upstream import autoattack
@@ -33,7 +33,7 @@ def _full(session: Session, work: Work, name: str, share: float, bar: float | No
     times = {"literal": [theirs.seconds], "ours": [run.seconds for run in runs]}
     standing = int(runs[0].standing.sum()), int(theirs.standing.sum())
     session.add(
-        Row(
+        BenchRow(
             item="whole", metric=name, batch=len(work.batch.ids), what=f"l2-aa at eps {EPS:g}: literal / ours",
             value=ratio(times["literal"], times["ours"]), raw=times, bar=bar,
             note=f"{numbers.words}; standing: ours {standing[0]}, literal {standing[1]}",
@@ -49,7 +49,7 @@ def _extrapolated(session: Session, work: Work) -> None:
     laps = literal_steps(work, work.literal(), 3)
     seconds = (numbers.steps + 1) * median(laps)
     session.add(
-        Row(
+        BenchRow(
             item="whole", metric="vit-s", batch=len(work.batch.ids), what=f"l2-aa at eps {EPS:g}: literal / ours",
             value=seconds / run.seconds, raw={"literal": [seconds], "literal step": laps, "ours": [run.seconds]},
             bar=BAR, note=f"literal extrapolated: {numbers.steps + 1} gradients of its first restart and nothing else; "

@@ -20,13 +20,15 @@ F = TypeVar("F", bound=Callable[..., object])
 class Registry(Generic[T]):
     """Factories by name. Importing every module of `package` registers what it holds.
 
-    Plug-ins come through the entry points of the group `bench.<last word of package>`.
+    Plug-ins come through the entry points of a group, `bench.<last word of package>` where none is given.
+    `word` is what `bench list` calls these components: the last word of the package where none is given.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, *, word: str | None = None, group: str | None = None) -> None:
         self.kind = kind
         self.package = package
-        self.word = package.rpartition(".")[2]
+        self.word = word or package.rpartition(".")[2]
+        self.group = group or f"bench.{self.word}"
         self._factories: dict[str, Callable[..., T]] = {}
         self._cards: dict[str, Card] = {}
         self._discovered = False
@@ -129,7 +131,7 @@ class Registry(Generic[T]):
         package = importlib.import_module(self.package)
         for module in pkgutil.walk_packages(package.__path__, f"{self.package}."):
             importlib.import_module(module.name)
-        for entry in entry_points(group=f"bench.{self.word}"):
+        for entry in entry_points(group=self.group):
             entry.load()
         self._discovered = True
 

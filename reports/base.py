@@ -1,4 +1,4 @@
-"""What a report is made of: tables and charts as plain data, which markdown and figures only print."""
+"""What a report is made of: tables and charts as plain data, which formats only print."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One pair of axes: curves of one data set and one norm."""
+    """One pair of axes: curves of one data set and one threat."""
 
     title: str
     x_label: str
@@ -223,6 +223,8 @@ class Report(Protocol):
 
     place: ClassVar[int]
     """Smaller numbers come first in the document."""
+    tasks: ClassVar[tuple[str, ...] | None]
+    """Names of the tasks whose runs it is given; None for the runs of every task."""
 
     def __call__(self, records: Sequence[Record]) -> Sequence[Block]:
         """Tables and charts; none where the runs hold nothing of that kind."""

@@ -6,32 +6,33 @@ from dataclasses import replace
 import pandas as pd
 
 from perceptbench.results.record import Record
-from perceptbench.results.rows import usual
+from perceptbench.results.rows import default_question
+from perceptbench.results.tasks.base import task_name
 
-_ATTACK = ("metric", "data", "attack", "norm", "seed", "goal", "restarts")
+_ATTACK = ("metric", "data", "attack", "seed", "goal", "restarts")
 _FLIP = ["d0_adv", "d1_adv", "d_self", "size", "broken_by"]
 """What comes with a flip from the run that found it."""
 
 
-def carried(records: Sequence[Record]) -> list[Record]:
+def with_known_flips(records: Sequence[Record]) -> list[Record]:
     """The same runs in their order; a triplet that one broke counts as broken in the others at eps as large.
 
-    Across runs of one metric, with the same weights and data, of one norm, attack, goal, restarts and seed, by the id
+    Across runs of one metric, with the same weights and data, of one threat, attack, goal, restarts and seed, by the id
     of the triplet; only where the reference alone moves, and not across runs of different code. This is sound: a change
-    of norm at most eps is one of norm at most any larger eps. Runs to which nothing is added come back as they are.
+    of size at most eps is one of size at most any larger eps. Runs to which nothing is added come back as they are.
     """
     return [_with_flips(record, [other for other in records if _same_attack(record, other)]) for record in records]
 
 
 def _same_attack(record: Record, other: Record) -> bool:
     one, two = record.spec, other.spec
-    if record is other or not (_flips(record) and _flips(other)) or different_code(record, other):
+    if record is other or not (_flips(record) and _flips(other)) or code_changed(record, other):
         return False
     first, second = ([spec.get("fingerprints", {}).get(kind) for kind in ("data", "weights")] for spec in (one, two))
-    return first == second and all(one.get(key) == two.get(key) for key in _ATTACK)
+    return first == second and record.threat == other.threat and all(one.get(key) == two.get(key) for key in _ATTACK)
 
 
-def different_code(record: Record, other: Record) -> bool:
+def code_changed(record: Record, other: Record) -> bool:
     """Whether code changed between two runs; with other components it differs anyway, and says nothing."""
     one, two = record.spec, other.spec
     comparable = all(one[key] == two[key] for key in ("metric", "data", "attack", "certifier"))
@@ -39,7 +40,7 @@ def different_code(record: Record, other: Record) -> bool:
 
 
 def _flips(record: Record) -> bool:
-    return bool(record.spec["attack"]) and record.facts.get("unit") != "distance" and usual(record)
+    return bool(record.spec["attack"]) and task_name(record.task) == "preference" and default_question(record)
 
 
 def _with_flips(record: Record, others: Sequence[Record]) -> Record:

@@ -1,4 +1,4 @@
-"""Which runs a report shows: old weights or data are not mixed with new ones."""
+"""Which runs a report shows, the newest first: old weights or data are not mixed with new ones."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from perceptbench.results.rows import Row, table_rows
 _OPTIONS = ("seed", "goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
 
 
-def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def newest_runs(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """Newest runs first, and those they replace.
 
     A run is replaced where the newest one on data of its name found other data there, whatever the metric; where the
@@ -24,7 +24,7 @@ def current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         prints = spec.get("fingerprints", {})
         content = {(kind, spec[of]): prints.get(kind) for kind, of in (("data", "data"), ("weights", "metric"))}
         newest = content | newest
-        asked = (spec["attack"], spec["certifier"], spec["norm"], tuple(spec["eps"]))
+        asked = (spec["attack"], spec["certifier"], record.task, record.threat, tuple(spec["eps"]))
         question = (spec["metric"], spec["data"], spec.get("limit"), *asked, *(spec.get(key) for key in _OPTIONS))
         if all(newest[of] == found for of, found in content.items()) and question not in kept:
             kept[question] = record
@@ -38,7 +38,7 @@ def newest_first(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (str(record.provenance.get("time", "")), record.run), reverse=True)
 
 
-def current_rows(records: Sequence[Record]) -> list[Row]:
+def newest_rows(records: Sequence[Record]) -> list[Row]:
     """The rows of runs; where two have the same one, that of the newer run."""
     return table_rows(newest_first(records))
 
@@ -48,6 +48,18 @@ def by_data(records: Sequence[Record]) -> list[tuple[str, str, list[Record]]]:
     names = labels(sorted(record.spec["data"] for record in records))
     ordered = newest_first(records)
     return [(data, label, [r for r in ordered if r.spec["data"] == data]) for data, label in names.items()]
+
+
+def by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """(task, runs) of each task as typed: preference first, others in alphabetical order."""
+    tasks = sorted({record.task for record in records}, key=lambda task: (task != "preference", task))
+    return [(task, [record for record in records if record.task == task]) for task in tasks]
+
+
+def by_threat(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """(threat, runs) of each threat as typed, in alphabetical order: sizes of different threats are never compared."""
+    threats = sorted({record.threat for record in records})
+    return [(threat, [record for record in records if record.threat == threat]) for threat in threats]
 
 
 def styles(records: Sequence[Record]) -> dict[str, tuple[str, int]]:

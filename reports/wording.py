@@ -1,9 +1,12 @@
-"""How names, budgets and norms are written, the same in every table and picture."""
+"""How names, budgets and threats are written, the same in every table and picture."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-NORMS = {"l2": "l2", "linf": "l-infinity"}
+from perceptbench.results.record import Record
+
+TRIPLET_TASKS = ("preference", "drift")
+"""Tasks whose runs hold the 2AFC score on triplets: it is natural in both, and attacked in the first."""
 
 
 def eps_text(eps: float) -> str:
@@ -15,9 +18,30 @@ def eps_text(eps: float) -> str:
     return short
 
 
-def eps_axis(norm: str) -> str:
-    """The label of an axis of budgets, with its unit."""
-    return f"eps, {NORMS.get(norm, norm)} norm over all pixels in [0, 1]"
+def threat_label(threat: str) -> str:
+    """A threat in a heading: l2, l-infinity, any other as it was typed."""
+    return "l-infinity" if threat == "linf" else threat
+
+
+def score_name(task: str) -> str:
+    """What the score of a task is called in a heading."""
+    return "2AFC score" if task == "preference" else f"{task} score"
+
+
+def eps_axis(norm: str | None, unit: str | None) -> str:
+    """The label of an axis of budgets with its unit: that of a norm, or of another threat in its own words."""
+    return f"eps, {threat_label(norm)} norm over all pixels in [0, 1]" if norm else f"eps, {unit}"
+
+
+def unit_notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """What eps is measured in, a sentence for each threat that is no lp ball; headings name the norm of those."""
+    units = {record.threat: record.eps_unit for record in records if record.norm is None}
+    return tuple(f"eps of {threat}: {unit}." for threat, unit in sorted(units.items()))
+
+
+def table_stem(kind: str, task: str, threat: str, data: str) -> str:
+    """The file name of a table of scores; the task is part of it where there is more than one of that kind."""
+    return "_".join((kind, *([] if task in TRIPLET_TASKS else [file_stem(task)]), file_stem(threat), file_stem(data)))
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:

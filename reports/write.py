@@ -10,10 +10,11 @@ from perceptbench.core.spec import Ref
 from perceptbench.reports.base import Document, Format, Table, report
 from perceptbench.reports.formats import csv as csv_files
 from perceptbench.reports.formats import html, latex, markdown
-from perceptbench.reports.known_flips import carried
-from perceptbench.reports.newest import current
+from perceptbench.reports.known_flips import with_known_flips
+from perceptbench.reports.newest import newest_runs
 from perceptbench.reports.tables.headline import opening
 from perceptbench.results.record import Record
+from perceptbench.results.tasks.base import installed, task_name
 
 TITLE = "Robustness of perceptual similarity metrics"
 
@@ -23,7 +24,7 @@ FORMATS: dict[str, Format] = {
     "html": html.files,
     "csv": csv_files.files,
 }
-CARRIED = (
+KNOWN_FLIPS = (
     "Triplets that another run of the same attack broke at an eps no larger count as broken, "
     "though these runs did not break them: {}."
 )
@@ -43,15 +44,20 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
     done = [record for record in records if record.status == "done"]
     if not done:
         raise UserError("no finished run to report; first: bench run --metric lipsim --attack l2-aa --eps 2.0")
-    kept, replaced = current(done)
-    measured, kept = kept, carried(kept)
+    known = [record for record in done if installed(record.task)]
+    if not known:
+        raise UserError(_not_installed(done))
+    kept, replaced = newest_runs(known)
+    measured, kept = kept, with_known_flips(kept)
     reports = sorted((report.build(Ref(name)) for name in report.names()), key=lambda one: one.place)
-    blocks = [block for one in reports for block in one(kept)]
+    blocks = [block for one in reports for block in one(_of_tasks(kept, one.tasks))]
     words = opening(kept)
     if replaced:
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
+    if unknown_tasks := [record for record in done if not installed(record.task)]:
+        words.append(_not_installed(unknown_tasks))
     if tightened := [run.run for run, before in zip(kept, measured, strict=True) if run is not before]:
-        words.append(CARRIED.format(", ".join(sorted(tightened))))
+        words.append(KNOWN_FLIPS.format(", ".join(sorted(tightened))))
     document = Document(TITLE, tuple(words), tuple(blocks), tuple(kept))
     try:
         return _write(document, to, formats)
@@ -61,8 +67,17 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
         ) from error
 
 
+def _of_tasks(records: Sequence[Record], tasks: Sequence[str] | None) -> list[Record]:
+    return [record for record in records if tasks is None or task_name(record.task) in tasks]
+
+
+def _not_installed(records: Sequence[Record]) -> str:
+    names = ", ".join(sorted(f"{record.run} ({record.task})" for record in records))
+    return f"Left out, as their tasks are not installed here: {names}; install the plug-ins that they came from."
+
+
 def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
-    from perceptbench.reports.formats.pictures import FORMS, save
+    from perceptbench.reports.formats.png_pdf import FORMS, save
 
     files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     shown = [block for block in document.blocks if not isinstance(block, Table)] if _SHOW & set(formats) else []

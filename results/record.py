@@ -1,4 +1,4 @@
-"""What a run leaves behind: its resolved spec, where it ran, and one line a triplet and eps."""
+"""What a run leaves behind: its resolved spec, where it ran, and one line a sample and eps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,27 @@ from typing import Any, Literal
 
 import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of record.json. Schema 1 had no `task` and no `threat`: goal and norm said what they were."""
+
+COMMON = {
+    "id": "string",
+    "group": "string",
+    "eps": "float64",
+    "robust": "bool",
+    "size": "float64",
+    "broken_by": "string",
+    "radius": "float64",
+    "forwards": "float64",
+    "backwards": "float64",
+}
+"""Columns that samples.parquet has for every task, with their dtypes.
+
+`id` names the sample, `group` the subset of the data it is from; `robust` = the answer was right and no attack broke
+it at this eps or a smaller one; `size` = measured size of the change kept, in the unit of eps; `broken_by` = the part
+of the attack that broke it; `radius` = certified radius in the unit of eps, 0 where none; `forwards`, `backwards` =
+passes of this sample up to this eps.
+"""
 
 COLUMNS = {
     "id": "string",
@@ -29,15 +49,34 @@ COLUMNS = {
     "forwards": "float64",
     "backwards": "float64",
 }
-"""Columns of samples.parquet, in order. Distances smaller than zero mean nothing here: psnr is -dB.
+"""Columns of the tasks on triplets, in the order in which schema 1 wrote them."""
 
-`label` 1 = right preferred; `d0`, `d1` distances of the reference to left and right; `robust` =
-correct and never flipped at this eps or a smaller one; `size` = measured norm of the perturbation
-kept; `radius` = certified radius in the norm of the run, 0 where none; `norm_ref` = |g(reference)|,
-NaN for a metric without embeddings; `forwards`, `backwards` = passes of this triplet up to this eps.
-"""
+LP_UNIT = "{} norm over all pixels and channels, images in [0, 1]"
 
 Status = Literal["done", "failed"]
+
+
+def columns_of(own: Mapping[str, str]) -> dict[str, str]:
+    """Every column of samples.parquet of a task with its dtype, in the order of the file.
+
+    `own` are the columns that the task has beside COMMON. Those of triplets keep the order of COLUMNS, so that files
+    of both schemas look the same; other tasks have COMMON first.
+    """
+    columns = {**COMMON, **own}
+    return dict(COLUMNS) if columns == COLUMNS else columns
+
+
+def task_of(spec: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> str:
+    """The task of a run as typed, with its arguments. In schema 1 the goal tells which of two it was."""
+    if "task" in spec:
+        return str(spec["task"])
+    moved = spec.get("goal") in ("push", "pull") or (facts or {}).get("unit") == "distance"
+    return "drift" if moved else "preference"
+
+
+def threat_of(spec: Mapping[str, Any]) -> str:
+    """The threat of a run as typed, with its arguments. In schema 1 it was the norm."""
+    return str(spec.get("threat", spec["norm"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +88,32 @@ class Record:
     provenance: Mapping[str, Any]
     samples: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was found on the way: unit, parts of the attack, soundness, ties, min |g|, seconds, and the reference
-    image of each triplet that shares it with others."""
+    """What was found on the way: unit, `eps_unit`, parts of the attack, soundness, ties, min |g|, seconds, the
+    reference image of each triplet that shares it with others, and `state`, what the task fitted on clean data."""
     status: Status = "done"
     schema: int = SCHEMA
     folder: Path | None = field(default=None, compare=False)
     """Where it was read from: saved images lie there. None for a record that is not from a store."""
+
+    @property
+    def task(self) -> str:
+        """What was asked of the metric, as typed: `preference`, `matching(tau=0.3)`."""
+        return task_of(self.spec, self.facts)
+
+    @property
+    def threat(self) -> str:
+        """What may change, as typed: `l2`, `shift(step=2)`."""
+        return threat_of(self.spec)
+
+    @property
+    def norm(self) -> str | None:
+        """The norm that eps is measured in; None for a threat that is no lp ball."""
+        return self.threat if self.threat == self.spec["norm"] else None
+
+    @property
+    def eps_unit(self) -> str:
+        """What eps is measured in, in a phrase."""
+        return str(self.facts.get("eps_unit") or LP_UNIT.format(self.threat))
 
     def header(self) -> dict[str, Any]:
         """Everything but the samples, for record.json."""

@@ -1,21 +1,23 @@
-"""From samples to the rows of interface.md: natural, attacked and certified scores."""
+"""Rows of interface.md: natural, attacked and certified scores of a run. What is scored and how is the task's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
-from perceptbench.results.statistics.estimates import Estimate, credit, mean_estimate, natural_credit, score
+from perceptbench.results.statistics.estimates import Estimate, mean_estimate, score
+from perceptbench.results.tasks.base import scores_of, task_name
 
 Kind = Literal["natural", "attack", "certificate"]
+Unit = Literal["percent", "distance"]
 
 _ROUNDING = (("quantize", None),)
 """Rounded clean images are other images, so the natural score is another one too."""
-_THREAT = (("move", "reference"), ("eps_left", None), ("eps_right", None), *_ROUNDING, ("protocol", "ours"))
+_QUESTION = (("eps_left", None), ("eps_right", None), *_ROUNDING, ("protocol", "ours"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,13 @@ class Row:
     kind: Kind
     method: str | None
     norm: str | None
+    """Of the ball that the threat is; None for a natural row, and for a threat that is no lp ball."""
     eps: float | None
     n: int
     score: float
     low: float
     high: float
-    unit: Literal["percent", "distance"] = "percent"
+    unit: Unit = "percent"
     sound: bool | None = None
     promise: str = ""
     """What a certificate means, in a phrase."""
@@ -44,11 +47,17 @@ class Row:
     """What an attack was made of: parts with starts, steps and queries."""
     note: str = ""
     """What must be said with any score on this data."""
-    threat: str = ""
-    """Options that make it another question than a change of the reference: only equal ones compare.
+    options: str = ""
+    """Options, as typed, that change the question: rows compare only where these are equal.
 
     Of a natural row those that change the images before any attack.
     """
+    task: str = "preference"
+    """What was asked of the metric, as typed. The 2AFC score of a drift run is a row of the task preference."""
+    threat: str | None = None
+    """What may change, as typed; None for a natural row."""
+    eps_unit: str | None = None
+    """What eps is measured in, in a phrase; None for a natural row."""
 
     @property
     def likely(self) -> bool:
@@ -60,79 +69,100 @@ class Row:
         return asdict(self)
 
 
-def rows_of(record: Record) -> list[Row]:
-    """The rows of one run: natural first, then one attack and one certificate row an eps.
+class Measured(NamedTuple):
+    """A score of some samples: a share in [0, 1] that rows give in percent, or a mean distance."""
 
-    A certified score counts the triplets whose radius exceeds eps: a proof up to eps needs R > eps.
+    estimate: Estimate
+    unit: Unit
+
+
+ScoreSamples: TypeAlias = Callable[[pd.DataFrame], Measured]
+"""Scores samples of one eps, one row a sample."""
+ScoreProofs: TypeAlias = Callable[[pd.DataFrame, float], Measured]
+"""Scores what is proved at an eps of samples, one row a sample."""
+
+
+def shares(record: Record, samples: pd.DataFrame, credits: np.ndarray) -> Measured:
+    """The mean of what each sample earns, in [0, 1], with an interval that draws whole references."""
+    return Measured(score(credits, references(record, samples["id"]).tolist()), "percent")
+
+
+def mean_distance(distances: pd.Series) -> Measured:
+    """The mean of distances with its interval."""
+    return Measured(mean_estimate(distances.to_numpy()), "distance")
+
+
+def rows_of(record: Record) -> list[Row]:
+    """The rows of one run, as its task scores it. Raises UserError for a task that is not installed."""
+    return scores_of(record.task).rows(record)
+
+
+def score_rows(
+    record: Record, *, natural: ScoreSamples, attacked: ScoreSamples, certified: ScoreProofs | None = None
+) -> list[Row]:
+    """The rows of a run of any task: natural first, then one attack and one certificate row an eps.
+
+    Args:
+        natural: scores clean samples.
+        attacked: scores samples after the attack.
+        certified: scores what the radii of samples prove; None for a task that proves nothing.
     """
     spec, samples = record.spec, record.samples
-    threat = threat_of(spec)
-    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run, "threat": _typed(spec, _ROUNDING)}
-    smallest = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
-    rows = [_row(base, "natural", None, None, None, _natural(record, smallest), record)]
-    base["threat"] = threat
+    clean = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
+    rows = [_row(record, "natural", None, None, natural(clean))]
     for eps in spec["eps"]:
-        at = samples[samples["eps"] == eps]
         if spec["attack"]:
-            method = _joined(spec["attack"], _chosen(spec), threat)
-            rows.append(_row(base, "attack", method, spec["norm"], eps, _attacked(record, at), record))
-        if certified := certificate_row(record, eps):
-            rows.append(certified)
+            rows.append(attack_row(record, eps, attacked(samples[samples["eps"] == eps])))
+        if certified and (row := certificate_row(record, eps, certified)):
+            rows.append(row)
     return rows
 
 
-def certificate_row(record: Record, eps: float) -> Row | None:
-    """The certified score of a run at any eps, as a radius answers for all of them; None without a certifier."""
-    spec, threat = record.spec, threat_of(record.spec)
-    if not spec["certifier"]:
+def attack_row(record: Record, eps: float, measured: Measured) -> Row:
+    """What the attack of a run left at an eps."""
+    method = _joined(record.spec["attack"], _approach(record), options_of(record))
+    return _row(record, "attack", method, eps, measured)
+
+
+def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row | None:
+    """What the certificates of a run prove at any eps, also one it was not run at; None without a certifier."""
+    if not record.spec["certifier"]:
         return None
-    once = record.samples.drop_duplicates("id")
-    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run, "threat": threat}
-    proved = _score(record, once, credit(once, once["radius"] > eps))
-    return _row(base, "certificate", _joined(spec["certifier"], threat), spec["norm"], eps, proved, record)
+    method = _joined(record.spec["certifier"], options_of(record))
+    return _row(record, "certificate", method, eps, certified(record.samples.drop_duplicates("id"), eps))
 
 
-def curve_rows(record: Record, most: int = 60) -> list[Row]:
-    """Attack rows at every size at which a triplet fell, for an attack that looks for the smallest flip.
-
-    One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
-    """
-    spec, samples = record.spec, record.samples
-    if not record.facts.get("minimal") or threat_of(spec) or record.facts.get("unit") == "distance":
-        return []
-    last = samples[samples["eps"] == samples["eps"].max()]
-    fell = last["correct"] & ~last["robust"]
-    sizes = sorted(set(last.loc[fell, "size"]))
-    chosen = sizes[:: max(1, -(-len(sizes) // most))]
-    base = {"metric": spec["metric"], "data": spec["data"], "run": record.run}
-    method = _joined(spec["attack"], _chosen(spec))
-    kept = ((eps, credit(last, last["correct"] & ~(fell & (last["size"] <= eps)))) for eps in chosen)
-    scores = ((eps, _score(record, last, values)) for eps, values in kept)
-    return [_row(base, "attack", method, spec["norm"], eps, estimate, record) for eps, estimate in scores]
-
-
-def threat_of(spec: Mapping[str, Any]) -> str:
+def options_of(record: Record) -> str:
     """The options, as typed, that change the question: who moves, which images count, what the paper asks.
 
-    Empty for the usual threat, a change of the reference.
+    Empty for the default question of a task, such as a change of the reference.
     """
-    return _typed(spec, _THREAT)
+    spec = record.spec
+    moved = (("move", scores_of(record.task).moves[0]),)
+    return _typed(spec, (*moved, *_QUESTION))
 
 
-def usual(record: Record) -> bool:
-    """Whether a run asks the usual question: only the reference moves, images are as they are, protocol is ours."""
-    return not threat_of(record.spec)
+def default_question(record: Record) -> bool:
+    """Whether only the image moves that moves by default, images are as they are, and the protocol is ours."""
+    return not options_of(record)
 
 
-def _chosen(spec: Mapping[str, Any]) -> str:
+def _approach(record: Record) -> str:
     """The options, as typed, that change how an attack goes about it, or what it wants."""
-    usual_goal = "push" if str(spec["attack"]).partition("(")[0].endswith("-mse") else "flip"
-    return _typed(spec, (("goal", usual_goal), ("restarts", 1)))
+    return _typed(record.spec, (("goal", _default_goal(record)), ("restarts", 1)))
 
 
-def _typed(spec: Mapping[str, Any], usual: Sequence[tuple[str, object]]) -> str:
-    """Those options of a run that are not the usual ones, as typed."""
-    words = (f"--{key.replace('_', '-')} {spec[key]}" for key, value in usual if spec.get(key, value) != value)
+def _default_goal(record: Record) -> str:
+    """What an attack wants where nobody says it: those on embeddings push, others flip, or do what the task asks."""
+    task = task_name(record.task)
+    if task in ("preference", "drift"):
+        return "push" if str(record.spec["attack"]).partition("(")[0].endswith("-mse") else "flip"
+    return scores_of(task).goals[0]
+
+
+def _typed(spec: Mapping[str, Any], defaults: Sequence[tuple[str, object]]) -> str:
+    """Those options of a run that differ from their defaults, as typed."""
+    words = (f"--{key.replace('_', '-')} {spec[key]}" for key, value in defaults if spec.get(key, value) != value)
     return " ".join(words)
 
 
@@ -147,65 +177,44 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
         # Rounded clean images are other images, and another seed is another draw.
         setting = record.spec.get("quantize"), record.spec.get("seed")
         for row in rows_of(record):
-            key = (row.metric, row.data, row.kind, row.method, row.norm, row.eps, row.n, row.unit)
+            key = (row.metric, row.data, row.task, row.kind, row.method, row.threat, row.eps, row.n, row.unit)
             key += setting[:1] if row.kind == "natural" else setting
             rows.setdefault(key, row)
     order = {"natural": 0, "attack": 1, "certificate": 2}
     metrics = list(dict.fromkeys((row.metric, row.data) for row in rows.values()))
     return sorted(
         rows.values(),
-        key=lambda r: (metrics.index((r.metric, r.data)), order[r.kind], r.norm or "", r.method or "", r.eps or 0),
+        key=lambda r: (metrics.index((r.metric, r.data)), order[r.kind], r.threat or "", r.method or "", r.eps or 0),
     )
 
 
-def _natural(record: Record, samples: pd.DataFrame) -> Estimate:
-    """The 2AFC score; where no one was asked, the mean distance of the different images."""
-    if record.facts.get("answers", True):
-        return _score(record, samples, natural_credit(samples))
-    return mean_estimate(samples["d0"].to_numpy())
-
-
-def _score(record: Record, samples: pd.DataFrame, values: np.ndarray) -> Estimate:
-    return score(values, references(record, samples["id"]).tolist())
-
-
-def _attacked(record: Record, samples: pd.DataFrame) -> Estimate:
-    if record.facts.get("unit") != "distance":
-        return _score(record, samples, credit(samples, samples["robust"]))
-    if record.spec.get("goal") == "pull":
-        return mean_estimate(samples["d0_adv"].where(samples["label"] == 1, samples["d1_adv"]).to_numpy())
-    return mean_estimate(samples["d_self"].to_numpy())
-
-
-def _row(
-    base: dict[str, Any],
-    kind: Kind,
-    method: str | None,
-    norm: str | None,
-    eps: float | None,
-    estimate: Estimate,
-    record: Record,
-) -> Row:
-    distance = record.facts.get("unit") == "distance" and (kind == "attack" or not record.facts.get("answers", True))
-    scale = 1 if distance else 100
-    sound = {"natural": None, "attack": None, "certificate": record.facts.get("sound")}[kind]
+def _row(record: Record, kind: Kind, method: str | None, eps: float | None, measured: Measured) -> Row:
+    facts, (estimate, unit) = record.facts, measured
+    scale = 100 if unit == "percent" else 1
+    natural, proved = kind == "natural", kind == "certificate"
     return Row(
-        **base,
+        metric=record.spec["metric"],
+        data=record.spec["data"],
         kind=kind,
         method=method,
-        norm=norm,
+        norm=None if natural else record.norm,
         eps=eps,
         n=estimate.n,
         score=scale * estimate.value,
         low=scale * estimate.low,
         high=scale * estimate.high,
-        unit="distance" if distance else "percent",
-        sound=sound,
-        confidence=record.facts.get("confidence") if kind == "certificate" else None,
-        promise=record.facts.get("promise", "") if kind == "certificate" else "",
-        seconds=record.facts.get("seconds"),
-        parts=_parts(record.facts.get("parts", ())) if kind == "attack" else "",
-        note=record.facts.get("note", ""),
+        unit=unit,
+        sound=facts.get("sound") if proved else None,
+        promise=facts.get("promise", "") if proved else "",
+        confidence=facts.get("confidence") if proved else None,
+        seconds=facts.get("seconds"),
+        run=record.run,
+        parts=_parts(facts.get("parts", ())) if kind == "attack" else "",
+        note=facts.get("note", ""),
+        options=_typed(record.spec, _ROUNDING) if natural else options_of(record),
+        task=record.task,
+        threat=None if natural else record.threat,
+        eps_unit=None if natural else record.eps_unit,
     )
 
 

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.results.record import COLUMNS, SCHEMA, Record
+from perceptbench.results.record import COLUMNS, COMMON, SCHEMA, Record, columns_of, task_of, threat_of
+from perceptbench.results.tasks.base import installed, scores_of
 
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -30,12 +31,14 @@ _SPEC_TYPES: dict[str, tuple[type, ...]] = {
     "data": (str,),
     "attack": (str, type(None)),
     "certifier": (str, type(None)),
-    "norm": (str,),
+    "norm": (str, type(None)),
     "eps": (list,),
 }
+_NAMES = ("task", "threat")
+"""Of schema 2; where a spec has none, schema 1 says the same by goal and norm."""
 _HEADER_TYPES = {"schema": int, "run": str, "status": str, "spec": dict, "provenance": dict, "facts": dict}
 _REQUIRED = ("id", "eps", "label", "right_share", "d0", "d1", "correct", "robust", "radius")
-"""What scores are made of, so it may not be missing; `norm_ref` is where there are no embeddings."""
+"""Columns without gaps, where a task has them: scores are made of these. `norm_ref` is one that may have gaps."""
 
 
 class RunStore:
@@ -53,12 +56,12 @@ class RunStore:
         return None if header is None else self._load(header)
 
     def select(self, *, status: str | None = "done", **fields: object) -> list[Record]:
-        """Finished runs whose spec has these values (`metric="lipsim"`), by time of creation, then id.
+        """Finished runs whose spec has these values (`metric="lipsim"`, `task="drift"`), by time of creation, then id.
 
         `status=None` takes failed ones too. Folders that are not runs are passed over. Raises
         UserError as `get` does.
         """
-        unknown = set(fields) - set(_SPEC_TYPES) - {"seed", "limit", "skip_certified"}
+        unknown = set(fields) - {*_SPEC_TYPES, *_NAMES, "seed", "limit", "skip_certified"}
         if unknown:
             raise TypeError(f"a spec has no field {', '.join(sorted(unknown))}")
         folders = self.root.iterdir() if self.root.is_dir() else ()
@@ -68,16 +71,17 @@ class RunStore:
             for header in headers
             if header is not None
             and status in (None, header["status"])
-            and all(header["spec"].get(key) == value for key, value in fields.items())
+            and all(_named(header).get(key) == value for key, value in fields.items())
         ]
         chosen.sort(key=lambda header: (str(header["provenance"].get("time", "")), header["run"]))
         return [self._load(header) for header in chosen]
 
     @contextmanager
-    def writer(self, run_id: str) -> "Iterator[RunWriter]":
+    def writer(self, run_id: str, columns: Mapping[str, str] = COLUMNS) -> "Iterator[RunWriter]":
         """Hold a run exclusively while it is computed.
 
-        Raises UserError when another process holds it, or has finished it in the meantime.
+        `columns` are those of the samples with their dtypes, as `columns_of` gives them for a task.
+        Raises UserError when another process holds the run, or has finished it in the meantime.
         """
         folder = self._folder(run_id)
         try:
@@ -97,7 +101,7 @@ class RunStore:
                 ) from None
             if (folder / "record.json").exists():
                 raise UserError(f"the run {run_id} in {self.root} is already finished; give the same command again")
-            yield RunWriter(folder)
+            yield RunWriter(folder, columns)
 
     def _folder(self, run_id: str) -> Path:
         # The id becomes a path, so it must not be able to leave the root.
@@ -111,7 +115,8 @@ class RunStore:
 
     def _load(self, header: dict[str, Any]) -> Record:
         path = self._folder(header["run"]) / "samples.parquet"
-        samples = _read_samples(path)
+        task = task_of(header["spec"], header["facts"])
+        samples = _read_samples(path, columns_of(scores_of(task).columns) if installed(task) else COMMON)
         if header["status"] == "done" and not set(header["spec"]["eps"]) <= set(samples["eps"]):
             raise _damaged(path, "an eps of record.json has no samples")
         return Record(samples=samples, folder=path.parent, **header)
@@ -120,20 +125,20 @@ class RunStore:
 class RunWriter:
     """One run being computed. Made by `RunStore.writer`, which holds the lock."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, columns: Mapping[str, str]) -> None:
+        self.folder, self.columns = folder, columns
         self.shards = folder / "shards"
         for part in (path for place in (folder, self.shards, folder / "images") for path in place.glob(".*.part")):
             part.unlink()
-        kept = {path: _shard_or_none(path) for path in sorted(self.shards.glob("*.parquet"))}
+        kept = {path: _shard_or_none(path, columns) for path in sorted(self.shards.glob("*.parquet"))}
         frames = [frame for frame in kept.values() if frame is not None]
-        self.done = pd.concat(frames, ignore_index=True) if frames else _empty()
+        self.done = pd.concat(frames, ignore_index=True) if frames else _empty(columns)
         """Samples of the shards that an earlier process left behind."""
         self._next = 1 + max((int(path.stem) for path in kept if path.stem.isdigit()), default=-1)
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Put finished samples on disk: whole triplets, all their eps in one frame."""
-        _write_samples(self.shards / f"{self._next:06d}.parquet", frame)
+        """Put finished samples on disk: all eps of a sample in one frame."""
+        _write_samples(self.shards / f"{self._next:06d}.parquet", frame, self.columns)
         self._next += 1
 
     def finish(self, record: Record) -> None:
@@ -141,39 +146,40 @@ class RunWriter:
         if record.run != self.folder.name:
             raise ValueError(f"the record of run {record.run} does not belong into {self.folder.name}")
         text = json.dumps(record.header(), indent=1, allow_nan=False)
-        _write_samples(self.folder / "samples.parquet", record.samples)
+        _write_samples(self.folder / "samples.parquet", record.samples, self.columns)
         write_atomically(self.folder / "record.json", lambda part: part.write_text(text + "\n", encoding="utf-8"))
         shutil.rmtree(self.shards, ignore_errors=True)
 
 
-def _empty() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+def _empty(columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 
-def _write_samples(path: Path, frame: pd.DataFrame) -> None:
-    if list(frame.columns) != list(COLUMNS):
-        raise ValueError(f"samples want the columns {list(COLUMNS)}, got {list(frame.columns)}")
-    typed = frame.astype(COLUMNS)
+def _write_samples(path: Path, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
+    if list(frame.columns) != list(columns):
+        raise ValueError(f"samples want the columns {list(columns)}, got {list(frame.columns)}")
+    typed = frame.astype(dict(columns))
     if missing := _missing(typed):
         raise ValueError(f"samples want a value in every row, but not all rows have {', '.join(missing)}")
     write_atomically(path, lambda part: typed.to_parquet(part, engine="pyarrow", index=False))
 
 
-def _shard_or_none(path: Path) -> pd.DataFrame | None:
+def _shard_or_none(path: Path, columns: Mapping[str, str]) -> pd.DataFrame | None:
     try:
-        return _read_samples(path)
+        return _read_samples(path, columns)
     except UserError:
-        # Its triplets are simply computed again.
+        # Its samples are simply computed again.
         path.unlink()
         return None
 
 
-def _read_samples(path: Path) -> pd.DataFrame:
+def _read_samples(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """These columns of a file; others, which a newer or another task may have written, are passed over."""
     try:
         with pq.ParquetFile(path) as file:
-            _check_columns(path, file.schema_arrow)
-            samples = file.read().to_pandas(ignore_metadata=True)
-        typed = samples.astype(COLUMNS)
+            _check_columns(path, file.schema_arrow, columns)
+            samples = file.read(columns=list(columns)).to_pandas(ignore_metadata=True)
+        typed = samples[list(columns)].astype(dict(columns))
     except FileNotFoundError:
         raise _damaged(path, "it is missing") from None
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
@@ -184,17 +190,18 @@ def _read_samples(path: Path) -> pd.DataFrame:
 
 
 def _missing(samples: pd.DataFrame) -> list[str]:
-    return [name for name in _REQUIRED if samples[name].isna().any()]
+    return [name for name in _REQUIRED if name in samples and samples[name].isna().any()]
 
 
-def _check_columns(path: Path, schema: pa.Schema) -> None:
-    if schema.names != list(COLUMNS):
-        raise _damaged(path, f"it should have the columns {', '.join(COLUMNS)}; it has {', '.join(schema.names)}")
-    for field in schema:
-        wanted = COLUMNS[field.name]
-        is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        if not (is_text if wanted == "string" else str(field.type).replace("double", "float64") == wanted):
-            raise _damaged(path, f"the column {field.name} should be {wanted}, it is {field.type}")
+def _check_columns(path: Path, schema: pa.Schema, columns: Mapping[str, str]) -> None:
+    names = schema.names
+    if not set(columns) <= set(names) or len(names) != len(set(names)):
+        raise _damaged(path, f"it should have the columns {', '.join(columns)}; it has {', '.join(names)}")
+    for name, wanted in columns.items():
+        found = schema.field(name).type
+        is_text = pa.types.is_string(found) or pa.types.is_large_string(found)
+        if not (is_text if wanted == "string" else str(found).replace("double", "float64") == wanted):
+            raise _damaged(path, f"the column {name} should be {wanted}, it is {found}")
 
 
 def _read_json(path: Path) -> object:
@@ -213,14 +220,24 @@ def _checked_header(path: Path, header: object) -> dict[str, Any]:
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"{path} has schema {schema}, this perceptbench reads up to {SCHEMA}; install a newer one")
     _check_types(path, header, {key: (kind,) for key, kind in _HEADER_TYPES.items()})
-    _check_types(path, header["spec"], _SPEC_TYPES)
+    spec = header["spec"]
+    _check_types(path, spec, _SPEC_TYPES)
+    _check_types(path, spec, {key: (str,) for key in _NAMES if key in spec})
+    if spec["norm"] is None and "threat" not in spec:
+        raise _damaged(path, "without a norm a spec should say which threat it is of")
     if header["run"] != path.parent.name:
         raise _damaged(path, f"it is the record of run {header['run']!r}")
     if header["status"] not in _STATUSES:
         raise _damaged(path, f"its status is {header['status']!r}, not one of {', '.join(_STATUSES)}")
-    if not all(type(eps) in (int, float) for eps in header["spec"]["eps"]):
+    if not all(type(eps) in (int, float) for eps in spec["eps"]):
         raise _damaged(path, "eps should be a list of numbers")
     return {key: header[key] for key in _HEADER_TYPES}
+
+
+def _named(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec, with task and threat also where schema 1 says them otherwise."""
+    spec = header["spec"]
+    return {**spec, "task": task_of(spec, header["facts"]), "threat": threat_of(spec)}
 
 
 def _check_types(path: Path, values: Mapping[str, Any], wanted: Mapping[str, tuple[type, ...]]) -> None:

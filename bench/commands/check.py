@@ -12,8 +12,8 @@ from perceptbench.bench.commands.options import Device
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perceptbench.results.gate.baseline import Baseline, Run
-    from perceptbench.results.gate.compare import Comparison, Finding
+    from perceptbench.results.gate.baseline import Baseline, BaselineRun
+    from perceptbench.results.gate.compare import Finding, ScoreComparison
 
 
 def check(
@@ -28,7 +28,7 @@ def check(
     summary: Annotated[Path | None, typer.Option("--summary", help="Also write a page in Markdown.")] = None,
     device: options.DeviceOption = Device.auto,
 ) -> None:
-    """Run the matrix of a baseline again and compare triplet by triplet.
+    """BaselineRun the matrix of a baseline again and compare triplet by triplet.
 
     --update makes a baseline that is missing of the finished runs in --runs.
     """
@@ -43,7 +43,7 @@ def check(
     known = replace(known, runs=restricted(known.runs, metric))
     plans = plans_of(known.runs, metric, where := device.resolve())
     found = [] if update else specified(known.runs, plans, metric)
-    now: list[Run] = []
+    now: list[BaselineRun] = []
     if not _failed(found):
         found += audited(plans, known.audit_images, where)
     if not _failed(found):
@@ -71,11 +71,11 @@ def _consistent(metric: str | None, update: bool, reason: str | None) -> None:
 
 def _new(runs: Path) -> "Baseline":
     """A matrix of the finished runs in a folder; where newer ones replace some, of the newer."""
-    from perceptbench.reports.newest import current
+    from perceptbench.reports.newest import newest_runs
     from perceptbench.results.gate.baseline import Baseline, of_records
     from perceptbench.results.store import RunStore
 
-    kept, _ = current(RunStore(runs).select())
+    kept, _ = newest_runs(RunStore(runs).select())
     kept.sort(key=lambda record: (str(record.provenance.get("time", "")), record.run))
     return Baseline(updated=_today(), reason="new", runs=of_records(kept))
 
@@ -91,7 +91,7 @@ def _failed(found: "Sequence[Finding]") -> bool:
 
 
 def _tell(
-    found: "Sequence[Finding]", comparisons: "Sequence[Comparison]", known: "Baseline",
+    found: "Sequence[Finding]", comparisons: "Sequence[ScoreComparison]", known: "Baseline",
     junit: Path | None, summary: Path | None,
 ) -> None:  # fmt: skip
     """Everything a person or a CI server reads; ends the program with status 1 where something failed."""
@@ -99,8 +99,8 @@ def _tell(
 
     from perceptbench.bench.output import console, plain_table
     from perceptbench.core.files import write_atomically
-    from perceptbench.reports.gate import page as gate
-    from perceptbench.reports.gate.junit import xml
+    from perceptbench.reports.check import check_page as gate
+    from perceptbench.reports.check.junit import xml
 
     every = gate.findings(found, comparisons)
     page = gate.summary(every, comparisons, known)

@@ -8,9 +8,9 @@ import numpy as np
 
 from perceptbench.reports.base import Chart, Density, Distribution, report
 from perceptbench.reports.newest import by_data, styles
-from perceptbench.reports.wording import NORMS, distinct, eps_text, file_stem, labels
+from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
-from perceptbench.results.rows import usual
+from perceptbench.results.rows import default_question
 
 MOST_BINS = 100
 """As in the figures of the paper; fewer where there are few images."""
@@ -23,26 +23,31 @@ NOTE = (
 )
 
 _Question = tuple[str, str, float, str]
-"""method, norm, eps, and the scale that metrics share"""
+"""method, threat, eps, and the scale that metrics share"""
 _Images = frozenset[str]
 
 
 @report("drift", source="arXiv:2310.18274 (LipSim), figures 3b and 6")
 @dataclass(frozen=True, slots=True)
-class Drift:
+class DriftHistograms:
     """Histograms of d(x, x + delta) at the largest eps, of runs that push identical images apart."""
 
     place: ClassVar[int] = 5
+    tasks: ClassVar[tuple[str, ...] | None] = ("drift",)
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set with such runs."""
-        pushed = [record for record in records if pushes(record) and usual(record)]
+        pushed = [record for record in records if pushes(record) and default_question(record)]
         looks, sets = styles(records), by_data(pushed)
         names = distinct([f"drift_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
             panels = tuple(_panel(question, label, looks, asked) for question, asked in _questions(mine))
-            charts.append(Chart(f"Distance of attacked images from themselves on {label}", name, panels, (NOTE,)))
+            charts.append(
+                Chart(
+                    f"Distance of attacked images from themselves on {label}", name, panels, (NOTE, *unit_notes(mine))
+                )
+            )
         return charts
 
 
@@ -60,7 +65,7 @@ def _questions(records: Sequence[Record]) -> list[tuple[_Question, list[Record]]
     for record in records:
         spec = record.spec
         scale = "" if record.facts.get("cosine") else spec["metric"]
-        sets = found.setdefault((spec["attack"], spec["norm"], max(spec["eps"]), scale), {})
+        sets = found.setdefault((spec["attack"], record.threat, max(spec["eps"]), scale), {})
         sets.setdefault(frozenset(record.samples["id"]), {}).setdefault(spec["metric"], record)
     asked = []
     for question, sets in sorted(found.items()):
@@ -75,12 +80,12 @@ def _questions(records: Sequence[Record]) -> list[tuple[_Question, list[Record]]
 def _panel(
     question: _Question, data: str, looks: dict[str, tuple[str, int]], records: Sequence[Record]
 ) -> Distribution:
-    method, norm, eps, _ = question
+    method, threat, eps, _ = question
     values = {r.spec["metric"]: _drift(r, eps) for r in sorted(records, key=lambda r: looks[r.spec["metric"]])}
     edges = _edges(np.concatenate(list(values.values())))
     densities = tuple(_density(*looks[metric], drift, edges) for metric, drift in values.items())
     return Distribution(
-        title=f"{data}, {labels([method])[method]}, {NORMS.get(norm, norm)} eps {eps_text(eps)} (n = {densities[0].n})",
+        title=f"{data}, {labels([method])[method]}, {threat_label(threat)} eps {eps_text(eps)} (n = {densities[0].n})",
         x_label="d(x, x + delta)",
         densities=densities,
     )

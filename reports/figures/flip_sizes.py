@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from perceptbench.reports.base import Chart, Dots, Scatter, report
-from perceptbench.reports.newest import by_data, styles
-from perceptbench.reports.wording import NORMS, distinct, file_stem
+from perceptbench.reports.newest import by_data, by_threat, styles
+from perceptbench.reports.wording import TRIPLET_TASKS, distinct, file_stem, threat_label, unit_notes
 from perceptbench.results.record import Record
-from perceptbench.results.rows import usual
+from perceptbench.results.rows import default_question
 
 NOTE = (
     "One marker a triplet that the metric answers rightly, with its certified radius. Hollow: not flipped up to the "
@@ -26,6 +26,7 @@ class FlipSizes:
     """Size of the smallest flip against certified radius: points below the diagonal would disprove the certificate."""
 
     place: ClassVar[int] = 6
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set with runs that have an attack and a sound certificate."""
@@ -34,10 +35,12 @@ class FlipSizes:
         names = distinct([f"flip_sizes_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
-            panels = [_panel(norm, label, looks, mine) for norm in sorted({r.spec["norm"] for r in mine})]
+            panels = [_panel(threat, label, looks, same) for threat, same in by_threat(mine)]
             shown = tuple(panel for panel in panels if panel.dots)
             if shown:
-                charts.append(Chart(f"Smallest flip and certified radius on {label}", name, shown, (NOTE,)))
+                charts.append(
+                    Chart(f"Smallest flip and certified radius on {label}", name, shown, (NOTE, *unit_notes(mine)))
+                )
         return charts
 
 
@@ -45,17 +48,17 @@ def _bounded(record: Record) -> bool:
     spec = record.spec
     asked = spec["attack"] and spec["certifier"] and record.facts.get("sound") and spec["eps"]
     # Rounded images and the paper's protocol have other flips and other radii than the images as they are.
-    return bool(asked) and usual(record) and record.facts.get("unit") != "distance"
+    return bool(asked) and default_question(record) and record.facts.get("unit") != "distance"
 
 
-def _panel(norm: str, data: str, looks: dict[str, tuple[str, int]], records: Sequence[Record]) -> Scatter:
+def _panel(threat: str, data: str, looks: dict[str, tuple[str, int]], records: Sequence[Record]) -> Scatter:
     dots = []
     for metric, (label, style) in looks.items():
-        mine = [r for r in records if (r.spec["metric"], r.spec["norm"]) == (metric, norm)]
+        mine = [r for r in records if r.spec["metric"] == metric]
         if mine and (one := _dots(label, style, mine)) is not None:
             dots.append(one)
     n = sum(len(one.points) + len(one.open) for one in dots)
-    words = NORMS.get(norm, norm)
+    words = threat_label(threat)
     return Scatter(f"{data} ({n} markers)", f"certified radius, {words}", f"smallest flip found, {words}", tuple(dots))
 
 

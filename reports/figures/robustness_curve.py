@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
-from perceptbench.reports.newest import by_data, current_rows, styles
+from perceptbench.reports.newest import by_data, newest_rows, styles
 from perceptbench.reports.tables.bounds import bounds
-from perceptbench.reports.wording import NORMS, distinct, eps_axis, file_stem, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_axis, file_stem, labels, threat_label
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
-from perceptbench.results.rows import Row, curve_rows
+from perceptbench.results.rows import Row
 from perceptbench.results.statistics.bands import simultaneous
 from perceptbench.results.statistics.estimates import independent
+from perceptbench.results.tasks.preference import curve_rows
 
 FEW = 8
 """eps for which intervals at once cost less width than a band over all eps."""
@@ -23,46 +24,47 @@ NO_BANDS = "95 % intervals are in the tables"
 @report("robustness-curve", source="arXiv:1902.06705 asks for accuracy over the whole range of eps")
 @dataclass(frozen=True, slots=True)
 class RobustnessCurve:
-    """Attacked and certified 2AFC score over eps, one picture a data set, one panel a norm."""
+    """Attacked and certified 2AFC score over eps, one picture a data set, one panel a threat."""
 
     place: ClassVar[int] = 3
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
-        """One chart a data set that was attacked or certified; norms are never mixed."""
+        """One chart a data set that was attacked or certified; threats are never mixed."""
         dense = [row for record in records for row in curve_rows(record)]
-        rows = [row for row in (*current_rows(records), *dense) if row.unit == "percent"]
+        rows = [row for row in (*newest_rows(records), *dense) if row.unit == "percent"]
         looks, runs = styles(records), {record.run: record for record in records}
         charts, sets = [], by_data(records)
         stems = distinct([f"robustness_curve_{file_stem(label)}" for _, label, _ in sets])
         for (data, label, _), name in zip(sets, stems, strict=True):
             mine = [row for row in rows if row.data == data]
-            drawn = {norm: _drawn(norm, mine) for norm in sorted({r.norm for r in mine if r.norm})}
+            drawn = {threat: _drawn(threat, mine) for threat in sorted({r.threat for r in mine if r.threat})}
             # Certificates that promise nothing have no curve, and a data set may have nothing else.
-            panels = tuple(_panel(norm, label, shown, looks, runs) for norm, shown in drawn.items() if shown)
+            panels = tuple(_panel(threat, label, shown, looks, runs) for threat, shown in drawn.items() if shown)
             charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine, [*drawn.values()], panels)))
         return [chart for chart in charts if chart.panels]
 
 
-def _drawn(norm: str, rows: Sequence[Row]) -> list[Row]:
+def _drawn(threat: str, rows: Sequence[Row]) -> list[Row]:
     """What the curves of a panel are made of: for each metric scores on one and the same number of triplets.
 
     The largest that was attacked, or where none was, that has proofs: on other triplets a proof bounds another score.
     """
-    usual = [row for row in rows if _usual(row) and row.norm in (None, norm)]
+    drawable = [row for row in rows if _drawable(row) and row.threat in (None, threat)]
     most: dict[str, tuple[bool, int]] = {}
-    for row in usual:
-        if row.norm:
+    for row in drawable:
+        if row.threat:
             most[row.metric] = max(most.get(row.metric, (False, 0)), (row.kind == "attack", row.n))
-    return [row for row in usual if row.metric in most and row.n == most[row.metric][1]]
+    return [row for row in drawable if row.metric in most and row.n == most[row.metric][1]]
 
 
-def _usual(row: Row) -> bool:
+def _drawable(row: Row) -> bool:
     """Whether a row may have a place on a curve."""
-    return not row.threat and (row.kind != "certificate" or bool(row.sound))
+    return not row.options and (row.kind != "certificate" or bool(row.sound))
 
 
 def _panel(
-    norm: str, data: str, rows: Sequence[Row], looks: Mapping[str, tuple[str, int]], runs: Mapping[str, Record]
+    threat: str, data: str, rows: Sequence[Row], looks: Mapping[str, tuple[str, int]], runs: Mapping[str, Record]
 ) -> Panel:
     curves = [
         curve
@@ -71,7 +73,8 @@ def _panel(
     ]
     counts = sorted({cell.n for curve in curves for _, cell in curve.points})
     size = f"n = {' to '.join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))}"
-    return Panel(f"{data}, {NORMS.get(norm, norm)} ({size})", eps_axis(norm), tuple(curves))
+    norm, unit = next((row.norm, row.eps_unit) for row in rows if row.threat)
+    return Panel(f"{data}, {threat_label(threat)} ({size})", eps_axis(norm, unit), tuple(curves))
 
 
 def _curves(rows: Sequence[Row], name: str, style: int, runs: Mapping[str, Record]) -> list[Curve]:
@@ -127,7 +130,7 @@ def _notes(rows: Sequence[Row], drawn: Sequence[Sequence[Row]], panels: Sequence
     if len({panel.banded for panel in panels}) == 2:
         bands += f" Panels of more than four metrics have none; their {NO_BANDS}."
     notes.append(f"{bands} Grey line: 50 %, the score of a coin.")
-    if {row for row in rows if row.norm and _usual(row)} - set(shown):
+    if {row for row in rows if row.threat and _drawable(row)} - set(shown):
         notes.append(
             "Each metric on the most triplets that were attacked; its scores on fewer or more are in the tables."
         )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from perceptbench.reports.base import Picture, Sheet, report
 from perceptbench.reports.newest import newest_first
-from perceptbench.reports.wording import NORMS, distinct, eps_text, file_stem, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.images import SavedTriplet, saved
 from perceptbench.results.record import Record
 
@@ -30,6 +30,7 @@ class Sheets:
     """Images of runs with --save-images at their largest eps; flipped answers first."""
 
     place: ClassVar[int] = 8
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Sheet]:
         """One sheet a run that kept images of which the attack changed one."""
@@ -51,14 +52,19 @@ def _lines(record: Record) -> list[tuple[SavedTriplet, pd.Series]]:
         if one.id not in samples.index or eps not in one.eps:
             continue
         sample = samples.loc[one.id]
-        size = (
-            float(np.linalg.norm(_delta(one, eps))) if record.spec["norm"] == "l2" else np.abs(_delta(one, eps)).max()
-        )
-        if size > 0 and abs(size - sample["size"]) <= _SAME * eps:
+        if _as_judged(_delta(one, eps), record.norm, float(sample["size"]), eps):
             (flipped if sample["correct"] and not sample["robust"] else moved).append((one, sample))
         if len(flipped) == LINES:
             break
     return (flipped + moved)[:LINES]
+
+
+def _as_judged(delta: np.ndarray, norm: str | None, size: float, eps: float) -> bool:
+    """Whether a saved change is there, and as large as the one that was judged; only a norm can be measured here."""
+    if not delta.any() or norm is None:
+        return bool(delta.any())
+    saved_size = np.linalg.norm(delta) if norm == "l2" else np.abs(delta).max()
+    return bool(abs(saved_size - size) <= _SAME * eps)
 
 
 def _delta(one: SavedTriplet, eps: float) -> np.ndarray:
@@ -73,20 +79,21 @@ def _names(record: Record) -> list[str]:
 
 def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name: str) -> Sheet:
     metric, data, attack = _names(record)
-    norm, eps = record.spec["norm"], max(record.spec["eps"])
+    threat, eps = record.threat, max(record.spec["eps"])
     notes = (
-        f"d: distance by {metric}. After {attack}, {NORMS.get(norm, norm)} eps {eps_text(eps)}; flipped answers first. "
+        f"d: distance by {metric}. After {attack}, {threat_label(threat)} eps {eps_text(eps)}; flipped answers first. "
         "In the differences grey is no change. Right: another image of the data set, of a few the one whose distance "
         "from x is nearest to that of the attacked one; its caption gives both, which may be far apart.",
+        *unit_notes([record]),
     )
-    rows = tuple(_row(one, sample, norm) for one, sample in lines)
+    rows = tuple(_row(one, sample, threat) for one, sample in lines)
     return Sheet(f"{metric} on {data}, before and after {attack}", name, _COLUMNS, rows, notes)
 
 
-def _row(one: SavedTriplet, sample: pd.Series, norm: str) -> tuple[Picture | None, ...]:
+def _row(one: SavedTriplet, sample: pd.Series, threat: str) -> tuple[Picture | None, ...]:
     delta, moved = _delta(one, float(sample["eps"])), float(sample["d_self"])
     factor = max((f for f in _FACTORS if f * float(np.quantile(np.abs(delta), 0.999)) <= _BRIGHT), default=1)
-    size = f"|delta| = {float(sample['size']):.3g} ({NORMS.get(norm, norm)}), x {factor}"
+    size = f"|delta| = {float(sample['size']):.3g} ({threat_label(threat)}), x {factor}"
     flip = "; answer flipped" if sample["correct"] and not sample["robust"] else ""
     return (
         Picture(_pixels(one.original), f"{one.moved} of {one.id}"[:60]),

@@ -7,10 +7,10 @@ from typing import ClassVar
 from perceptbench.reports.base import Bars, Block, Cell, Chart, Table, report
 from perceptbench.reports.figures.drift import pushes
 from perceptbench.reports.newest import by_data
-from perceptbench.reports.wording import distinct, eps_text, file_stem, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
-from perceptbench.results.rows import usual
+from perceptbench.results.rows import default_question
 from perceptbench.results.statistics.estimates import score
 
 ROUND_OFF = 1e-4
@@ -34,6 +34,7 @@ class Violation:
     """The share of attacked images whose distance from themselves exceeds the norm of the change."""
 
     place: ClassVar[int] = 7
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Block]:
         """One chart a data set with l2 attacks on the reference; a table where all shares are zero."""
@@ -61,10 +62,10 @@ class Violation:
 
 
 def _moves_reference(record: Record) -> bool:
-    """Pushed away or flipped by a usual attack; a pull wants another image to come near."""
+    """Pushed away, or flipped by an attack on the default question; a pull wants another image to come near."""
     spec = record.spec
     flips = record.facts.get("unit") != "distance"
-    return bool(spec["attack"]) and spec["norm"] == "l2" and usual(record) and (flips or pushes(record))
+    return bool(spec["attack"]) and record.threat == "l2" and default_question(record) and (flips or pushes(record))
 
 
 def _only_flips(records: Sequence[Record]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from perceptbench.reports.base import Cell, Document, Number, Table, Value
-from perceptbench.reports.newest import current_rows
+from perceptbench.reports.newest import newest_rows
 from perceptbench.reports.tables.literature import Fact, facts
 from perceptbench.reports.wording import distinct, file_stem
 from perceptbench.results.rows import Row
@@ -33,7 +33,7 @@ def files(document: Document) -> dict[str, str]:
 
 
 def _rows(document: Document) -> list[Row]:
-    return current_rows(document.records)
+    return newest_rows(document.records)
 
 
 def long_form(table: Table) -> str:

@@ -7,6 +7,7 @@ styles written here, by their SHA-256.
 
 import base64
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +16,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
-from perceptbench.reports.base import Block, Cell, Chart, Document, Sheet
+from perceptbench.reports.base import Block, Cell, Chart, Document, Picture, Sheet
 from perceptbench.reports.formats import html_table
 from perceptbench.reports.formats.html_chart import chart_data, panel_table
-from perceptbench.reports.formats.html_sheet import sheet_rows
 
 _PAGE = Path(__file__).parents[1] / "page"
 _SCRIPTS = (
@@ -71,6 +72,21 @@ def _kind(block: Block) -> str:
     if isinstance(block, Sheet):
         return "sheet"
     return "facts" if block.prose else "table"
+
+
+def sheet_rows(sheet: Sheet) -> list[list[tuple[str, Picture, str]]]:
+    """(column, picture, data URI) of every picture there is, row by row."""
+    return [
+        [(column, picture, _data_uri(picture)) for column, picture in zip(sheet.columns, row, strict=True) if picture]
+        for row in sheet.rows
+    ]
+
+
+def _data_uri(picture: Picture) -> str:
+    """A picture as lossless WebP in base64; lossy ones smear just what an attack did."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture.pixels, "RGB").save(buffer, "WEBP", lossless=True, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 @cache

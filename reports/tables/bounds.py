@@ -7,8 +7,8 @@ from typing import ClassVar
 import pandas as pd
 
 from perceptbench.reports.base import Cell, Number, Table, Value, report
-from perceptbench.reports.newest import by_data, current_rows
-from perceptbench.reports.wording import NORMS, eps_text, file_stem, labels
+from perceptbench.reports.newest import by_data, by_threat, newest_rows
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.rows import Row
@@ -22,7 +22,7 @@ SANDWICH_NOTE = (
 BROKEN_NOTE = "WRONG: {} triplets were broken within a proved radius; a proof, an attack or a record is faulty."
 
 _Budget = tuple[str, int, str, float]
-"""metric, n, norm, eps"""
+"""metric, n, threat, eps"""
 
 
 @report("sandwich", source="docs/certificates.md, section 8")
@@ -31,25 +31,26 @@ class Sandwich:
     """Lower and upper bound of the robust score, and the gap between them."""
 
     place: ClassVar[int] = 7
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set and norm, with the metrics that have a sound certificate and an attack."""
-        found = ((label, norm, mine) for _, label, mine in by_data(records) for norm in NORMS)
-        tables = [_table(label, norm, mine) for label, norm, mine in found]
+        """One table a data set and threat, with the metrics that have a sound certificate and an attack."""
+        sets = by_data(records)
+        tables = [_table(label, threat, same) for _, label, mine in sets for threat, same in by_threat(mine)]
         return [table for table in tables if table.rows]
 
 
 def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
-    """(best sound certificate, strongest attack) for each metric, n, norm and eps of one data set.
+    """(best sound certificate, strongest attack) for each metric, n, threat and eps of one data set.
 
-    Only where the reference alone moves: with other threats both bound another score. What an attack broke at a
+    Only for the default question: with other options both bound another score. What an attack broke at a
     smaller eps is broken at larger ones, so there its row stands too where no attack at the larger eps did better.
     """
     found: dict[_Budget, tuple[Row | None, Row | None]] = {}
     for row in rows:
-        if row.norm is None or row.eps is None or row.unit == "distance" or row.threat:
+        if row.threat is None or row.eps is None or row.unit == "distance" or row.options:
             continue
-        key = (row.metric, row.n, row.norm, row.eps)
+        key = (row.metric, row.n, row.threat, row.eps)
         proved, attacked = found.get(key, (None, None))
         if row.kind == "certificate" and row.sound and (proved is None or row.score > proved.score):
             proved = row
@@ -90,12 +91,12 @@ def _credit(record: Record, eps: float | None, survived: Callable[[pd.DataFrame]
     return pd.Series(credit(at, survived(at)), index=at["id"])
 
 
-def _table(label: str, norm: str, records: Sequence[Record]) -> Table:
-    rows, runs = current_rows(records), {record.run: record for record in records}
+def _table(label: str, threat: str, records: Sequence[Record]) -> Table:
+    rows, runs = newest_rows(records), {record.run: record for record in records}
     names = labels(row.metric for row in rows)
     lines, broken = [], 0
-    for (metric, n, at_norm, eps), (proved, attacked) in sorted(bounds(rows).items()):
-        if proved is None or attacked is None or at_norm != norm:
+    for (metric, n, _, eps), (proved, attacked) in sorted(bounds(rows).items()):
+        if proved is None or attacked is None:
             continue
         width, wrong = gap(proved, attacked, runs)
         broken += wrong
@@ -103,9 +104,9 @@ def _table(label: str, norm: str, records: Sequence[Record]) -> Table:
             (names[metric], n, eps_text(eps), Cell.of(proved), proved.method, Cell.of(attacked), attacked.method, width)
         )
     return Table(
-        title=f"Bounds of the robust score, {NORMS[norm]}, on {label}, percent",
+        title=f"Bounds of the robust score, {threat_label(threat)}, on {label}, percent",
         columns=("metric", "n", "eps", "at least", "proved by", "at most", "attacked by", "gap"),
         rows=tuple(lines),
-        notes=(SANDWICH_NOTE, *([BROKEN_NOTE.format(broken)] if broken else [])),
-        name=f"bounds_{norm}_{file_stem(label)}",
+        notes=(SANDWICH_NOTE, *([BROKEN_NOTE.format(broken)] if broken else []), *unit_notes(records)),
+        name=f"bounds_{file_stem(threat)}_{file_stem(label)}",
     )

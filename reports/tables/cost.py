@@ -24,6 +24,7 @@ class Cost:
     """Seconds, forward and backward passes a triplet, one line a run."""
 
     place: ClassVar[int] = 8
+    tasks: ClassVar[tuple[str, ...] | None] = None
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
         """One table a data set, cheapest first."""

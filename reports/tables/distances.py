@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from perceptbench.reports.base import Table, report
-from perceptbench.reports.newest import by_data
-from perceptbench.reports.tables.lines import UNIT_NOTE, measured, score_table
-from perceptbench.reports.wording import NORMS, file_stem
+from perceptbench.reports.newest import by_data, by_task, by_threat
+from perceptbench.reports.tables.lines import INTERVAL_NOTE, measured, score_table, unit_note
+from perceptbench.reports.wording import table_stem, threat_label
 from perceptbench.results.record import Record
 
 DISTANCE_NOTE = (
@@ -17,6 +17,8 @@ DISTANCE_NOTE = (
     "Brackets: 95 % interval of the mean over n images."
 )
 
+OTHER_NOTE = "Mean distance. Each metric has its own scale, so compare along a line, not down a column."
+
 
 @report("distances", source="arXiv:2310.18274 (LipSim), section 4.2")
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,23 @@ class Distances:
     """Mean distance under attack, one line a metric and attack, one column an eps."""
 
     place: ClassVar[int] = 8
+    tasks: ClassVar[tuple[str, ...] | None] = None
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set and norm where attacks moved distances instead of answers."""
-        tables = []
-        for norm, words in NORMS.items():
-            for _, label, mine in by_data(records):
-                lines = measured(mine, "attack", norm, unit="distance")
-                if lines:
-                    title = f"Distance under {words} attacks on {label}"
-                    name = f"distances_{norm}_{file_stem(label)}"
-                    tables.append(score_table(title, name, "attack", lines, [f"{DISTANCE_NOTE} {UNIT_NOTE}"]))
-        return tables
+        """One table a task, threat and data set where attacks moved distances instead of answers."""
+        found = ((task, threat, same) for task, mine in by_task(records) for threat, same in by_threat(mine))
+        tables = (_table(task, threat, label, mine) for task, threat, same in found for _, label, mine in by_data(same))
+        return [table for table in tables if table is not None]
+
+
+def _table(task: str, threat: str, label: str, records: Sequence[Record]) -> Table | None:
+    """None where no attack moved a distance."""
+    lines = measured(records, "attack", threat, unit="distance")
+    if not lines:
+        return None
+    note = DISTANCE_NOTE if task == "drift" else f"{OTHER_NOTE} {INTERVAL_NOTE}"
+    what = "Distance" if task == "drift" else f"Distance, {task},"
+    title = f"{what} under {threat_label(threat)} attacks on {label}"
+    return score_table(
+        title, table_stem("distances", task, threat, label), "attack", lines, [f"{note} {unit_note(records)}"]
+    )

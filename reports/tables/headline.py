@@ -1,12 +1,13 @@
-"""What a hurried reader takes home, in one sentence a data set and norm."""
+"""What a hurried reader takes home, in one sentence a data set, task and threat."""
 
 from collections.abc import Sequence
 
-from perceptbench.reports.newest import by_data, current_rows
+from perceptbench.reports.newest import by_data, by_task, by_threat, newest_rows
 from perceptbench.reports.tables.bounds import bounds
-from perceptbench.reports.wording import NORMS, eps_text, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, threat_label, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
+from perceptbench.results.tasks.base import task_name
 
 EPS_MEANING = (
     "eps is the largest change of the reference image that is allowed, measured as the {norms} norm over all pixels "
@@ -19,23 +20,36 @@ SHOWN = 4
 
 def opening(records: Sequence[Record]) -> list[str]:
     """The headline sentences, what the data sets are, then what eps means."""
-    rows = [row for row in current_rows(records) if row.unit == "percent"]
+    rows = [row for row in newest_rows(records) if row.unit == "percent"]
     names = labels(row.metric for row in rows)
     sentences = []
-    for data, label, _ in by_data(records):
-        mine = [row for row in rows if row.data == data]
-        norms = sorted({row.norm for row in mine if row.norm})
-        sentences += [sentence for norm in norms if (sentence := _sentence(label, norm, mine, names))]
-    norms = sorted({NORMS.get(record.spec["norm"], record.spec["norm"]) for record in records})
+    for data, label, runs in by_data(records):
+        for task, same in by_task(runs):
+            mine = [row for row in rows if (row.data, row.task) == (data, task)]
+            found = (_sentence(label, task, threat, mine, names) for threat, _ in by_threat(same))
+            sentences += [sentence for sentence in found if sentence]
     notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
     about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
-    return [*sentences, *about, EPS_MEANING.format(norms=" or ".join(norms))]
+    return [*sentences, *about, *_eps_meaning(records)]
 
 
-def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
+def _eps_meaning(records: Sequence[Record]) -> list[str]:
+    triplets = [record for record in records if task_name(record.task) in TRIPLET_TASKS]
+    others = [record for record in records if task_name(record.task) not in TRIPLET_TASKS]
+    norms = sorted({threat_label(record.norm) for record in triplets if record.norm})
+    meaning = [EPS_MEANING.format(norms=" or ".join(norms))] if norms else []
+    units = sorted({(record.task, record.threat, record.eps_unit) for record in others})
+    return [
+        *meaning,
+        *unit_notes(triplets),
+        *(f"{task}: eps is the size of a change by {threat}, {unit}." for task, threat, unit in units),
+    ]
+
+
+def _sentence(data: str, task: str, threat: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
     """The highest scores at the largest eps that was attacked, on the largest number of triplets."""
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.threat}
-    found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == norm and pair[1] is not None]
+    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.options}
+    found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == threat and pair[1] is not None]
     if not found:
         return None
     largest = max(eps for _, eps, _, _ in found)
@@ -53,7 +67,8 @@ def _sentence(data: str, norm: str, rows: Sequence[Row], names: dict[str, str]) 
             f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
         )
     return (
-        f"2AFC score on {data} in percent, without an attack and at {NORMS.get(norm, norm)} eps {eps_text(largest)}: "
+        f"{score_name(task)} on {data} in percent, without an attack and at {threat_label(threat)} "
+        f"eps {eps_text(largest)}: "
         + "; ".join(words)
         + (f"; {len(last) - SHOWN} more in the leaderboard." if len(last) > SHOWN else ".")
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Table, Value, report
-from perceptbench.reports.newest import by_data
+from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.tables.bounds import bounds
-from perceptbench.reports.wording import NORMS, eps_text, file_stem, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.paired import significance
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row, table_rows
@@ -34,11 +34,12 @@ class Leaderboard:
     """Rank, natural, attacked and certified 2AFC score, and significance groups, at one eps."""
 
     place: ClassVar[int] = 1
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set, set of triplets and norm that was attacked: only equal triplets are ranked."""
+        """One table a data set, set of triplets and threat that was attacked: only equal triplets are ranked."""
         sets = ((label, same) for _, label, mine in by_data(records) for same in _same_triplets(mine))
-        tables = (_table(label, norm, same) for label, same in sets for norm in NORMS)
+        tables = (_table(label, threat, same) for label, same in sets for threat, _ in by_threat(same))
         return [table for table in tables if table is not None]
 
 
@@ -52,10 +53,10 @@ def _same_triplets(records: Sequence[Record]) -> list[list[Record]]:
     return sorted(found.values(), key=lambda same: -same[0].samples["id"].nunique())
 
 
-def _table(label: str, norm: str, same: Sequence[Record]) -> Table | None:
+def _table(label: str, threat: str, same: Sequence[Record]) -> Table | None:
     """Metrics at one eps; None where none was attacked."""
     rows = table_rows(same)
-    pairs = {(metric, eps): pair for (metric, _, at, eps), pair in bounds(rows).items() if at == norm}
+    pairs = {(metric, eps): pair for (metric, _, at, eps), pair in bounds(rows).items() if at == threat}
     eps = _most_attacked(pairs)
     if eps is None:
         return None
@@ -76,12 +77,13 @@ def _table(label: str, norm: str, same: Sequence[Record]) -> Table | None:
     }
     columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
     n = same[0].samples["id"].nunique()
+    notes = unit_notes([record for record in same if record.threat == threat])
     return Table(
-        title=f"Leaderboard on {label}, {NORMS[norm]} eps {eps_text(eps)}, percent (n = {n})",
+        title=f"Leaderboard on {label}, {threat_label(threat)} eps {eps_text(eps)}, percent (n = {n})",
         columns=tuple(columns),
         rows=tuple(zip(*columns.values(), strict=True)),
-        notes=(RANK_NOTE.format(n=n), *_group_notes(len(attacked), same)),
-        name=f"leaderboard_{norm}_{file_stem(label)}_{n}",
+        notes=(RANK_NOTE.format(n=n), *_group_notes(len(attacked), same), *notes),
+        name=f"leaderboard_{file_stem(threat)}_{file_stem(label)}_{n}",
     )
 
 

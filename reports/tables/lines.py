@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from perceptbench.reports.base import MARKS, Cell, Table, Value
-from perceptbench.reports.known_flips import different_code
+from perceptbench.reports.known_flips import code_changed
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
-from perceptbench.reports.wording import eps_text, labels
+from perceptbench.reports.wording import eps_text, labels, unit_notes
 from perceptbench.results.record import Record
-from perceptbench.results.rows import Row, certificate_row, rows_of
+from perceptbench.results.rows import Row, rows_of
+from perceptbench.results.tasks.preference import certified_row
 
 MEASURED = "measured"
 PUBLISHED_NOTE = (
@@ -22,7 +23,7 @@ INTERVAL_NOTE = "Brackets: 95 % interval over n triplets."
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScoreLine:
     """Scores of one metric under one method."""
 
     metric: str
@@ -37,20 +38,20 @@ class Line:
 
 
 def measured(
-    records: Sequence[Record], kind: str, norm: str, unit: str = "percent", also: Sequence[float] = ()
-) -> list[Line]:
+    records: Sequence[Record], kind: str, threat: str, unit: str = "percent", also: Sequence[float] = ()
+) -> list[ScoreLine]:
     """Lines of runs on one data set: larger n first, then the higher natural score.
 
     What two runs of the same question say is taken from the newer one; seeds are told apart where there are several.
-    `also` are further eps at which certificates answer, whose radii hold for every eps.
+    `also` are further eps at which certificates of 2AFC answers count, whose radii hold for every eps.
     """
     found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value], dict[str, Record]]] = {}
     for record in newest_first(records):
         rows = [row for row in rows_of(record) if row.unit == unit]
         natural = next((row for row in rows if row.kind == "natural"), None)
-        more = (row for eps in also if (row := certificate_row(record, eps)))
+        more = (row for eps in also if (row := certified_row(record, eps)))
         for row in (*rows, *more):
-            if row.kind == kind and row.norm == norm and row.eps is not None:
+            if row.kind == kind and row.threat == threat and row.eps is not None:
                 key = row.metric, row.n, row.method or "", record.spec.get("seed")
                 _, at, runs = found.setdefault(key, (natural, {}, {}))
                 if row.eps not in at:
@@ -62,27 +63,32 @@ def measured(
     for (metric, n, method, seed), (natural, at, runs) in found.items():
         score = Cell.of(natural) if natural else None
         words = _method(methods[method], seed, seeds)
-        lines.append((natural, Line(names[metric], n, words, score, at, mixed=_mixed(list(runs.values()), kind))))
+        lines.append((natural, ScoreLine(names[metric], n, words, score, at, mixed=_mixed(list(runs.values()), kind))))
     lines.sort(key=lambda pair: (-(pair[1].n or 0), -(pair[0].score if pair[0] else 0), pair[1].metric, pair[1].method))
     return [line for _, line in lines]
 
 
-def published(found: Iterable[Fact], norm: str) -> list[Line]:
+def published(found: Iterable[Fact], threat: str) -> list[ScoreLine]:
     """Lines of published numbers, in the order of their sources."""
     natural: dict[tuple[str, str], Value] = {}
     scores: dict[tuple[str, str, int | None, str], dict[float, Value]] = {}
     for fact in found:
         if fact.kind == "natural":
             natural[fact.source, fact.name] = fact.score
-        elif fact.eps is not None and fact.norm == norm:
+        elif fact.eps is not None and fact.norm == threat:
             scores.setdefault((fact.source, fact.name, fact.n, fact.method), {})[fact.eps] = fact.score
     return [
-        Line(name, n, method, natural.get((source, name)), at, f"published: {source}")
+        ScoreLine(name, n, method, natural.get((source, name)), at, f"published: {source}")
         for (source, name, n, method), at in scores.items()
     ]
 
 
-def score_table(title: str, name: str, method: str, lines: Sequence[Line], notes: Sequence[str]) -> Table:
+def unit_note(records: Sequence[Record]) -> str:
+    """What eps is measured in, for runs of one threat."""
+    return " ".join(unit_notes(records[:1])) or UNIT_NOTE
+
+
+def score_table(title: str, name: str, method: str, lines: Sequence[ScoreLine], notes: Sequence[str]) -> Table:
     """Lines under each other: metric, n, method, natural, then a column an eps; published lines below a rule."""
     eps = sorted({at for line in lines for at in line.at})
     ours = [line for line in lines if line.source == MEASURED]
@@ -110,10 +116,10 @@ def score_table(title: str, name: str, method: str, lines: Sequence[Line], notes
     )  # fmt: skip
 
 
-def beside(table: str, data: str, norm: str) -> tuple[list[Line], list[str]]:
+def beside(table: str, data: str, threat: str) -> tuple[list[ScoreLine], list[str]]:
     """Published lines for a table of scores on a data set, and what must be said with them."""
     found = facts_for(table, data)
-    lines = published(found, norm)
+    lines = published(found, threat)
     return lines, [f"{PUBLISHED_NOTE} {remarks(found)}"] if lines else []
 
 
@@ -123,7 +129,7 @@ def _mixed(runs: Sequence[Record], kind: str) -> str:
     pairs = list(combinations(runs, 2))
     found = {
         "arguments": any(_arguments(a, part) != _arguments(b, part) for a, b in pairs),
-        "code": any(different_code(a, b) for a, b in pairs),
+        "code": any(code_changed(a, b) for a, b in pairs),
     }
     differ = " and ".join(word for word, differs in found.items() if differs)
     names = ", ".join(sorted(record.run for record in runs))

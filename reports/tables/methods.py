@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from perceptbench.reports.base import Block, Table, report
-from perceptbench.reports.wording import NORMS, eps_text, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, threat_label
 from perceptbench.results.record import Record
+from perceptbench.results.tasks.base import task_name
 
 _OPTIONS = ("goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
 
@@ -17,6 +18,7 @@ class Methods:
     """Each run with its attack, parameters, certifier, data, seed, versions and provenance."""
 
     place: ClassVar[int] = 9
+    tasks: ClassVar[tuple[str, ...] | None] = None
 
     def __call__(self, records: Sequence[Record]) -> list[Block]:
         """One table a run, oldest first."""
@@ -29,14 +31,17 @@ def _table(record: Record) -> Table:
     named = {
         "metric": _with_arguments(spec["metric"], arguments.get("metric")),
         "data": _with_arguments(spec["data"], arguments.get("data")),
-        "triplets": f"n = {record.samples['id'].nunique()}, {_ties(facts)}",
+        **_asked(record),
+        "triplets"
+        if task_name(record.task) in TRIPLET_TASKS
+        else "samples": f"n = {record.samples['id'].nunique()}, {_ties(facts)}",
         "note on the data": facts.get("note"),
         "attack": _with_arguments(spec["attack"], arguments.get("attack")) if spec["attack"] else "none",
         "options": ", ".join(f"{key} {spec[key]}" for key in _OPTIONS if spec.get(key) is not None),
         "parts of the attack": "; ".join(_part(part) for part in facts.get("parts", ())),
         "certifier": _certifier(spec, facts),
         "smallest embedding norm": facts.get("min_norm_ref"),
-        "eps": f"{', '.join(eps_text(eps) for eps in spec['eps'])} ({NORMS.get(spec['norm'], spec['norm'])})",
+        "eps": f"{', '.join(eps_text(eps) for eps in spec['eps'])} ({_eps_unit(record)})",
         "certified triplets": _skipped(spec, facts),
         "seed": spec.get("seed"),
         "limit": spec.get("limit"),
@@ -47,6 +52,18 @@ def _table(record: Record) -> Table:
     }
     rows = tuple((key, _number(value)) for key, value in named.items() if value not in (None, "", {}))
     return Table(f"Run {record.run}", ("what", "value"), rows, name=f"run_{record.run}", prose=True)
+
+
+def _asked(record: Record) -> dict[str, str]:
+    """The task and what it fitted on clean data; of the tasks on triplets the goal among the options says which."""
+    if task_name(record.task) in TRIPLET_TASKS:
+        return {}
+    fitted = {key: value for key, value in record.facts.get("state", {}).items() if not isinstance(value, list)}
+    return {"task": record.task, "fitted on clean data": _flat(fitted)}
+
+
+def _eps_unit(record: Record) -> str:
+    return threat_label(record.norm) if record.norm else f"{record.threat}; {record.eps_unit}"
 
 
 def _with_arguments(name: str, arguments: Mapping[str, Any] | None) -> str:

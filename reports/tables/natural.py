@@ -8,7 +8,7 @@ from perceptbench.reports.base import Cell, Table, Value, report
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.tables.lines import INTERVAL_NOTE, MEASURED, PUBLISHED_NOTE
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
-from perceptbench.reports.wording import file_stem, labels
+from perceptbench.reports.wording import TRIPLET_TASKS, file_stem, labels
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.statistics.estimates import natural_credit, score
@@ -24,6 +24,7 @@ class Natural:
     """Natural 2AFC scores, overall and by the subsets that the data set names (NIGHTS: ImageNet and other)."""
 
     place: ClassVar[int] = 4
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
         """One table a data set on which people, or a construction, gave answers."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Table, Value, report
-from perceptbench.reports.newest import by_data, current_rows
-from perceptbench.reports.wording import NORMS, eps_text, file_stem, labels
+from perceptbench.reports.newest import by_data, by_threat, newest_rows
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.statistics.agreement import human_ceiling
@@ -36,27 +36,30 @@ class Summary:
     """Area under the attacked curve, median norm of the smallest flips, and the human ceiling; a line a run."""
 
     place: ClassVar[int] = 2
+    tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
 
     def __call__(self, records: Sequence[Record]) -> list[Table]:
-        """One table a data set and norm where the reference was attacked for flips, most triplets first."""
-        found = ((label, norm, _attacked(mine, norm)) for _, label, mine in by_data(records) for norm in NORMS)
-        return [_table(label, norm, runs) for label, norm, runs in found if runs]
+        """One table a data set and threat where the reference was attacked for flips, most triplets first."""
+        found = (
+            (label, threat, _attacked(same)) for _, label, mine in by_data(records) for threat, same in by_threat(mine)
+        )
+        return [_table(label, threat, runs) for label, threat, runs in found if runs]
 
 
-def _attacked(records: Sequence[Record], norm: str) -> list[tuple[str, Record]]:
+def _attacked(records: Sequence[Record]) -> list[tuple[str, Record]]:
     """Runs with the name of their attack, where the reference alone moves and answers were asked for."""
     names = {
         row.run: row.method or ""
-        for row in current_rows(records)
-        if row.kind == "attack" and row.norm == norm and row.unit == "percent" and not row.threat
+        for row in newest_rows(records)
+        if row.kind == "attack" and row.unit == "percent" and not row.options
     }
     return [(names[record.run], record) for record in records if record.run in names]
 
 
-def _table(label: str, norm: str, runs: Sequence[tuple[str, Record]]) -> Table:
+def _table(label: str, threat: str, runs: Sequence[tuple[str, Record]]) -> Table:
     names, methods = labels(record.spec["metric"] for _, record in runs), labels(method for method, _ in runs)
     seeds = {record.spec.get("seed") for _, record in runs}
-    median = f"median {NORMS[norm]} norm"
+    median = f"median {threat_label(threat)} {'norm' if runs[0][1].norm else 'size'}"
     found: list[tuple[tuple[object, ...], dict[str, Value]]] = []
     for method, record in runs:
         n, eps, share = record.samples["id"].nunique(), record.spec["eps"], _area(record)
@@ -77,11 +80,11 @@ def _table(label: str, norm: str, runs: Sequence[tuple[str, Record]]) -> Table:
     columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
     notes = {"area": AREA_NOTE, median: MEDIAN_NOTE, "majority": CEILING_NOTE}
     return Table(
-        title=f"Area under the curve after {NORMS[norm]} attacks on {label}, percent",
+        title=f"Area under the curve after {threat_label(threat)} attacks on {label}, percent",
         columns=tuple(columns),
         rows=tuple(tuple(line[name] for name in columns) for line in lines),
-        notes=tuple(note for name, note in notes.items() if name in columns),
-        name=f"summary_{norm}_{file_stem(label)}",
+        notes=(*(note for name, note in notes.items() if name in columns), *unit_notes([runs[0][1]])),
+        name=f"summary_{file_stem(threat)}_{file_stem(label)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""The numbers a gate holds new ones against: runs of a small matrix with the outcome of every triplet, as JSON."""
+"""The numbers that new ones are compared with: runs of a small matrix with the outcome of every triplet, as JSON."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, get_type_hints
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
-from perceptbench.results.record import Record
+from perceptbench.results.record import Record, task_of, threat_of
 from perceptbench.results.store import MAX_JSON_BYTES
 
 SCHEMA = 1
@@ -22,12 +22,12 @@ _KINDS = {"attack": str | None, "certifier": str | None, **get_type_hints(Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class BaselineRun:
     """One run of the matrix.
 
-    `spec` is that of record.json. `outcomes` has a word for each triplet, `1 1100 1000`: whether the
-    clean answer was right, then for each eps whether it was certified, and whether it stood the
-    attack; `-` in place of what the run has not.
+    `spec` is that of record.json, with task and threat also where schema 1 said them otherwise.
+    `outcomes` has a word for each triplet, `1 1100 1000`: whether the clean answer was right, then for
+    each eps whether it was certified, and whether it stood the attack; `-` in place of what the run has not.
     """
 
     run: str
@@ -61,19 +61,24 @@ class Baseline:
 
     updated: str
     reason: str
-    runs: tuple[Run, ...]
+    runs: tuple[BaselineRun, ...]
     tolerance: float = TOLERANCE
     alpha: float = ALPHA
     audit_images: int = AUDIT_IMAGES
 
 
-def run_of(record: Record) -> Run:
+def run_of(record: Record) -> BaselineRun:
     """What a baseline keeps of a record. Raises UserError for one whose score is no share of triplets."""
-    spec, samples = record.spec, record.samples
-    if record.facts.get("unit", "percent") != "percent":
+    spec, samples = completed(record.spec), record.samples
+    if record.task == "drift":
         raise UserError(
             f"a baseline compares triplets that stood or fell; the run {record.run} ({spec['metric']}, "
             f"{spec['attack']}) has mean distances; leave --goal push and pull out of the matrix"
+        )
+    if record.task != "preference":
+        raise UserError(
+            f"a baseline compares triplets that stood or fell; the run {record.run} ({spec['metric']}, "
+            f"{spec['attack']}) is of the task {record.task}; leave it out of the matrix"
         )
     first = samples[samples["eps"] == samples["eps"].min()].set_index("id")
     certified = samples["radius"] > samples["eps"]
@@ -83,7 +88,12 @@ def run_of(record: Record) -> Run:
         _by_id(samples.assign(stood=samples["robust"])) if spec["attack"] else {},
     )
     words = {name: " ".join(column.get(name, "-") for column in columns) for name in first.index}
-    return Run(run=record.run, spec=dict(spec), outcomes=words)
+    return BaselineRun(run=record.run, spec=spec, outcomes=words)
+
+
+def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec with task and threat: two specs compare by the same keys, whatever their schema."""
+    return {**spec, "task": task_of(spec), "threat": threat_of(spec)}
 
 
 def str_of(stood: bool) -> str:
@@ -128,20 +138,23 @@ def read(path: Path) -> Baseline:
     )
 
 
-def _run(path: Path, content: object) -> Run:
+def _run(path: Path, content: object) -> BaselineRun:
     if not isinstance(content, dict):
         raise _damaged(path, "a run should be an object")
     _want(path, content, {"run": str, "spec": dict, "scores": dict, "outcomes": dict})
     spec, outcomes = content["spec"], content["outcomes"]
-    _want(path, spec, {"metric": str, "data": str, "norm": str, "goal": str, "eps": list, "seed": int})
+    _want(path, spec, {"metric": str, "data": str, "goal": str, "eps": list, "seed": int})
     _want(path, spec, {"arguments": dict, "fingerprints": dict})
+    _want(path, spec, {"threat": str} if spec.get("norm") is None else {"norm": str})
+    spec = completed(spec)
     for key, kind in _KINDS.items():
         if key not in spec or not isinstance(spec[key], kind):
             raise _damaged(path, f"a spec should say {key!r}, got {spec.get(key)!r:.60}")
     if spec["attack"] is None and spec["certifier"] is None:
         raise _damaged(path, f"the run of {spec['metric']!r:.60} has neither attack nor certifier")
     if not all(
-        str(spec[key]).isprintable() for key in ("metric", "data", "attack", "certifier", "norm", *Options().options())
+        str(spec[key]).isprintable()
+        for key in ("metric", "data", "attack", "certifier", "task", "threat", *Options().options())
     ):
         raise _damaged(path, "a name in it has signs that cannot be printed")
     eps = spec["eps"]
@@ -150,7 +163,7 @@ def _run(path: Path, content: object) -> Run:
     word = _word(spec)
     if not outcomes or not all(isinstance(value, str) and word.fullmatch(value) for value in outcomes.values()):
         raise _damaged(path, f"the outcomes of {spec['metric']} do not fit its {len(eps)} budgets")
-    found = Run(run=content["run"], spec=spec, outcomes=outcomes)
+    found = BaselineRun(run=content["run"], spec=spec, outcomes=outcomes)
     if found.scores != content["scores"]:
         raise _damaged(path, f"the scores of {spec['metric']} are not those of its outcomes")
     return found
@@ -200,7 +213,7 @@ def _damaged(path: Path, why: str) -> UserError:
     return UserError(f"{path} is no baseline: {why}; take it from version control again")
 
 
-def of_records(records: Sequence[Record]) -> tuple[Run, ...]:
+def of_records(records: Sequence[Record]) -> tuple[BaselineRun, ...]:
     """The runs of a new matrix. Raises UserError where there is none."""
     if not records:
         raise UserError("found no finished run to make a baseline of; first: bench run ... --runs DIR, then --runs DIR")

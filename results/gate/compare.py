@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from perceptbench.core.spec import Options
-from perceptbench.results.gate.baseline import Baseline, Run
+from perceptbench.results.gate.baseline import Baseline, BaselineRun
+from perceptbench.results.record import threat_of
 from perceptbench.results.rows import Kind
 from perceptbench.results.statistics.comparison import Paired, difference, holm, mcnemar
 from perceptbench.results.statistics.estimates import Estimate
@@ -35,7 +36,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ScoreComparison:
     """One score on the same n triplets, in percent.
 
     `drop` in points with its 95 % interval, positive where the score fell; `p` of the one-sided exact
@@ -46,7 +47,7 @@ class Comparison:
     data: str
     kind: Kind
     method: str
-    norm: str
+    threat: str
     eps: float | None
     n: int
     before: float
@@ -67,13 +68,13 @@ class _Pair:
     data: str
     kind: Kind
     method: str
-    norm: str
+    threat: str
     eps: float | None
     before: np.ndarray
     now: np.ndarray
 
 
-def compare(baseline: Baseline, now: Sequence[Run]) -> list[Comparison]:
+def compare(baseline: Baseline, now: Sequence[BaselineRun]) -> list[ScoreComparison]:
     """Every score of the matrix beside its new value; where two runs have the same score, that of more triplets.
 
     Args:
@@ -89,8 +90,8 @@ def compare(baseline: Baseline, now: Sequence[Run]) -> list[Comparison]:
                 pairs[key] = pair
     tests = [mcnemar(pair.now, pair.before) for pair in pairs.values()]
     return [
-        Comparison(
-            **{name: getattr(pair, name) for name in ("metric", "data", "kind", "method", "norm", "eps")},
+        ScoreComparison(
+            **{name: getattr(pair, name) for name in ("metric", "data", "kind", "method", "threat", "eps")},
             n=test.n,
             before=100 * float(pair.before.mean()),
             now=100 * float(pair.now.mean()),
@@ -137,7 +138,7 @@ def _in_points(pair: _Pair) -> Estimate:
     return Estimate(drop, drop, drop, 1)
 
 
-def _columns(old: Run, new: Run) -> Iterator[tuple[tuple[Any, ...], _Pair]]:
+def _columns(old: BaselineRun, new: BaselineRun) -> Iterator[tuple[tuple[Any, ...], _Pair]]:
     """The scores of one run under what makes them the same question: natural, then certified and attacked by eps."""
     spec = old.spec
     if set(old.outcomes) != set(new.outcomes) or list(spec["eps"]) != list(new.spec["eps"]):
@@ -151,9 +152,9 @@ def _columns(old: Run, new: Run) -> Iterator[tuple[tuple[Any, ...], _Pair]]:
             continue
         for at, eps in enumerate([None] if kind == "natural" else spec["eps"]):
             before, now = (np.array([word[side][place][at] == "1" for word in words]) for side in (0, 1))
-            named, norm = " ".join((method, *_options(spec, kind))).strip(), spec["norm"] if eps else ""
-            key = (spec["metric"], spec["data"], kind, named, norm, eps, spec["seed"] if eps else None)
-            yield key, _Pair(new.spec["metric"], spec["data"], kind, named, norm, eps, before, now)
+            named, threat = " ".join((method, *_options(spec, kind))).strip(), threat_of(spec) if eps else ""
+            key = (spec["metric"], spec["data"], kind, named, threat, eps, spec["seed"] if eps else None)
+            yield key, _Pair(new.spec["metric"], spec["data"], kind, named, threat, eps, before, now)
 
 
 def _options(spec: Mapping[str, Any], kind: Kind) -> list[str]:
@@ -163,5 +164,5 @@ def _options(spec: Mapping[str, Any], kind: Kind) -> list[str]:
         "certificate": ("quantize", "move", "eps_left", "eps_right"),
         "attack": tuple(key for key in Options().options() if key not in ("seed", "limit", "skip_certified")),
     }
-    usual = Options().options()
-    return [f"--{key.replace('_', '-')} {spec[key]}" for key in asked[kind] if spec[key] != usual[key]]
+    defaults = Options().options()
+    return [f"--{key.replace('_', '-')} {spec[key]}" for key in asked[kind] if spec[key] != defaults[key]]

@@ -62,11 +62,13 @@ def holm(p: Sequence[float]) -> list[float]:
     those up to alpha rejects a true hypothesis with probability at most alpha, however the tests depend
     on each other. No tests give no p-values. Raises ValueError for a p-value outside [0, 1].
     """
-    from statsmodels.stats.multitest import multipletests
-
     if not all(0 <= one <= 1 for one in p):
         raise ValueError(f"p-values lie in [0, 1], got {list(p)}")
-    return [float(one) for one in multipletests(p, method="holm")[1]] if p else []
+    # By hand: statsmodels' multipletests starts the garbage collector at every call, a tenth of a second each.
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1))
+    return [float(one) for one in np.minimum(adjusted, 1)]
 
 
 def difference(first: np.ndarray, second: np.ndarray, groups: Sequence[str] | None = None, seed: int = 0) -> Estimate:

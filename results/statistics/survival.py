@@ -18,7 +18,7 @@ from perceptbench.results.statistics.estimates import CONFIDENCE, Estimate, clus
 
 
 @dataclass(frozen=True, slots=True)
-class RobustnessCurve:
+class SurvivalCurve:
     """Scores in [0, 1] over eps, and ends between which the whole true curve lies with 95 % confidence."""
 
     eps: np.ndarray
@@ -32,7 +32,7 @@ class RobustnessCurve:
     band: Band
 
 
-def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
+def survival_curve(record: Record, proved: bool = False) -> SurvivalCurve:
     """The score left by the attack of a run, or proved by its certificates, over eps.
 
     Certificates, and attacks for the smallest flip, answer at every eps up to the largest of the run. Their band
@@ -50,13 +50,13 @@ def robustness_curve(record: Record, proved: bool = False) -> RobustnessCurve:
         eps, credits = _credits(record)
         score = credits.mean(axis=0)
         low, high = simultaneous(score, count, "Clopper-Pearson, Bonferroni")
-        return RobustnessCurve(eps, score, low, high, len(samples), False, "Clopper-Pearson, Bonferroni")
+        return SurvivalCurve(eps, score, low, high, len(samples), False, "Clopper-Pearson, Bonferroni")
     norms = certified_radii(record) if proved else minimal_norms(record)
     largest = max(record.spec["eps"])
     eps = np.unique([0.0, *norms[norms <= largest], largest])
     score = _steps(samples, norms, eps)
     low, high = simultaneous(score, count, "Dvoretzky-Kiefer-Wolfowitz")
-    return RobustnessCurve(eps, score, low, high, len(samples), True, "Dvoretzky-Kiefer-Wolfowitz")
+    return SurvivalCurve(eps, score, low, high, len(samples), True, "Dvoretzky-Kiefer-Wolfowitz")
 
 
 def areas(record: Record, proved: bool = False) -> np.ndarray:
@@ -64,7 +64,7 @@ def areas(record: Record, proved: bool = False) -> np.ndarray:
 
     In [0, 1], in the order of the samples at the largest eps. Exact where the curve is known at every eps; by the
     trapezium rule between 0 and the eps of the run where it is not. Areas compare only up to the same
-    largest eps, and by the same rule. Raises ValueError as robustness_curve does.
+    largest eps, and by the same rule. Raises ValueError as survival_curve does.
     """
     from scipy.integrate import trapezoid
 
@@ -137,9 +137,9 @@ def _check(record: Record, proved: bool) -> None:
 
 
 def _looks_for_smallest(record: Record) -> bool:
-    """Other threats and the paper's protocol attack every eps by itself, whatever the attack."""
-    usual = record.spec.get("move", "reference") == "reference" and record.spec.get("protocol", "ours") == "ours"
-    return bool(record.facts.get("minimal")) and usual
+    """With other images moving, and by the paper's protocol, every eps is attacked by itself, whatever the attack."""
+    default = record.spec.get("move", "reference") == "reference" and record.spec.get("protocol", "ours") == "ours"
+    return bool(record.facts.get("minimal")) and default
 
 
 def _last(record: Record) -> pd.DataFrame:

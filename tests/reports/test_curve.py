@@ -10,7 +10,7 @@ from scipy import stats
 
 from perceptbench.reports.drawing.curves import spread
 from perceptbench.reports.figures.robustness_curve import BANDS, RobustnessCurve, banded
-from perceptbench.reports.formats.pictures import save
+from perceptbench.reports.formats.png_pdf import save
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 

@@ -8,7 +8,7 @@ import pytest
 from perceptbench.reports.base import Bars, Cell, Chart, Density, Distribution, Dots, Picture, Scatter, Sheet
 from perceptbench.reports.drawing.sheet import wrapped
 from perceptbench.reports.drawing.style import colour, ramp
-from perceptbench.reports.formats.pictures import drawn, save
+from perceptbench.reports.formats.png_pdf import drawn, save
 
 
 def cell(value: float) -> Cell:

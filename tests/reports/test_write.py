@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perceptbench.core.errors import UserError
-from perceptbench.reports.newest import current
+from perceptbench.reports.newest import newest_runs
 from perceptbench.reports.tables.headline import opening
 from perceptbench.reports.write import write_report
 
@@ -106,7 +106,7 @@ def test_runs_with_old_weights_are_left_out_and_named(make_record, tmp_path) -> 
     old = make_record(run="a" * 12, weights="old", natural=0.5)
     other = make_record(run="b" * 12, weights="old", attack="l2-pgd")
     new = make_record(run="c" * 12, weights="new", time="2026-02-01T00:00:00+00:00")
-    kept, replaced = current([old, other, new])
+    kept, replaced = newest_runs([old, other, new])
     assert [record.run[0] for record in kept] == ["c"]
     assert {record.run[0] for record in replaced} == {"a", "b"}
     document = write_report([old, other, new], tmp_path)[0].read_text()
@@ -118,27 +118,27 @@ def test_other_data_and_other_weights_are_left_out_whatever_metric_and_limit(mak
     later = {"time": "2026-02-01T00:00:00+00:00"}
     ssim, psnr = make_record("ssim", run="a" * 12), make_record("psnr", run="b" * 12, **later)
     psnr.spec["fingerprints"]["data"] = "n" * 64
-    assert current([ssim, psnr]) == ([psnr], [ssim])
+    assert newest_runs([ssim, psnr]) == ([psnr], [ssim])
     old, new = make_record(run="a" * 12, weights="old"), make_record(run="b" * 12, n=8, weights="new", **later)
     new.spec["limit"] = 8
-    assert current([old, new]) == ([new], [old])
+    assert newest_runs([old, new]) == ([new], [old])
     old, new = make_record(run="a" * 12), make_record(run="b" * 12, n=8, **later)
     new.spec["limit"] = 8
-    assert current([old, new]) == ([new, old], []), "a limit replaces nothing"
+    assert newest_runs([old, new]) == ([new, old], []), "a limit replaces nothing"
     elsewhere = make_record(run="c" * 12, data="nights:x", weights="new", time="2026-03-01T00:00:00+00:00")
-    assert current([old, elsewhere]) == ([elsewhere], [old]), "weights belong to the metric, on all data"
+    assert newest_runs([old, elsewhere]) == ([elsewhere], [old]), "weights belong to the metric, on all data"
 
 
 def test_of_two_answers_to_one_question_the_newer_is_shown(make_record) -> None:
     old, new = make_record(run="f" * 12), make_record(run="a" * 12, time="2026-02-01T00:00:00+00:00")
-    kept, replaced = current([new, old])
+    kept, replaced = newest_runs([new, old])
     assert (kept, replaced) == ([new], [old])
 
 
 def test_reports_need_no_torch() -> None:
     code = (
         "import sys, perceptbench.reports.write; from perceptbench.reports.base import report; report.names()\n"
-        "import perceptbench.reports.formats.pictures\n"
+        "import perceptbench.reports.formats.png_pdf\n"
         "loaded = {name.removeprefix('perceptbench.').partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'torch', 'attacks', 'certifiers', 'metrics', 'triplets', 'training', 'bench'}, loaded"
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from perceptbench.results.statistics.comparison import difference, holm, letters, mcnemar
 
@@ -61,6 +62,12 @@ def test_holm_on_four_p_values() -> None:
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="lie in"):
             holm([0.5, wrong])
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    rng = np.random.default_rng(3)
+    for p in (rng.random(27) ** 3, np.repeat(rng.random(5), 4)):
+        assert holm(p.tolist()) == multipletests(p, method="holm")[1].tolist()
 
 
 def test_the_interval_of_a_difference_is_paired() -> None:

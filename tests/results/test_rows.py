@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perceptbench.results.rows import curve_rows, rows_of, table_rows
+from perceptbench.results.rows import rows_of, table_rows
 from perceptbench.results.statistics.estimates import radius_gain
+from perceptbench.results.tasks.preference import curve_rows
 
 
 def _scores(record):
@@ -89,7 +90,7 @@ def test_scores_never_rise_with_eps_nor_above_the_natural_one(triplets) -> None:
 
 def test_options_are_part_of_the_name_and_another_threat_is_said(tiny) -> None:
     moved = tiny(spec={"move": "all", "eps_left": 0.5, "eps_right": 1.0, "restarts": 3, "quantize": "8bit"})
-    rows = {(row.kind, row.method, row.threat) for row in rows_of(moved) if row.kind != "natural"}
+    rows = {(row.kind, row.method, row.options) for row in rows_of(moved) if row.kind != "natural"}
     threat = "--move all --eps-left 0.5 --eps-right 1.0 --quantize 8bit"
     assert rows == {
         ("attack", f"l2-aa --restarts 3 {threat}", threat),
@@ -101,9 +102,9 @@ def test_options_are_part_of_the_name_and_another_threat_is_said(tiny) -> None:
 
 def test_a_natural_row_says_what_was_done_to_the_clean_images_alone(tiny) -> None:
     natural, *_ = rows_of(tiny(spec={"move": "all", "protocol": "paper", "quantize": "8bit"}))
-    assert natural.threat == "--quantize 8bit"
-    assert natural.to_dict()["threat"] == "--quantize 8bit"
-    assert rows_of(tiny(spec={"move": "all"}))[0].threat == ""
+    assert natural.options == "--quantize 8bit"
+    assert natural.to_dict()["options"] == "--quantize 8bit"
+    assert rows_of(tiny(spec={"move": "all"}))[0].options == ""
 
 
 def test_images_pulled_show_the_distance_to_the_other_one(tiny) -> None:

@@ -15,40 +15,44 @@ from perceptbench.results.statistics.survival import (
     certified_radii,
     median_norm,
     minimal_norms,
-    robustness_curve,
+    survival_curve,
 )
 
 
 def _record(norms: np.ndarray, eps: list[float], minimal: bool = True, shares: float = 1.0) -> Record:
     """Triplets that fall at these norms; 0 is wrong from the start."""
-    frame = pd.concat(
-        [
-            pd.DataFrame(dict.fromkeys(COLUMNS, 0), index=range(len(norms))).assign(
-                id=[f"t{i}" for i in range(len(norms))], group="", broken_by="", eps=at, right_share=shares, d1=1.0,
-                correct=norms > 0, robust=norms > at, radius=norms,
-                size=np.where((norms > 0) & (norms <= at), norms, at / 2),
-            )
-            for at in eps
-        ],
-        ignore_index=True,
+    n = len(norms)
+    frame = pd.DataFrame(dict.fromkeys(COLUMNS, 0), index=range(n * len(eps))).assign(
+        id=[f"t{i}" for i in range(n)] * len(eps), group="", broken_by="", eps=np.repeat(eps, n),
+        right_share=shares, d1=1.0,
     )  # fmt: skip
     spec = {"metric": "m", "data": "d", "attack": "l2-fmn", "certifier": "margin", "norm": "l2", "eps": eps}
     facts = {"unit": "percent", "minimal": minimal}
-    return Record(run="0" * 12, spec=spec, provenance={}, samples=frame.astype(COLUMNS), facts=facts)
+    made = Record(run="0" * 12, spec=spec, provenance={}, samples=frame.astype(COLUMNS), facts=facts)
+    return _again(made, norms)
+
+
+def _again(record: Record, norms: np.ndarray) -> Record:
+    """The same record with triplets that fall at other norms; cheaper than a new one."""
+    at = record.samples["eps"].to_numpy()
+    norms = np.tile(norms, len(record.spec["eps"]))
+    size = np.where((norms > 0) & (norms <= at), norms, at / 2)
+    answers = {"correct": norms > 0, "robust": norms > at, "radius": norms, "size": size}
+    return replace(record, samples=record.samples.assign(**answers))
 
 
 NORMS = np.array([0.0, 0.5, 0.5, 1.5, 9.0])
 
 
 def test_an_attack_for_the_smallest_flip_gives_steps_where_triplets_fall() -> None:
-    curve = robustness_curve(_record(NORMS, [1.0, 2.0]))
+    curve = survival_curve(_record(NORMS, [1.0, 2.0]))
     assert curve.eps.tolist() == [0, 0.5, 1.5, 2.0]
     assert curve.score == pytest.approx([0.8, 0.4, 0.2, 0.2])
     assert (curve.everywhere, curve.n) == (True, 5)
 
 
 def test_certificates_give_steps_at_their_radii_and_a_radius_of_eps_proves_nothing() -> None:
-    curve = robustness_curve(_record(NORMS, [0.5, 1.5], minimal=False), proved=True)
+    curve = survival_curve(_record(NORMS, [0.5, 1.5], minimal=False), proved=True)
     assert curve.eps.tolist() == [0, 0.5, 1.5]
     assert curve.score == pytest.approx([0.8, 0.4, 0.2])
     assert certified_radii(_record(NORMS, [1.0])).tolist() == NORMS.tolist()
@@ -56,7 +60,7 @@ def test_certificates_give_steps_at_their_radii_and_a_radius_of_eps_proves_nothi
 
 def test_the_band_of_steps_is_massarts() -> None:
     """Wasserman, All of Nonparametric Statistics, example 2.1: 799 waiting times, +- .048 at 95 %."""
-    curve = robustness_curve(_record(np.linspace(0.01, 1, 799), [1.0]))
+    curve = survival_curve(_record(np.linspace(0.01, 1, 799), [1.0]))
     inside = (curve.score > 0.1) & (curve.score < 0.9)
     assert np.round(curve.high - curve.score, 3)[inside].tolist() == [0.048] * inside.sum()
     assert np.round(curve.score - curve.low, 3)[inside].tolist() == [0.048] * inside.sum()
@@ -65,7 +69,7 @@ def test_the_band_of_steps_is_massarts() -> None:
 
 def test_a_sweep_is_known_at_its_eps_and_pays_for_these_alone() -> None:
     norms = np.repeat([0.0, 0.7, 1.5, 9.0], 10)
-    curve = robustness_curve(_record(norms, [0.5, 1.0, 2.0], minimal=False))
+    curve = survival_curve(_record(norms, [0.5, 1.0, 2.0], minimal=False))
     assert curve.eps.tolist() == [0, 0.5, 1, 2]
     assert curve.score == pytest.approx([0.75, 0.75, 0.5, 0.25])
     # Clopper and Pearson by the F distribution, at 1 - .05 / 4: a band over four points.
@@ -73,7 +77,7 @@ def test_a_sweep_is_known_at_its_eps_and_pays_for_these_alone() -> None:
         k, a = round(40 * score), 0.05 / 8
         assert low == pytest.approx(1 / (1 + (40 - k + 1) / (k * stats.f.ppf(a, 2 * k, 2 * (40 - k + 1)))))
         assert high == pytest.approx(1 / (1 + (40 - k) / ((k + 1) * stats.f.isf(a, 2 * (k + 1), 2 * (40 - k)))))
-    steps = robustness_curve(_record(norms, [0.5, 1.0, 2.0]))
+    steps = survival_curve(_record(norms, [0.5, 1.0, 2.0]))
     assert (curve.high - curve.low).max() < (steps.high - steps.low).max()
     assert not curve.everywhere
 
@@ -81,10 +85,11 @@ def test_a_sweep_is_known_at_its_eps_and_pays_for_these_alone() -> None:
 @pytest.mark.parametrize("minimal", [True, False])
 def test_the_whole_true_curve_lies_in_the_band_nineteen_times_in_twenty(minimal: bool) -> None:
     """200 samples of 40 norms: wrong with chance .1, else exponential; the binomial error is 1.5 points."""
-    rng, eps, held = np.random.default_rng(7), [0.25, 0.5, 1.0, 2.0], 0
+    rng, held = np.random.default_rng(7), 0
+    record = _record(np.ones(40), [0.25, 0.5, 1.0, 2.0], minimal)
     for _ in range(200):
         norms = np.where(rng.random(40) < 0.1, 0.0, rng.exponential(size=40))
-        curve = robustness_curve(_record(norms, eps, minimal))
+        curve = survival_curve(_again(record, norms))
         true = 0.9 * np.exp(-curve.eps)
         # A step holds up to the next one, where the true curve is lowest.
         low = np.concatenate([curve.low[:1], curve.low[:-1]]) if minimal else curve.low
@@ -99,25 +104,25 @@ def test_the_area_is_the_mean_score_over_eps() -> None:
     found = area(record)
     assert (found.value, found.n) == (pytest.approx(0.45), 5)
     assert 0 <= found.low < 0.45 < found.high <= 1
-    curve = robustness_curve(record)
+    curve = survival_curve(record)
     assert found.value == pytest.approx(np.sum(curve.score[:-1] * np.diff(curve.eps)) / 2)
     assert areas(record, proved=True) == pytest.approx([0, 0.25, 0.25, 0.75, 1])
 
 
 def test_the_area_of_a_sweep_is_by_the_trapezium_rule() -> None:
     record = _record(NORMS, [1.0, 2.0], minimal=False)
-    curve = robustness_curve(record)
+    curve = survival_curve(record)
     assert curve.score == pytest.approx([0.8, 0.4, 0.2])
     assert area(record).value == pytest.approx(((0.8 + 0.4) / 2 + (0.4 + 0.2) / 2) / 2)
     # Shuffled rows are other rows of the same triplets.
     mixed = replace(record, samples=record.samples.sample(frac=1, random_state=np.random.default_rng(0)))
     assert sorted(areas(mixed)) == pytest.approx(sorted(areas(record)))
-    assert robustness_curve(mixed).score == pytest.approx(curve.score)
+    assert survival_curve(mixed).score == pytest.approx(curve.score)
 
 
 def test_divided_votes_are_credited_to_the_other_side() -> None:
     for minimal in (True, False):
-        curve = robustness_curve(_record(NORMS, [1.0, 2.0], minimal, shares=0.8))
+        curve = survival_curve(_record(NORMS, [1.0, 2.0], minimal, shares=0.8))
         assert curve.score[[0, -1]] == pytest.approx([0.8 * 0.8 + 0.2 * 0.2, 0.2 * 0.8 + 0.8 * 0.2])
     assert areas(_record(NORMS, [2.0], shares=0.8)) == pytest.approx([0.2, 0.35, 0.35, 0.65, 0.8])
 
@@ -127,7 +132,7 @@ def test_minimal_norms_know_wrong_and_unreached() -> None:
     above = _record(np.array([1.0, 3.0]), [1.0])
     above.samples.loc[0, "size"] = np.nextafter(1.0, 2)
     assert minimal_norms(above).tolist() == [1.0, math.inf]
-    assert robustness_curve(above).score.tolist() == [1.0, 0.5]
+    assert survival_curve(above).score.tolist() == [1.0, 0.5]
 
 
 @pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (13, 3), (15, 4), (20, 6), (25, 8)])
@@ -154,10 +159,10 @@ def test_shared_references_widen_the_bands() -> None:
         alone = _record(norms, eps, minimal)
         names = {f"t{i}": f"r{i // 4}" for i in range(80)}
         shared = replace(alone, facts={**alone.facts, "references": names})
-        twenty = robustness_curve(_record(norms[::4], eps, minimal))
-        wide = robustness_curve(shared)
+        twenty = survival_curve(_record(norms[::4], eps, minimal))
+        wide = survival_curve(shared)
         assert (wide.low, wide.high) == (pytest.approx(twenty.low), pytest.approx(twenty.high))
-        assert (wide.high - wide.low).max() > 1.5 * (lambda c: (c.high - c.low).max())(robustness_curve(alone))
+        assert (wide.high - wide.low).max() > 1.5 * (lambda c: (c.high - c.low).max())(survival_curve(alone))
         assert area(shared).high > area(alone).high
 
 
@@ -168,13 +173,13 @@ def test_runs_without_a_curve() -> None:
     for option in ({"move": "all"}, {"protocol": "paper"}):
         asked = _record(NORMS, [1.0])
         other = replace(asked, spec={**asked.spec, **option})
-        assert not robustness_curve(other).everywhere
+        assert not survival_curve(other).everywhere
         with pytest.raises(ValueError, match="smallest flip"):
             minimal_norms(other)
     with pytest.raises(ValueError, match="no certificates"):
         certified_radii(replace(record, spec={**record.spec, "certifier": None}))
     with pytest.raises(ValueError, match="no attack"):
-        robustness_curve(replace(record, spec={**record.spec, "attack": None}))
+        survival_curve(replace(record, spec={**record.spec, "attack": None}))
     for eps in ([], [0.0]):
         with pytest.raises(ValueError, match="no positive eps"):
             areas(replace(record, spec={**record.spec, "eps": eps}))

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pytest
 from baselines import baseline, run
 
-from perceptbench.reports.gate.junit import xml
-from perceptbench.reports.gate.page import annotations, findings, sentence, summary, table, title, worth_saying
+from perceptbench.reports.check.check_page import annotations, findings, sentence, summary, table, title, worth_saying
+from perceptbench.reports.check.junit import xml
 from perceptbench.results.gate.compare import Finding, compare
 
 FELL = baseline(run(["1 11 -"] * 20))

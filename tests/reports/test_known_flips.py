@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perceptbench.reports.known_flips import carried
+from perceptbench.reports.known_flips import with_known_flips
 from perceptbench.reports.tables.attacked import Attacked
 from perceptbench.reports.write import write_report
 
@@ -23,7 +23,7 @@ def test_what_fell_at_a_small_eps_has_fallen_at_larger_ones_of_other_runs(make_r
     first = answered(make_record, "a", (1.0,), [[0, 0, 1, 1]], certifier=None)
     second = answered(make_record, "b", (0.5, 2.0), [[1, 1, 1, 1], [1, 1, 1, 0]])
     before = second.samples.copy()
-    one, two = carried([first, second])
+    one, two = with_known_flips([first, second])
     assert one is first, "what fell at a larger eps says nothing of a smaller one"
     assert stands(two) == [[1, 1, 1, 1], [0, 0, 1, 0]]
     assert second.samples.equals(before)
@@ -41,14 +41,14 @@ def test_the_smallest_eps_of_several_runs_counts_and_each_triplet_by_itself(make
         answered(make_record, "b", (2.0,), [[1, 0, 1, 1]]),
         answered(make_record, "c", (3.0,), [[1, 1, 0, 1]]),
     ]
-    assert [stands(run) for run in carried(runs)] == [
+    assert [stands(run) for run in with_known_flips(runs)] == [
         [[0, 1, 1, 1], [0, 0, 0, 1]], [[0, 0, 1, 1]], [[0, 0, 0, 1]],
     ]  # fmt: skip
 
 
 def test_an_equal_eps_is_large_enough(make_record) -> None:
     runs = [answered(make_record, "a", (1.0,), [[0, 1, 1, 1]]), answered(make_record, "b", (1.0, 2.0), [[1] * 4] * 2)]
-    assert stands(carried(runs)[1]) == [[0, 1, 1, 1]] * 2
+    assert stands(with_known_flips(runs)[1]) == [[0, 1, 1, 1]] * 2
 
 
 @pytest.mark.parametrize(
@@ -61,26 +61,26 @@ def test_an_equal_eps_is_large_enough(make_record) -> None:
 def test_other_questions_share_no_flips(make_record, other) -> None:
     first, second = answered(make_record, "a", (1.0,), [[0] * 4]), answered(make_record, "b", (2.0,), [[1] * 4])
     first.spec.update(other)
-    assert carried([first, second])[1] is second
+    assert with_known_flips([first, second])[1] is second
 
 
 @pytest.mark.parametrize("print_", ["code", "data", "weights"])
 def test_runs_of_other_code_data_or_weights_share_no_flips(make_record, print_: str) -> None:
     first, second = answered(make_record, "a", (1.0,), [[0] * 4]), answered(make_record, "b", (2.0,), [[1] * 4])
     first.spec["fingerprints"][print_] = "other"
-    assert carried([first, second])[1] is second
+    assert with_known_flips([first, second])[1] is second
 
 
 def test_a_certificate_brings_code_of_its_own_which_hinders_nothing(make_record) -> None:
     first = answered(make_record, "a", (1.0,), [[0] * 4], certifier=None)
     first.spec["fingerprints"]["code"] = "other"
     second = answered(make_record, "b", (2.0,), [[1] * 4])
-    assert stands(carried([first, second])[1]) == [[0] * 4]
+    assert stands(with_known_flips([first, second])[1]) == [[0] * 4]
 
 
 def test_distances_have_no_flips(make_record) -> None:
     runs = [answered(make_record, run, (eps,), [[eps > 1] * 4], unit="distance") for run, eps in (("a", 1), ("b", 2))]
-    assert carried(runs)[1] is runs[1]
+    assert with_known_flips(runs)[1] is runs[1]
 
 
 def test_no_line_of_a_report_rises_and_it_names_the_runs(make_record, tmp_path) -> None:

@@ -8,7 +8,7 @@ from scipy.integrate import trapezoid
 from statsmodels.stats.proportion import proportion_confint
 
 from perceptbench.reports.base import Chart, Table
-from perceptbench.reports.figures.drift import Drift
+from perceptbench.reports.figures.drift import DriftHistograms
 from perceptbench.reports.figures.flip_sizes import FlipSizes
 from perceptbench.reports.figures.sheets import Sheets
 from perceptbench.reports.figures.violation import Violation
@@ -104,7 +104,7 @@ def test_histograms_count_every_image_once_and_cosines_share_axes(make_record) -
         pushed(make_record, "lipsim", narrow, cosine=True, run="b" * 12, eps=(0.5, 1.0)),
         pushed(make_record, "psnr", -50 * wide, cosine=False, run="c" * 12, eps=(0.5, 1.0)),
     ]
-    (chart,) = Drift()(records)
+    (chart,) = DriftHistograms()(records)
     shared, own = sorted(chart.panels, key=lambda panel: -len(panel.densities))
     assert [one.metric for one in shared.densities] == ["effnet", "lipsim"]
     assert [one.metric for one in own.densities] == ["psnr"]
@@ -125,7 +125,7 @@ def test_histograms_count_every_image_once_and_cosines_share_axes(make_record) -
 
 def test_flips_and_pulls_have_no_histogram(make_record) -> None:
     pull = changed(pushed(make_record, "a", [0.1, 0.2], cosine=True, run="b" * 12), spec={"goal": "pull"})
-    assert Drift()([make_record(), pull]) == []
+    assert DriftHistograms()([make_record(), pull]) == []
 
 
 def test_a_later_run_of_few_images_or_of_another_question_replaces_no_histogram(make_record) -> None:
@@ -134,19 +134,19 @@ def test_a_later_run_of_few_images_or_of_another_question_replaces_no_histogram(
     smoke = pushed(make_record, "a", [0.5, 0.6, 0.7], cosine=True, run="c" * 12)
     moved = changed(many, spec={"quantize": "8bit", "move": "left"}, d_self=0.99)
     later = [replace(run, provenance={"time": "2026-03-01"}) for run in (smoke, moved)]
-    (chart,) = Drift()([*later, many, other])
+    (chart,) = DriftHistograms()([*later, many, other])
     (panel,) = chart.panels
     assert [(one.metric, one.n, one.mean) for one in panel.densities] == [
         ("a", 20, pytest.approx(0.5)), ("b", 20, pytest.approx(0.3)),
     ]  # fmt: skip
     few = pushed(make_record, "b", [0.1, 0.1, 0.2], cosine=True, run="d" * 12)
-    (chart,) = Drift()([*later, many, few])
+    (chart,) = DriftHistograms()([*later, many, few])
     assert [[one.metric for one in panel.densities] for panel in chart.panels] == [["a"], ["a", "b"]]
     assert [panel.title[-8:] for panel in chart.panels] == ["(n = 20)", " (n = 3)"]
 
 
 def test_equal_distances_have_a_histogram_too(make_record) -> None:
-    (chart,) = Drift()([pushed(make_record, "a", [0.0, 0.0], cosine=True, run="b" * 12)])
+    (chart,) = DriftHistograms()([pushed(make_record, "a", [0.0, 0.0], cosine=True, run="b" * 12)])
     assert chart.panels[0].densities[0].heights[0] == 100
 
 

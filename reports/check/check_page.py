@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from perceptbench.reports.base import Document, Table
 from perceptbench.reports.formats import markdown
-from perceptbench.reports.wording import NORMS, eps_text, labels
+from perceptbench.reports.wording import eps_text, labels, threat_label
 from perceptbench.results.gate.baseline import Baseline
-from perceptbench.results.gate.compare import Comparison, Finding
+from perceptbench.results.gate.compare import Finding, ScoreComparison
 
 COLUMNS = ("metric", "data", "score", "n", "before", "now", "drop, points", "lost", "gained", "p, Holm", "verdict")
 _MARKS = {"worse": "WORSE", "better": "better", "changed": "", "same": ""}
 
 
-def table(comparisons: Sequence[Comparison], baseline: Baseline) -> Table:
+def table(comparisons: Sequence[ScoreComparison], baseline: Baseline) -> Table:
     """A line a score."""
     rows = [
         (
@@ -30,7 +30,7 @@ def table(comparisons: Sequence[Comparison], baseline: Baseline) -> Table:
     return Table("Scores beside the baseline", COLUMNS, tuple(rows), notes)
 
 
-def findings(found: Sequence[Finding], comparisons: Sequence[Comparison]) -> list[Finding]:
+def findings(found: Sequence[Finding], comparisons: Sequence[ScoreComparison]) -> list[Finding]:
     """Everything that was checked, a score like any other finding."""
     scores = (
         Finding(metric=one.metric, what=f"{_what(one)} on {_subject(one)[1]}", failed=one.verdict == "worse",
@@ -40,7 +40,7 @@ def findings(found: Sequence[Finding], comparisons: Sequence[Comparison]) -> lis
     return [*found, *scores]
 
 
-def sentence(one: Comparison, tests: int) -> str:
+def sentence(one: ScoreComparison, tests: int) -> str:
     """What became of one score: by how much, how surely, and of how many triplets."""
     metric, data = _subject(one)
     verb = {"worse": "fell from", "better": "rose from"}.get(one.verdict, "went from")
@@ -56,14 +56,14 @@ def sentence(one: Comparison, tests: int) -> str:
     )
 
 
-def summary(every: Sequence[Finding], comparisons: Sequence[Comparison], baseline: Baseline) -> str:
+def summary(every: Sequence[Finding], comparisons: Sequence[ScoreComparison], baseline: Baseline) -> str:
     """The page of a job in Markdown: the verdict, the sentences of what failed or improved, and the table."""
     blocks = (table(comparisons, baseline),) if comparisons else ()
     (page,) = markdown.files(Document(title(every), tuple(worth_saying(every, comparisons)), blocks, ())).values()
     return page
 
 
-def worth_saying(every: Sequence[Finding], comparisons: Sequence[Comparison]) -> list[str]:
+def worth_saying(every: Sequence[Finding], comparisons: Sequence[ScoreComparison]) -> list[str]:
     """What failed, then what got better, then what the audits found."""
     failed = [one.sentence for one in every if one.failed]
     better = [sentence(one, len(comparisons)) for one in comparisons if one.verdict == "better"]
@@ -93,13 +93,13 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _subject(one: Comparison) -> tuple[str, str]:
+def _subject(one: ScoreComparison) -> tuple[str, str]:
     """Metric and data without the folders of their files."""
     return labels([one.metric])[one.metric], labels([one.data])[one.data]
 
 
-def _what(one: Comparison) -> str:
+def _what(one: ScoreComparison) -> str:
     if one.eps is None:
         return "natural"
     how = "certified by" if one.kind == "certificate" else "after"
-    return f"{how} {one.method}, {NORMS.get(one.norm, one.norm)} eps {eps_text(one.eps)}"
+    return f"{how} {one.method}, {threat_label(one.threat)} eps {eps_text(one.eps)}"

@@ -1,6 +1,6 @@
 """How often `bench check` fails by chance, and how large a drop it sees: by simulation of a matrix.
 
-    python -m benchmarks.gate
+    python -m benchmarks.false_alarms
 
 The matrix is that of results/baselines/default.json in shape: certified scores of two metrics over nine
 budgets on one set of triplets, attacked ones of three metrics over two budgets on fewer.

@@ -1,0 +1,98 @@
+"""Two-alternative forced choice: which of two images is nearer to the reference, as people see it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from perceptbench.results.tasks.base import scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perceptbench.results.record import Record
+    from perceptbench.results.rows import Measured, Row
+
+TRIPLET_COLUMNS = {
+    "label": "int8",
+    "right_share": "float64",
+    "d0": "float64",
+    "d1": "float64",
+    "correct": "bool",
+    "d0_adv": "float64",
+    "d1_adv": "float64",
+    "d_self": "float64",
+    "norm_ref": "float64",
+}
+"""`label` 1 = right preferred; `right_share` = share of people who preferred right; `d0`, `d1` = distances of the
+reference to left and right, `d0_adv`, `d1_adv` after the attack (the sign of a distance means nothing: psnr is -dB);
+`correct` = the clean answer is that of most people; `d_self` = distance of the moved image from its clean self;
+`norm_ref` = |g(reference)|, NaN for a metric without embeddings."""
+
+
+@scores("preference", source="arXiv:1801.03924 (LPIPS), section 4.2: the 2AFC score")
+class PreferenceScores:
+    """2AFC score in percent: natural, after an attack that flips answers, and certified."""
+
+    name: ClassVar[str] = "preference"
+    goals: ClassVar[tuple[str, ...]] = ("flip",)
+    kinds: ClassVar[tuple[str, ...]] = ("triplets",)
+    moves: ClassVar[tuple[str, ...]] = ("reference", "left", "right", "all")
+    columns: ClassVar[Mapping[str, str]] = TRIPLET_COLUMNS
+
+    def rows(self, record: "Record") -> "list[Row]":
+        """Shares of triplets whose answer is right, stays right, and is proved to stay right.
+
+        A certified score counts the triplets whose radius exceeds eps: a proof up to eps needs R > eps.
+        """
+        from perceptbench.results.rows import score_rows, shares
+        from perceptbench.results.statistics.estimates import credit
+
+        def attacked(samples: "pd.DataFrame") -> "Measured":
+            return shares(record, samples, credit(samples, samples["robust"]))
+
+        return score_rows(
+            record,
+            natural=lambda samples: natural_share(record, samples),
+            attacked=attacked,
+            certified=lambda samples, eps: certified_share(record, samples, eps),
+        )
+
+
+def natural_share(record: "Record", samples: "pd.DataFrame") -> "Measured":
+    """The 2AFC score before any attack; a tie of the metric counts one half."""
+    from perceptbench.results.rows import shares
+    from perceptbench.results.statistics.estimates import natural_credit
+
+    return shares(record, samples, natural_credit(samples))
+
+
+def certified_share(record: "Record", samples: "pd.DataFrame", eps: float) -> "Measured":
+    """The 2AFC score that no change up to eps can push lower."""
+    from perceptbench.results.rows import shares
+    from perceptbench.results.statistics.estimates import credit
+
+    return shares(record, samples, credit(samples, samples["radius"] > eps))
+
+
+def certified_row(record: "Record", eps: float) -> "Row | None":
+    """The certified score of a run at any eps, as a radius answers for all of them; None without a certifier."""
+    from perceptbench.results.rows import certificate_row
+
+    return certificate_row(record, eps, lambda samples, at: certified_share(record, samples, at))
+
+
+def curve_rows(record: "Record", most: int = 60) -> "list[Row]":
+    """Attack rows at every size at which a triplet fell, for an attack that looks for the smallest flip.
+
+    One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
+    """
+    from perceptbench.results.rows import attack_row, options_of, shares
+    from perceptbench.results.statistics.estimates import credit
+
+    if not record.facts.get("minimal") or options_of(record) or record.facts.get("unit") == "distance":
+        return []
+    last = record.samples[record.samples["eps"] == record.samples["eps"].max()]
+    fell = last["correct"] & ~last["robust"]
+    sizes = sorted(set(last.loc[fell, "size"]))
+    chosen = sizes[:: max(1, -(-len(sizes) // most))]
+    kept = ((eps, credit(last, last["correct"] & ~(fell & (last["size"] <= eps)))) for eps in chosen)
+    return [attack_row(record, eps, shares(record, last, credits)) for eps, credits in kept]
