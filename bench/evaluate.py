@@ -16,7 +16,7 @@ from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.task import Aim, Task, make_task
 from perceptbench.bench.plan import Plan
 from perceptbench.certifiers.certify import certify
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import Anchors, EmbeddingMetric
@@ -38,15 +38,6 @@ class Clean:
     correct: Tensor
     radius: Tensor
     norm_ref: Tensor
-
-
-class UnsoundError(Exception):
-    """A flip inside a radius that was called sound: a proof or its code is wrong."""
-
-    def __init__(self, message: str, metric: str, tensors: dict[str, Tensor]) -> None:
-        super().__init__(message)
-        self.metric = metric
-        self.tensors = tensors
 
 
 @torch.no_grad()

@@ -8,10 +8,9 @@ from typing import Any
 
 from perceptbench.bench.commands.audit import searched
 from perceptbench.bench.engines.local import run_plans
-from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Request
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.spec import Options, Ref, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import Run, run_of

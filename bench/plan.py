@@ -7,8 +7,9 @@ from typing import cast
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.bench.checks import check, chosen_aim, chosen_attack, chosen_certifier
 from perceptbench.bench.fingerprints import code_sha256, library_versions
-from perceptbench.bench.request import Request, check, chosen_aim, chosen_attack, chosen_certifier, refs
+from perceptbench.bench.request import Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Norm, Ref, RunSpec, Scalar
@@ -66,7 +67,7 @@ def make_plans(request: Request) -> list[Plan]:
     sources = [(ref, triplets.build(ref)) for ref in refs(request.data)]
     plans = []
     for metric_ref in refs(request.metrics):
-        built = metric.build(metric_ref).to(request.device)
+        built = metric.build(metric_ref).to(request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
                 plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))

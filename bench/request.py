@@ -1,35 +1,66 @@
-"""What a user may ask for, and what goes with what: refused before anything is computed."""
+"""What a user may ask of `bench run` and `bench certify`, typed. It imports no torch: the options are made of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
-from perceptbench.attacks.base import Attack, Ensemble, attack
-from perceptbench.attacks.literal import literal
-from perceptbench.attacks.objectives import with_embedding
-from perceptbench.attacks.task import AIMS, Aim
-from perceptbench.certifiers.base import Certifier, certifier
-from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Norm, Options, Ref, split_list
-from perceptbench.core.threat import MOVES, Move, Threat
-from perceptbench.metrics.base import Metric
-from perceptbench.results.images import MAX_EPS, MOST
-from perceptbench.triplets.base import TripletSource
+from perceptbench.core.device import DEVICE, Device
+from perceptbench.core.option import Declared, collected, option
+from perceptbench.core.spec import ATTACK, Norm, Options, Ref, parse_eps, split_list
+from perceptbench.core.threat import Move, Threat
+
+
+def declared_options() -> Sequence[Declared]:
+    """The options that tasks, threats and attacks declare. Called for every help and parse: it must import no torch."""
+    return ()
+
+
+def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(split_list(texts))
+    return () if names == ("none",) else names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Options):
-    """What a user asked for; the runs are the product of metrics, data sets and methods."""
+    """What a user asked for; the runs are the product of metrics, data sets and methods.
 
-    metrics: Sequence[str]
-    data: Sequence[str]
-    attacks: Sequence[str]
-    certifiers: Sequence[str]
-    eps: tuple[float, ...]
-    goal: str | None = None
-    device: str = "cpu"
-    save_images: int = 0
-    """Of so many triplets a run. It decides no number, so it is no option of the spec."""
+    Args:
+        metrics, data, attacks, certifiers: names as typed; each text may be a comma list.
+        eps: budgets, sorted.
+        goal: flip, push or pull; None for the attack's own.
+        device: auto takes a GPU where there is one.
+        save_images: of so many triplets a run. It decides no number, so it is no option of the spec.
+        declared: the options of `declared_options` that were typed.
+    """
+
+    metrics: Sequence[str] = field(metadata=option("Metrics; repeat, or give a comma list.", name="metric"))
+    data: Sequence[str] = field(
+        default=("photos",), metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR.")
+    )
+    attacks: Sequence[str] = field(
+        default=(), metadata=option("Attacks; repeat, or give a comma list.", name="attack", required=True)
+    )
+    certifiers: Sequence[str] = field(
+        default=("margin",), metadata=option("margin, another one, or none.", name="certifier", parse=_certifiers)
+    )
+    eps: tuple[float, ...] = field(metadata=option("Budgets: 2.0, 36/255, or 0.5,1,2,3.", parse=parse_eps))
+    goal: str | None = field(
+        default=None,
+        metadata=option("flip, push (identical images differ) or pull (different ones agree).", section=ATTACK),
+    )
+    device: str = field(default="auto", metadata=DEVICE)
+    save_images: int = field(
+        default=0,
+        metadata=option("Keep the images of the first N triplets, for sheets; no number changes.", section=ATTACK),
+    )
+    declared: Mapping[str, object] = field(
+        default_factory=dict, metadata=collected("Of tasks, threats and attacks", declared_options)
+    )
+
+    @property
+    def where(self) -> str:
+        """cpu or cuda. Raises UserError where there is no GPU and one was asked for."""
+        return Device(self.device).resolve()
 
     def threat(self, norm: Norm) -> Threat:
         """Which images may move, and within what."""
@@ -39,91 +70,3 @@ class Request(Options):
 def refs(texts: Sequence[str]) -> list[Ref]:
     """The names in comma lists."""
     return [Ref.parse(text) for text in split_list(texts)]
-
-
-def check(request: Request) -> None:
-    """Raises UserError for what is wrong whatever metric and data it is asked of."""
-    if not split_list(request.metrics):
-        raise UserError("name at least one metric: --metric lipsim; see: bench list metrics")
-    if not request.eps:
-        raise UserError("name at least one budget: --eps 2.0, or --eps 36/255,72/255")
-    if request.limit is not None and request.limit < 1:
-        raise UserError(f"--limit wants at least 1, got {request.limit}")
-    for ref in refs(request.attacks):
-        attack.resolve(ref)
-    for ref in refs(request.certifiers):
-        certifier.resolve(ref)
-    if request.attacks and len(refs(request.certifiers)) > 1:
-        raise UserError("bench run takes one --certifier; for several, use bench certify")
-    for option, value, known in (
-        ("--goal", request.goal, AIMS), ("--move", request.move, MOVES),
-        ("--quantize", request.quantize, ("8bit",)), ("--protocol", request.protocol, ("ours", "paper")),
-    ):  # fmt: skip
-        if value is not None and value not in known:
-            raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
-    if request.restarts < 1:
-        raise UserError(f"--restarts wants at least 1, got {request.restarts}")
-    _check_images(request)
-    request.threat("l2")
-    if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
-        raise UserError(
-            "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
-        )
-
-
-def _check_images(request: Request) -> None:
-    if not 0 <= request.save_images <= MOST:
-        raise UserError(f"--save-images wants a number of triplets from 0 to {MOST}, got {request.save_images}")
-    if request.save_images and len(request.eps) > MAX_EPS:
-        raise UserError(f"--save-images keeps the images of up to {MAX_EPS} eps, got {len(request.eps)}; ask for fewer")
-    if request.save_images and request.move == "all":
-        raise UserError(
-            "--save-images keeps one changed image a triplet, --move all changes three; leave one of them out"
-        )
-
-
-def chosen_attack(request: Request, ref: Ref) -> Attack | Ensemble:
-    """The attack of a name. Raises UserError where the protocol or the restarts do not go with it."""
-    if request.protocol == "paper":
-        if ref.args:
-            raise UserError(f"--protocol paper has the paper's own numbers; write {ref.name}, got {ref}")
-        return literal(ref.name)
-    made = attack.build(ref)
-    if request.restarts > 1 and isinstance(made, Ensemble):
-        raise UserError(f"{ref.name} has starts of its own: write {ref.name}(starts={request.restarts})")
-    if request.restarts > 1 and not getattr(made, "random", True):
-        raise UserError(f"{ref.name} draws nothing at random, so all starts are one; leave --restarts out")
-    return made
-
-
-def chosen_certifier(request: Request, ref: Ref, built: Metric, norm: Norm) -> Certifier:
-    """The certifier of a name. Raises UserError where it cannot answer for this metric or these moves."""
-    made = certifier.build(ref)
-    made.sound(built)
-    made.admit(request.threat(norm))
-    return made
-
-
-def chosen_aim(
-    request: Request, made: Attack | Ensemble | None, ref: Ref | None, built: Metric, source: TripletSource
-) -> Aim:
-    """What the attacker wants. Raises UserError where attack, data or moving images do not go with it."""
-    by_embedding = made is not None and made.goal == "embedding"
-    aim = cast(Aim, request.goal or ("push" if by_embedding else "flip"))
-    if by_embedding:
-        with_embedding(built)
-        if aim == "flip":
-            raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
-    if aim == "flip":
-        if not source.answers:
-            raise UserError(f"{source.name} has no triplets to answer; use bench run --goal push or --goal pull")
-        return aim
-    if request.move != "reference":
-        raise UserError(f"--goal {aim} moves the reference, got --move {request.move}; leave --move out")
-    if made is None or isinstance(made, Ensemble) or made.minimal or getattr(made, "flips_only", False):
-        raise UserError(f"--goal {aim} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")
-    if getattr(made, "literal", False) and (aim == "pull" or not by_embedding):
-        raise UserError(f"--protocol paper has no {ref} for --goal {aim}; it has l2-mse for push")
-    if len(source) < 2:
-        raise UserError(f"--goal {aim} gives a mean distance, whose interval needs two images or more, got one")
-    return aim

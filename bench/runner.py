@@ -9,10 +9,11 @@ import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
-from perceptbench.bench.evaluate import UnsoundError, evaluate
+from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.pictures import Pictures
 from perceptbench.bench.plan import Plan, arguments_of
 from perceptbench.bench.provenance import provenance
+from perceptbench.core.errors import UnsoundError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.memory import release_free_memory
 from perceptbench.metrics.base import EmbeddingMetric

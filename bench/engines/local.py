@@ -17,7 +17,7 @@ from perceptbench.results.store import RunStore
 
 def run_all(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:
     """Plan, run and print. Progress goes to standard error, the result to standard output."""
-    records = run_plans(make_plans(request), runs, batch_size, request.device, request.save_images)
+    records = run_plans(make_plans(request), runs, batch_size, request.where, request.save_images)
     rows = table_rows(records)
     if as_json_object:
         print(as_json(rows))
