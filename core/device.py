@@ -28,5 +28,6 @@ class Device(StrEnum):
         return "cuda"
 
 
-DEVICE = option("Where to compute.", named={one.value: one.value for one in Device})
+DEVICES = {one.value: one.value for one in Device}
+DEVICE = option("Where to compute.", named=DEVICES)
 """The metadata of a field `device: str = "auto"`."""

@@ -33,7 +33,7 @@ class Option:
     help: str
     name: str | None = None
     section: str | None = None
-    min: float | None = None
+    min: int | None = None
     parse: Callable[[Any], Any] | None = None
     named: Mapping[str, Any] | None = None
     positional: bool = False

@@ -145,7 +145,12 @@ def test_smoke_exits_1_unless_both_scores_rose(tmp_path, monkeypatch, steps, lr,
     tiny = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(16, 16), linears=1, linear_inner=32)
     finetune = replace(whole.finetune, steps=steps, lr=lr)
     few = replace(
-        whole, network=tiny, distil=replace(whole.distil, steps=1, lr=lr), finetune=finetune, pool=60, views=2
+        whole,
+        network=tiny,
+        distil=replace(whole.distil, steps=1, lr=lr),
+        finetune=finetune,
+        triplets_per_set=60,
+        views=2,
     )
     monkeypatch.setattr("perceptbench.bench.commands.smoke.recipe", lambda: replace(few, batch=12))
     to = tmp_path / "smoke.safetensors"

@@ -26,9 +26,8 @@ import torch
 from perceptbench.metrics.lipsim.network import untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
 from perceptbench.training.lipsim.data.batch import Batch, Share
-from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
+from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig, TripletLoss
 from perceptbench.training.lipsim.loop import Fit
-from perceptbench.training.lipsim.losses import Objective
 from perceptbench.training.lipsim.processes import start
 from perceptbench.training.lipsim.stages import step_loss
 
@@ -55,7 +54,7 @@ class Turns:
 
 machine = Machine(devices=devices)
 processes = start(machine)
-stage = Stage(steps=6, lr=1e-2, objective=Objective(radius=1.0))
+stage = Stage(steps=6, lr=1e-2, objective=TripletLoss(radius=1.0, focus=0.0))
 network = LipSimConfig(size=16, stem=4, depths=(1,), inners=(8,), linears=1, linear_inner=8)
 config = TrainConfig(network=network, distil=stage, finetune=stage, accumulate=2, ema=0.5, precision="fp32")
 net = untrained(network, 0)
@@ -71,7 +70,7 @@ def learn(folder: Path, devices: int) -> list[dict]:
     """What each process holds in the end."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     command = [sys.executable, str(program), str(devices), str(folder / "out")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
