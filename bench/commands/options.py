@@ -44,7 +44,7 @@ class Slot:
     @property
     def many(self) -> bool:
         """Whether several values may be typed."""
-        return get_origin(self.type) in (tuple, Sequence)
+        return self.named is None and get_origin(self.type) in (tuple, Sequence)
 
     @property
     def named(self) -> Mapping[str, Any] | None:
