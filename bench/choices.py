@@ -8,7 +8,8 @@ from perceptbench.attacks.objectives import with_embedding
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import rounded
 from perceptbench.attacks.threats.stacked import separate
-from perceptbench.bench.request import Request, declared, tasks
+from perceptbench.bench.checks import declared, tasks
+from perceptbench.bench.request import Request
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref

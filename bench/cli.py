@@ -1,29 +1,122 @@
-"""The command line: words to calls. Commands live beside this file, one module each."""
+"""The command line: a name to the module that has the command, which is imported only when it is called."""
 
 import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.bench.commands import audit, certify, check, data, distance, listing, report, run, train
-from perceptbench.bench.evaluate import UnsoundError
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UnsoundError, UserError
 
-app = typer.Typer(
-    help="How robust perceptual image-similarity metrics are: under attack, and with proof.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("run")(run.run)
-app.command("certify")(certify.certify)
-app.command("audit")(audit.audit)
-app.command("distance")(distance.distance)
-app.command("check")(check.check)
-app.command("report")(report.report)
-app.command("list")(listing.listing)
-app.add_typer(train.app, name="train")
-app.add_typer(data.app, name="data")
+COMMANDS = {
+    "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
+    "certify": ("certify:certify", "Certify the answers of metrics on 2AFC data, in l2."),
+    "audit": (
+        "audit:audit",
+        "Measure how fast an embedding moves, beside what is proved; exit status 1 where it moves faster.",
+    ),
+    "distance": (
+        "distance:distance",
+        "The distance of two images and, where it can be proved, its interval and its decision under perturbation.",
+    ),
+    "check": ("check:check", "Run the matrix of a baseline again and compare triplet by triplet."),
+    "report": ("report:report", "Write the report of every finished run in a folder."),
+    "list": ("listing:listing", "What each is, its source, licence, and whether it can be used here."),
+    "train lipsim": (
+        "train_lipsim:lipsim",
+        "Train a LipSim: order photographs as the teacher does, then fine-tune on triplets.",
+    ),
+    "train lpips": (
+        "train_lpips:lpips",
+        "Fit LPIPS to human answers, and compare it with the stock heads on images it never saw.",
+    ),
+    "data prepare": ("data:prepare", "Fetch, check and unpack a data set; run again, it goes on where it stopped."),
+}
+"""Module of `bench/commands/` and function in it, and the first line of its docstring."""
+
+GROUPS = {"train": "Train metrics.", "data": "Bring data sets to this machine."}
+
+_PLAIN = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class Sections(TyperCommand):
+    """The help of a command: its arguments, then its options by section."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write them. (Some versions of typer bring their own click: so no types.)"""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            plain = "Arguments" if option.param_type_name == "argument" else "Options"
+            if record is not None:
+                sections.setdefault(getattr(option, "rich_help_panel", None) or plain, []).append(record)
+        for name, lines in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(lines)
+
+
+class Lazy(TyperGroup):
+    """Commands whose modules are imported when one is called or its own help is asked for."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, None where there is none."""
+        known = self.commands.get(cmd_name)
+        if known is None or isinstance(known, TyperGroup):
+            return known
+        place, _ = COMMANDS[f"{self.name or ''} {cmd_name}".strip()]
+        module, _, function = place.partition(":")
+        found = getattr(import_module(f"perceptbench.bench.commands.{module}"), function)
+        made = typer.Typer(**_PLAIN)  # type: ignore[arg-type]
+        made.command(cmd_name, cls=Sections)(found.for_typer())
+        return typer.main.get_command(made)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the names and summaries: nothing is imported for them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"bench {version('perceptbench')}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """How robust perceptual image-similarity metrics are: under attack, and with proof."""
+
+
+def _application() -> typer.Typer:
+    """Every name with its summary; `Lazy` puts the command in its place."""
+    names = {"context_settings": {"help_option_names": ["-h", "--help"]}, "no_args_is_help": True}
+    top = typer.Typer(cls=Lazy, **_PLAIN, **names)  # type: ignore[arg-type]
+    top.callback()(_top)
+    groups = {"": top}
+    for path, (_, summary) in COMMANDS.items():
+        group, _, name = path.rpartition(" ")
+        if group not in groups:
+            groups[group] = typer.Typer(cls=Lazy, help=GROUPS[group], no_args_is_help=True, rich_markup_mode=None)
+            groups[group].callback()(_group)
+            top.add_typer(groups[group], name=group)
+        groups[group].command(name, help=summary)(_later)
+    return top
+
+
+def _group() -> None:
+    pass
+
+
+def _later() -> None:
+    pass
+
+
+app = _application()
 
 
 def main() -> None:

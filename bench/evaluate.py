@@ -12,6 +12,7 @@ from perceptbench.attacks.running.outcome import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.bench.plan import Plan
+from perceptbench.core.errors import UnsoundError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.results.record import columns_of
@@ -19,15 +20,6 @@ from perceptbench.tasks.base import Batch, Clean, Judged, State
 
 Watch: TypeAlias = Callable[[Any, Images], None]
 """Is shown a batch and its attacked images, once for each eps in order."""
-
-
-class UnsoundError(Exception):
-    """A success inside a radius that was called sound: a proof or its code is wrong."""
-
-    def __init__(self, message: str, metric: str, tensors: dict[str, Tensor]) -> None:
-        super().__init__(message)
-        self.metric = metric
-        self.tensors = tensors
 
 
 def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None) -> pd.DataFrame:

@@ -4,18 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from perceptbench.bench.commands.audit import searched
-from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.spec import Options, Ref, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding
+from perceptbench.triplets.base import TripletSource
 
 
 def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[BaselineRun, ...]:
@@ -79,7 +79,7 @@ def _data_changed(run: BaselineRun, plan: Plan) -> list[str]:
     before, now = run.spec["fingerprints"].get("data"), plan.spec.fingerprints["data"]
     if before != now:
         return [f"the SHA-256 of the data was {before!s:.12} and is {now:.12}"]
-    return [] if set(run.outcomes) == set(plan.source.ids) else ["the triplets have other ids"]
+    return [] if set(run.outcomes) == {entry.id for entry in plan.source.entries} else ["the triplets have other ids"]
 
 
 def _spec_changed(run: BaselineRun, plan: Plan, candidate: str | None) -> list[str]:
@@ -114,7 +114,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
         if name in found or not plan.sound or not isinstance(metric, LipschitzMetric):
             continue
         source = plan.source.limited(images)
-        audits = searched(metric, source, plan.spec.seed, device)
+        audits = searched(metric, cast(TripletSource, source), plan.spec.seed, device)
         bound, largest = metric.lipschitz, max(one.largest for one in audits)
         refuted = any(one.refuted for one in audits)
         verdict = "is exceeded, so no certificate of this metric holds" if refuted else "holds"
@@ -126,10 +126,10 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
     return list(found.values())
 
 
-def rerun(plans: Sequence[Plan], runs: Path, device: str) -> tuple[list[Finding], list[BaselineRun]]:
+def rerun(plans: Sequence[Plan], runs: Path) -> tuple[list[Finding], list[BaselineRun]]:
     """The runs, from the folder where they are in it; a flip inside a sound radius ends them with its sentence."""
     try:
-        records = run_plans(plans, runs, None, device)
+        records = run_plans(plans, runs, None)
     except UnsoundError as error:
         # The plan that raised is the first without a record.
         return [Finding(metric=error.metric, what="invariant", failed=True, sentence=f"{error}.")], []

@@ -8,9 +8,10 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
+from perceptbench.bench.checks import check
 from perceptbench.bench.choices import chosen_attack, chosen_certifier, chosen_task, chosen_threat, fitting
 from perceptbench.bench.fingerprints import code_sha256, library_versions
-from perceptbench.bench.request import Held, Request, check, refs
+from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
@@ -85,7 +86,7 @@ def make_plans(request: Request) -> list[Plan]:
     sources = list(_built(request.data, triplets))
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
-        built = made.to(request.device)
+        built = made.to(request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
                 plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))

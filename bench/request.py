@@ -1,19 +1,27 @@
-"""What a user may ask for. What is wrong whatever it is asked of is refused here; what goes with what: choices.py."""
+"""What a user may ask of `bench run` and `bench certify`, typed. It imports no torch: the options are made of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from perceptbench.attacks.base import attack
-from perceptbench.certifiers.base import certifier
-from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Options, Ref, Scalar, split_list
-from perceptbench.core.threat import MOVES, Move, Threat
-from perceptbench.results.images import MAX_EPS, MOST
-from perceptbench.results.tasks.base import scores
+from perceptbench.core.device import DEVICE, Device
+from perceptbench.core.option import Declared, collected, option
+from perceptbench.core.spec import ATTACK, Options, Ref, Scalar, parse_eps, split_list
 
-_FIRST = ("preference", "drift")
-"""The tasks that a goal names first, where several know it."""
+
+def declared_options() -> Sequence[Declared]:
+    """The options that tasks declare: the arguments of their scores. No torch is imported for it.
+
+    Where two tasks declare the same name, it is one option that serves both.
+    """
+    from perceptbench.results.tasks.base import arguments
+
+    return tuple(Declared(name, kind, default, help) for name, (kind, default, help) in arguments().items())
+
+
+def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(split_list(texts))
+    return () if names == ("none",) else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,74 +34,54 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Options):
-    """What a user asked for; the runs are the product of metrics, data sets and methods."""
+    """What a user asked for; the runs are the product of metrics, data sets and methods.
 
-    metrics: Sequence[str | Held]
-    data: Sequence[str | Held]
-    attacks: Sequence[str]
-    certifiers: Sequence[str]
-    eps: tuple[float, ...]
-    task: str | None = None
-    threat: str | None = None
-    goal: str | None = None
-    declared: Mapping[str, Scalar] = field(default_factory=dict)
-    """Options that tasks declare, as given: `tau`."""
-    device: str = "cpu"
-    save_images: int = 0
-    """Of so many samples a run. It decides no number, so it is no option of the spec."""
+    Args:
+        metrics, data, attacks, certifiers: names as typed; each text may be a comma list. Metrics and data may also
+            be handed over.
+        eps: budgets, sorted.
+        task: what is asked of the metric; None for the one that goal, attack or data suggest.
+        threat: the set of changes; None for the ball of the attack's norm.
+        goal: what the attacker wants; None for the first goal of the task.
+        device: auto takes a GPU where there is one.
+        save_images: of so many triplets a run. It decides no number, so it is no option of the spec.
+        declared: the options of `declared_options` that were typed.
+    """
+
+    metrics: Sequence[str | Held] = field(metadata=option("Metrics; repeat, or give a comma list.", name="metric"))
+    data: Sequence[str | Held] = field(
+        default=("photos",), metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR.")
+    )
+    attacks: Sequence[str] = field(
+        default=(), metadata=option("Attacks; repeat, or give a comma list.", name="attack", required=True)
+    )
+    certifiers: Sequence[str] = field(
+        default=("margin",), metadata=option("margin, another one, or none.", name="certifier", parse=_certifiers)
+    )
+    eps: tuple[float, ...] = field(metadata=option("Budgets: 2.0, 36/255, or 0.5,1,2,3.", parse=parse_eps))
+    task: str | None = field(
+        default=None, metadata=option("What is asked of the metric; see: bench list tasks.", section=ATTACK)
+    )
+    threat: str | None = field(
+        default=None, metadata=option("The set of changes; default: that of the attack's norm.", section=ATTACK)
+    )
+    goal: str | None = field(
+        default=None,
+        metadata=option("flip, push (identical images differ) or pull (different ones agree).", section=ATTACK),
+    )
+    device: str = field(default="auto", metadata=DEVICE)
+    save_images: int = field(
+        default=0,
+        metadata=option("Keep the images of the first N triplets, for sheets; no number changes.", section=ATTACK),
+    )
+    declared: Mapping[str, Scalar] = field(default_factory=dict, metadata=collected("Of tasks", declared_options))
+
+    @property
+    def where(self) -> str:
+        """cpu or cuda. Raises UserError where there is no GPU and one was asked for."""
+        return Device(self.device).resolve()
 
 
 def refs(texts: Sequence[str]) -> list[Ref]:
     """The names in comma lists."""
     return [Ref.parse(text) for text in split_list(texts)]
-
-
-def tasks() -> list[str]:
-    """Names of tasks, those first that a goal means where several know it."""
-    return sorted(scores.names(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-
-
-def declared(name: str) -> Any:
-    """What a task declares: the class attributes of its scores. Raises UserError for an unknown name."""
-    return scores.factory(name)
-
-
-def check(request: Request) -> None:
-    """Raises UserError for what is wrong whatever metric and data it is asked of."""
-    if not [one for one in request.metrics if isinstance(one, Held) or split_list([one])]:
-        raise UserError("name at least one metric: --metric lipsim; see: bench list metrics")
-    if not request.eps:
-        raise UserError("name at least one budget: --eps 2.0, or --eps 36/255,72/255")
-    if request.limit is not None and request.limit < 1:
-        raise UserError(f"--limit wants at least 1, got {request.limit}")
-    for registry, named in ((attack, request.attacks), (certifier, request.certifiers)):
-        for ref in refs(named):
-            registry.resolve(ref)  # type: ignore[attr-defined]
-    if request.attacks and len(refs(request.certifiers)) > 1:
-        raise UserError("bench run takes one --certifier; for several, use bench certify")
-    goals = tuple(dict.fromkeys(goal for name in tasks() for goal in declared(name).goals))
-    for option, value, known in (
-        ("--goal", request.goal, goals), ("--move", request.move, MOVES),
-        ("--quantize", request.quantize, ("8bit",)), ("--protocol", request.protocol, ("ours", "paper")),
-    ):  # fmt: skip
-        if value is not None and value not in known:
-            raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
-    if request.restarts < 1:
-        raise UserError(f"--restarts wants at least 1, got {request.restarts}")
-    _check_images(request)
-    Threat(cast(Move, request.move), "l2", request.eps_left, request.eps_right)
-    if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
-        raise UserError(
-            "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
-        )
-
-
-def _check_images(request: Request) -> None:
-    if not 0 <= request.save_images <= MOST:
-        raise UserError(f"--save-images wants a number of triplets from 0 to {MOST}, got {request.save_images}")
-    if request.save_images and len(request.eps) > MAX_EPS:
-        raise UserError(f"--save-images keeps the images of up to {MAX_EPS} eps, got {len(request.eps)}; ask for fewer")
-    if request.save_images and request.move == "all":
-        raise UserError(
-            "--save-images keeps one changed image a triplet, --move all changes three; leave one of them out"
-        )

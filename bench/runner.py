@@ -75,7 +75,7 @@ def run(
     a radius that was called sound; then no record is written.
     """
     progress.update(task, total=len(plan.source), description=_describe(plan))
-    folder, size = store.root / plan.spec.id, batch_size or AUTO_BATCH[plan.request.device]
+    folder, size = store.root / plan.spec.id, batch_size or AUTO_BATCH[plan.request.where]
     record = store.get(plan.spec.id)
     if record is None:
         record = _compute(plan, store, engine, images=images, batch_size=size, progress=progress, task=task)
@@ -116,7 +116,7 @@ def _compute(
         record = Record(
             run=spec.id,
             spec=spec.to_dict(),
-            provenance=provenance(plan.request.device, spec.seed),
+            provenance=provenance(plan.request.where, spec.seed),
             samples=samples,
             facts=_facts(plan, state, samples, len(finished), time.monotonic() - started),
         )
@@ -134,7 +134,7 @@ def _fitted(plan: Plan, folder: Path) -> State:
     if kept.exists():
         state: State = json.loads(kept.read_text(encoding="utf-8"))
         return state
-    state = plan.task.fit(plan.metric, plan.source, plan.request.device)
+    state = plan.task.fit(plan.metric, plan.source, plan.request.where)
     if state:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
     return state

@@ -4,12 +4,13 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks import against, machine, memory, report, share, steps, sweep, whole
+from benchmarks import against, machine, memory, report, share, startup, steps, sweep, whole
 from benchmarks.session import Session
-from perceptbench.bench.commands.options import Device
+from perceptbench.core.device import Device
 
 # In this order: the last makes do with the time that is left.
 ITEMS = {
+    "startup": startup.measure,
     "memory": memory.measure,
     "share": share.measure,
     "sweep": sweep.measure,

@@ -44,7 +44,7 @@ def tried(known: Baseline, seeds: range, runs: Path) -> Iterator[Try]:
     for seed in seeds:
         attacked = [run for run in known.runs if run.spec["attack"]]
         plans = plans_of([replace(run, spec={**run.spec, "seed": seed}) for run in attacked], None, "cpu")
-        broken, now = rerun(plans, runs, "cpu")
+        broken, now = rerun(plans, runs)
         if broken:
             raise UserError(broken[0].sentence)
         yield Try.of(seed, compare(known, _in_order(known, now)))

@@ -1,4 +1,6 @@
-"""The one exception a user is meant to read."""
+"""The exceptions a user is meant to read."""
+
+from typing import Any
 
 
 class UserError(Exception):
@@ -6,3 +8,17 @@ class UserError(Exception):
 
     The command line prints it as one sentence and exits with status 2.
     """
+
+
+class UnsoundError(Exception):
+    """A flip inside a radius that was called sound: a proof or its code is wrong.
+
+    Args:
+        metric: its name.
+        tensors: the counter-example.
+    """
+
+    def __init__(self, message: str, metric: str, tensors: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.metric = metric
+        self.tensors = tensors

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.option import Option, option
 
 Scalar: TypeAlias = str | int | float | bool | None
 Norm: TypeAlias = Literal["l2", "linf"]
@@ -109,19 +110,32 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+ATTACK, MOVES = "Attack", "What may change"
+"""Headings of options."""
+
+
+def _budget(name: str, image: str) -> Mapping[str, Option]:
+    help = f"With --move all: a budget of its own for {image}."
+    return option(help, section=MOVES, parse=lambda text: parse_budget(text, name))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of `bench run` that decide numbers, as typed."""
 
-    seed: int = 0
-    limit: int | None = None
-    skip_certified: bool = True
-    move: str = "reference"
-    eps_left: float | None = None
-    eps_right: float | None = None
-    restarts: int = 1
-    quantize: str | None = None
-    protocol: str = "ours"
+    seed: int = field(default=0, metadata=option("Seed of every random number."))
+    limit: int | None = field(default=None, metadata=option("Only this many triplets (a fixed shuffle)."))
+    skip_certified: bool = field(default=True, metadata=option("Do not attack what is proved safe.", section=ATTACK))
+    move: str = field(
+        default="reference", metadata=option("What may change: reference, left, right or all.", section=MOVES)
+    )
+    eps_left: float | None = field(default=None, metadata=_budget("--eps-left", "left"))
+    eps_right: float | None = field(default=None, metadata=_budget("--eps-right", "right"))
+    restarts: int = field(default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK))
+    quantize: str | None = field(default=None, metadata=option("8bit: judge what a PNG would hold.", section=ATTACK))
+    protocol: str = field(
+        default="ours", metadata=option("ours, or paper: its attacks as its code ran them.", section=ATTACK)
+    )
 
     def options(self) -> dict[str, Any]:
         """These fields, also of a subclass."""

@@ -30,6 +30,7 @@ from perceptbench.core.spec import Scalar
 from perceptbench.core.tensors import Images, Mask
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
+from perceptbench.results.tasks.base import Scores
 
 State: TypeAlias = Mapping[str, Scalar]
 """What a task found on clean data before the first sample: a threshold, for instance."""
@@ -156,25 +157,11 @@ class Clean:
     judged: Judged
 
 
-class Task(Generic[P]):
-    """One question. Subclasses are dataclasses whose fields are the options users type.
+class Task(Scores, Generic[P]):
+    """One question. It derives from its scores, which declare goals, options, kinds of data and columns.
 
     P is what `prepare` makes of a batch; only the task itself looks into it.
     """
-
-    name: str
-    goals: tuple[str, ...]
-    """What an attacker may want; the first is the default."""
-    kinds: tuple[str, ...]
-    """Kinds of data it reads."""
-    moves: tuple[str, ...]
-    """Which images may move; the first is the default."""
-    endless: bool
-    """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
-    provable: bool
-    """Whether certificates say something about its answers."""
-    columns: Mapping[str, str]
-    """Its own columns of samples.parquet and their types, beside the common ones."""
 
     def admit(self, source: Source) -> None:
         """Raises UserError for a data set of a kind this task cannot read."""

@@ -1,12 +1,15 @@
 """`bench audit`: is the Lipschitz constant that proofs rest on ever exceeded?"""
 
 import json as json_module
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import typer
 
-from perceptbench.bench.commands import options
-from perceptbench.bench.commands.options import Device
+from perceptbench.bench.commands.options import command
+from perceptbench.bench.commands.shared import JSON, SEED
+from perceptbench.core.device import DEVICE, Device
+from perceptbench.core.option import option
 
 if TYPE_CHECKING:
     from perceptbench.certifiers.audit import Audit
@@ -14,14 +17,20 @@ if TYPE_CHECKING:
     from perceptbench.triplets.base import TripletSource
 
 
-def audit(
-    metric: Annotated[str, typer.Option("--metric", help="One metric with an embedding.")],
-    data: Annotated[str, typer.Option("--data", help="Whose reference images the search starts from.")] = "photos",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Only this many images (a fixed shuffle).")] = 8,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = Device.auto,
-    json: options.Json = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRequest:
+    """Which metric, and where the search starts."""
+
+    metric: str = field(metadata=option("One metric with an embedding."))
+    data: str = field(default="photos", metadata=option("Whose reference images the search starts from."))
+    limit: int = field(default=8, metadata=option("Only this many images (a fixed shuffle).", min=1))
+    seed: int = field(default=0, metadata=SEED)
+    device: str = field(default="auto", metadata=DEVICE)
+    json: bool = field(default=False, metadata=JSON)
+
+
+@command()
+def audit(request: AuditRequest) -> None:
     """Measure how fast an embedding moves, beside what is proved; exit status 1 where it moves faster."""
     import torch
 
@@ -31,12 +40,13 @@ def audit(
     from perceptbench.metrics.base import metric as registry
     from perceptbench.triplets.base import triplets
 
-    where = device.resolve()
+    metric, data = request.metric, request.data
+    where = Device(request.device).resolve()
     built = registry.build(Ref.parse(metric)).to(where)
     if not isinstance(built, EmbeddingMetric):
         raise UserError(f"{metric} has no embedding to audit; try --metric lipsim")
-    source = triplets.build(Ref.parse(data)).limited(limit)
-    found = searched(built, source, seed, where)
+    source = triplets.build(Ref.parse(data)).limited(request.limit)
+    found = searched(built, source, request.seed, where)
     bound = found[0].bound
     refuted = any(one.refuted for one in found)
     result = {
@@ -49,7 +59,7 @@ def audit(
         "min_norm": float(torch.cat([one.norm for one in found]).min()),
         "holds": None if bound is None else not refuted,
     }
-    if json:
+    if request.json:
         print(json_module.dumps(result, allow_nan=False))
     else:
         proved = "nothing is proved of it" if bound is None else f"proved: at most {bound:.9g}"

@@ -1,13 +1,16 @@
 """`bench check`: the gate. Exit status 1 where a robustness number got significantly worse."""
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from perceptbench.bench.commands import options
-from perceptbench.bench.commands.options import Device
+from perceptbench.bench.commands.options import command
+from perceptbench.bench.commands.shared import RUNS
+from perceptbench.core.device import DEVICE, Device
+from perceptbench.core.option import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,19 +19,25 @@ if TYPE_CHECKING:
     from perceptbench.results.gate.compare import Finding, ScoreComparison
 
 
-def check(
-    baseline: Annotated[Path, typer.Option("--baseline", help="JSON of the matrix and its outcomes.")],
-    metric: Annotated[
-        str | None, typer.Option("--metric", help="Only this metric of it, or other weights: lipsim:FILE for lipsim.")
-    ] = None,
-    runs: options.Runs = Path("runs"),
-    update: Annotated[bool, typer.Option("--update", help="Write the new numbers into the baseline.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="With --update: why they may change.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML.")] = None,
-    summary: Annotated[Path | None, typer.Option("--summary", help="Also write a page in Markdown.")] = None,
-    device: options.DeviceOption = Device.auto,
-) -> None:
-    """BaselineRun the matrix of a baseline again and compare triplet by triplet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What to compare with, and where the outcome is written."""
+
+    baseline: Path = field(metadata=option("JSON of the matrix and its outcomes."))
+    metric: str | None = field(
+        default=None, metadata=option("Only this metric of it, or other weights: lipsim:FILE for lipsim.")
+    )
+    runs: Path = field(default=Path("runs"), metadata=RUNS)
+    update: bool = field(default=False, metadata=option("Write the new numbers into the baseline."))
+    reason: str | None = field(default=None, metadata=option("With --update: why they may change."))
+    junit: Path | None = field(default=None, metadata=option("Also write JUnit XML."))
+    summary: Path | None = field(default=None, metadata=option("Also write a page in Markdown."))
+    device: str = field(default="auto", metadata=DEVICE)
+
+
+@command()
+def check(request: CheckRequest) -> None:
+    """Run the matrix of a baseline again and compare triplet by triplet.
 
     --update makes a baseline that is missing of the finished runs in --runs.
     """
@@ -38,22 +47,23 @@ def check(
     from perceptbench.results.gate.baseline import read, write
     from perceptbench.results.gate.compare import compare
 
-    _consistent(metric, update, reason)
-    known = _new(runs) if update and not baseline.exists() else read(baseline)
+    metric, baseline, update = request.metric, request.baseline, request.update
+    _consistent(metric, update, request.reason)
+    known = _new(request.runs) if update and not baseline.exists() else read(baseline)
     known = replace(known, runs=restricted(known.runs, metric))
-    plans = plans_of(known.runs, metric, where := device.resolve())
+    plans = plans_of(known.runs, metric, where := Device(request.device).resolve())
     found = [] if update else specified(known.runs, plans, metric)
     now: list[BaselineRun] = []
     if not _failed(found):
         found += audited(plans, known.audit_images, where)
     if not _failed(found):
-        broken, now = rerun(plans, runs, where)
+        broken, now = rerun(plans, request.runs)
         found += broken
     if update and now:
-        write(replace(known, runs=tuple(now), updated=_today(), reason=str(reason)), baseline)
+        write(replace(known, runs=tuple(now), updated=_today(), reason=str(request.reason)), baseline)
         print(f"{baseline}: {len(now)} runs")
         return
-    _tell(found, compare(known, now) if now else [], known, junit, summary)
+    _tell(found, compare(known, now) if now else [], known, request.junit, request.summary)
 
 
 def _consistent(metric: str | None, update: bool, reason: str | None) -> None:

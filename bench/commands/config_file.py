@@ -1,41 +1,59 @@
 """`--config`: options from a TOML file, which those on the command line overrule."""
 
+import inspect
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from perceptbench.core.errors import UserError
 
 
-def take_config(context: typer.Context, value: str | None) -> str | None:
-    """Make a file's values the defaults of this command. For an option that is read before the others.
+def config_option(package: str | None) -> inspect.Parameter:
+    """The option `--config` of a command.
 
-    Raises UserError for a file that is missing or no TOML, a name that is no option, and a value that cannot be typed.
+    It raises UserError for a file that is missing or no TOML, a name that is no option, and a value that cannot be
+    typed.
+
+    Args:
+        package: its folder `configs` has files that are taken by name; None where there are none.
     """
-    if value is not None:
-        named = {word.removeprefix("--"): option for option in context.command.params for word in option.opts}
-        del named["config"]
-        context.default_map = _defaults(named, value, _read(value))
-    return value
+    known = _shipped(package)
+
+    def take(context: typer.Context, value: str | None) -> str | None:
+        """Make a file's values the defaults of this command; it is read before all other options."""
+        if value is not None:
+            named = {word.removeprefix("--"): option for option in context.command.params for word in option.opts}
+            del named["config"]
+            context.default_map = _defaults(named, value, _read(value, known))
+        return value
+
+    more = f", or {', '.join(known)}" if known else ""
+    info = typer.Option("--config", help=f"Options from a .toml file{more}.", is_eager=True, callback=take)
+    annotation = Annotated[str | None, info]
+    return inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _read(name: str) -> dict[str, Any]:
+def _shipped(package: str | None) -> dict[str, Any]:
+    """The files that come with a package, by name."""
+    if package is None:
+        return {}
+    files = (resources.files(package) / "configs").iterdir()
+    return {name.removesuffix(".toml"): file for name, file in sorted((file.name, file) for file in files)}
+
+
+def _read(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a file, or of one that came with the program."""
-    shipped = resources.files("perceptbench.training") / "configs"
-    own, known = Path(name), sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
-    if name in known:
-        content = (shipped / f"{name}.toml").read_bytes()
-    elif own.is_file():
-        content = own.read_bytes()
-    else:
-        raise UserError(f"--config wants a TOML file or one of {', '.join(known)}, got {name}")
+    file = known.get(name, Path(name))
+    if not file.is_file():
+        words = f"a TOML file or one of {', '.join(known)}" if known else "a TOML file"
+        raise UserError(f"--config wants {words}, got {name}")
     try:
-        return tomllib.loads(content.decode())
+        return tomllib.loads(file.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{name} is not a TOML file ({error})") from error
 
@@ -48,8 +66,9 @@ def _defaults(options: Mapping[str, Any], file: str, values: Mapping[str, Any]) 
             near = get_close_matches(key, options, 1)
             raise UserError(f"{file}: no option is called {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         option = options[key]
-        items = value if isinstance(value, list) and option.multiple else [value]
+        many = getattr(option, "multiple", False)
+        items = value if isinstance(value, list) and many else [value]
         if not all(isinstance(item, str | int | float) for item in items):
             raise UserError(f"{file}: expected a number, a text or true for {key!r}, got {value!r}")
-        found[option.name] = [str(item) for item in items] if option.multiple else str(value)
+        found[option.name] = [str(item) for item in items] if many else str(value)
     return found

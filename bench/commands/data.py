@@ -1,29 +1,29 @@
 """`bench data`: brings the data sets of others to this machine."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-app = typer.Typer(help="Bring data sets to this machine.", no_args_is_help=True, rich_markup_mode=None)
+from perceptbench.bench.commands.options import command
+from perceptbench.core.option import option
 
 
-@app.callback()
-def _data() -> None:
-    """Bring data sets to this machine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareRequest:
+    """Which data set, and where to."""
+
+    name: str = field(metadata=option("nights (58 GB), bapps (7.4 GB), bapps@val or bapps@train.", positional=True))
+    to: Path = field(metadata=option("Folder to put it into; twice its size must be free."))
 
 
-@app.command("prepare")
-def prepare(
-    name: Annotated[str, typer.Argument(help="nights (58 GB), bapps (7.4 GB), bapps@val or bapps@train.")],
-    to: Annotated[Path, typer.Option("--to", help="Folder to put it into; twice its size must be free.")],
-) -> None:
+@command()
+def prepare(request: PrepareRequest) -> None:
     """Fetch, check and unpack a data set; run again, it goes on where it stopped."""
     from perceptbench.core.errors import UserError
     from perceptbench.triplets.base import triplets
     from perceptbench.triplets.prepare import PUBLISHED
     from perceptbench.triplets.prepare import prepare as bring
 
+    name, to = request.name, request.to
     if name not in PUBLISHED:
         own = name in triplets.names()
         why = f"{name} needs nothing fetched" if own else f"got {name!r}"

@@ -1,28 +1,35 @@
 """`bench distance`: one pair of images."""
 
 import json as json_module
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from perceptbench.bench.commands import options
+from perceptbench.bench.commands.options import command
+from perceptbench.bench.commands.shared import JSON
+from perceptbench.core.option import option
 
 if TYPE_CHECKING:
     from perceptbench.metrics.base import LipschitzMetric
     from perceptbench.metrics.seen import Seen
 
 
-def distance(
-    first: Annotated[Path, typer.Argument(help="An image; the one that moves within --eps.")],
-    second: Annotated[Path, typer.Argument(help="The image it is compared with.")],
-    metric: Annotated[str, typer.Option("--metric", help="One metric.")] = "lipsim",
-    eps: Annotated[str | None, typer.Option("--eps", help="Also prove an interval for this l2 budget.")] = None,
-    tau: Annotated[
-        float | None, typer.Option("--tau", help="A copy is what is at most this far; prove how long that holds.")
-    ] = None,
-    json: options.Json = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistanceRequest:
+    """Two images, and what is to be proved of their distance."""
+
+    first: Path = field(metadata=option("An image; the one that moves within --eps.", positional=True))
+    second: Path = field(metadata=option("The image it is compared with.", positional=True))
+    metric: str = field(default="lipsim", metadata=option("One metric."))
+    eps: str | None = field(default=None, metadata=option("Also prove an interval for this l2 budget."))
+    tau: float | None = field(
+        default=None, metadata=option("A copy is what is at most this far; prove how long that holds.")
+    )
+    json: bool = field(default=False, metadata=JSON)
+
+
+@command()
+def distance(request: DistanceRequest) -> None:
     """The distance of two images and, where it can be proved, its interval and its decision under perturbation."""
     from perceptbench.core.errors import UserError
     from perceptbench.core.spec import Ref, parse_eps
@@ -31,6 +38,8 @@ def distance(
     from perceptbench.metrics.seen import Seen
     from perceptbench.triplets.images import read_image
 
+    first, second, metric = request.first, request.second, request.metric
+    eps, tau, json = request.eps, request.tau, request.json
     budgets = parse_eps([eps]) if eps is not None else ()
     if len(budgets) > 1:
         raise UserError(f"bench distance takes one --eps, got {eps!r}")

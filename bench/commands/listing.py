@@ -1,9 +1,11 @@
 """`bench list`: what there is, one row each."""
 
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from perceptbench.bench.commands.options import command
+from perceptbench.core.option import option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,11 +23,19 @@ class Kind(StrEnum):
     data = "data"
 
 
-def listing(kind: Annotated[Kind, typer.Argument(help="metrics, attacks, certifiers or data")]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRequest:
+    """What to list."""
+
+    kind: Kind = field(metadata=option("metrics, attacks, certifiers or data", positional=True))
+
+
+@command()
+def listing(request: ListRequest) -> None:
     """What each is, its source, licence, and whether it can be used here."""
     from perceptbench.bench.output import console
 
-    console(WIDTH).print(_metrics() if kind is Kind.metrics else _components(kind))
+    console(WIDTH).print(_metrics() if request.kind is Kind.metrics else _components(request.kind))
 
 
 def _metrics() -> "Table":

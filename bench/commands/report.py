@@ -1,22 +1,31 @@
 """`bench report`: tables and figures from finished runs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from perceptbench.bench.commands.options import command
+from perceptbench.bench.commands.shared import RUNS
+from perceptbench.core.option import option
+from perceptbench.core.spec import split_list
 
-from perceptbench.bench.commands import options
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """Which runs, and what is written where."""
+
+    to: Path = field(metadata=option("Folder to write into."))
+    runs: Path = field(default=Path("runs"), metadata=RUNS)
+    format: Sequence[str] = field(
+        default=("md",), metadata=option("md, latex, html, csv; a comma list.", parse=split_list)
+    )
 
 
-def report(
-    to: Annotated[Path, typer.Option("--to", help="Folder to write into.")],
-    runs: options.Runs = Path("runs"),
-    format: Annotated[list[str], typer.Option("--format", help="md, latex, html, csv; a comma list.")] = ["md"],  # noqa: B006 - typer reads the default
-) -> None:
+@command()
+def report(request: ReportRequest) -> None:
     """Write the report of every finished run in a folder."""
-    from perceptbench.core.spec import split_list
     from perceptbench.reports.write import write_report
     from perceptbench.results.store import RunStore
 
-    for path in write_report(RunStore(runs).select(), to, tuple(split_list(format))):
+    for path in write_report(RunStore(request.runs).select(), request.to, tuple(request.format)):
         print(path)

@@ -28,8 +28,8 @@ def run(to: Path | None, command: str) -> None:
     from perceptbench.metrics.lipsim.checkpoint import load_network
     from perceptbench.metrics.lipsim.network import untrained
     from perceptbench.training.lipsim.config import Machine, Sources
-    from perceptbench.training.lipsim.data.photographs import load_bank
-    from perceptbench.training.lipsim.data.triplet_pool import constructed
+    from perceptbench.training.lipsim.data.photographs import load_photographs
+    from perceptbench.training.lipsim.data.triplet_batches import constructed
     from perceptbench.training.lipsim.train import train_lipsim
     from perceptbench.triplets.photos import FOLDER
 
@@ -37,7 +37,7 @@ def run(to: Path | None, command: str) -> None:
     judged = files[::4]
     with tempfile.TemporaryDirectory() as scratch:
         learn = _copied([file for file in files if file not in judged], Path(scratch) / "learn")
-        questions = constructed(load_bank([_copied(judged, Path(scratch) / "judged")]), _ASKED, config.seed)
+        questions = constructed(load_photographs([_copied(judged, Path(scratch) / "judged")]), _ASKED, config.seed)
         written = to or Path(scratch) / "smoke.safetensors"
         train_lipsim(Sources(images=(learn,), teacher="effnet-lite0"), config, Machine(), written, command)
         nets = untrained(config.network, config.seed), load_network(written)
@@ -56,10 +56,9 @@ def run(to: Path | None, command: str) -> None:
 def recipe() -> "TrainConfig":
     """Small enough for two cores and three minutes. The last weights count: three photographs choose badly."""
     from perceptbench.metrics.lipsim.shape import LipSimConfig
-    from perceptbench.training.lipsim.config import Stage, TrainConfig
-    from perceptbench.training.lipsim.losses import Objective
+    from perceptbench.training.lipsim.config import Stage, TrainConfig, TripletLoss
 
-    asked = Objective(radius=2.0)
+    asked = TripletLoss(radius=2.0, focus=0.0)
     return TrainConfig(
         network=LipSimConfig(size=64, stem=4, depths=(2, 2), inners=(48, 48), linears=2, linear_inner=96),
         distil=Stage(steps=30, lr=3e-3, objective=asked),
@@ -68,8 +67,10 @@ def recipe() -> "TrainConfig":
         held_out=3,
         views=6,
         cluster=4,
+        same_photo=0,
+        jitter=0.5,
         neighbours=8,
-        pool=400,
+        triplets_per_set=400,
         rehearse=0.1,
         early=False,
         precision="fp32",

@@ -13,10 +13,9 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from perceptbench.bench.evaluate import UnsoundError
 from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Held, Request
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import canonical_json
 from perceptbench.results.images import SavedTriplet

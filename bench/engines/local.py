@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perceptbench.bench.engines.base import Chunk, Done, Job, engine
-from perceptbench.bench.evaluate import UnsoundError, evaluate
+from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.pictures import Pictures
+from perceptbench.core.errors import UnsoundError
 from perceptbench.core.memory import release_free_memory
 from perceptbench.tasks.base import Sample
 
@@ -25,7 +26,7 @@ class Local:
 
 def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
     plan, ids = job.plan, [entry.id for entry in entries]
-    batch = plan.source.batch(entries).to(plan.request.device)
+    batch = plan.source.batch(entries).to(plan.request.where)
     try:
         frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, pictures.watch)
     except UnsoundError as error:

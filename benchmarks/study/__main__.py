@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.study import figure, table
 from benchmarks.study.grid import Entry, chosen
 from benchmarks.study.measure import Budget, score, train
-from perceptbench.bench.commands.options import Device
+from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]

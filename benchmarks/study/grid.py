@@ -6,12 +6,11 @@ from typing import Any
 
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
-from perceptbench.training.lipsim.config import Stage, TrainConfig
-from perceptbench.training.lipsim.losses import Objective
+from perceptbench.training.lipsim.config import Stage, TrainConfig, TripletLoss
 
 BASELINE = "default"
 
-ASKED = Objective(focus=0.3)
+ASKED = TripletLoss(focus=0.3)
 """Of every triplet, unless the loss is what changes."""
 
 
@@ -22,7 +21,7 @@ class Entry:
     Args:
         name: as in the table and the figure.
         question: what is asked by changing it; entries of one question share a colour.
-        kin: views of one photograph in each cluster.
+        same_photo: views of one photograph in each cluster.
         finetuned: share of the steps spent on constructed triplets, after the others.
         rehearse: share of those that go on ordering as the teacher does.
         lr: peak learning rate, a sixth of it for fine-tuning after distillation.
@@ -33,12 +32,12 @@ class Entry:
     network: LipSimConfig = NETWORKS["window"]
     teacher: str = "effnet-lite0"
     views: int = 8
-    kin: int = 3
+    same_photo: int = 3
     jitter: float = 0.0
     finetuned: float = 0.0
     rehearse: float = 0.5
     lr: float = 3e-3
-    objective: Objective = ASKED
+    objective: TripletLoss = ASKED
 
     @property
     def file(self) -> str:
@@ -57,7 +56,7 @@ class Entry:
             ),
             batch=batch,
             views=self.views,
-            kin=self.kin,
+            same_photo=self.same_photo,
             jitter=self.jitter,
             rehearse=self.rehearse,
             seed=seed,
@@ -99,10 +98,10 @@ GRID = (
     _shape("stem 8, 3 stages", "shape", stem=8, widths=(96, 256, 384), depths=(2, 4, 2), inners=(96, 256, 384)),
     _shape("stem 32, 1 stage", "shape", stem=32, widths=(384,), depths=(6,), inners=(384,)),
     Entry(name="jitter 0.5", question="data", jitter=0.5),
-    Entry(name="no kin", question="data", kin=0),
-    Entry(name="2 views", question="data", views=2, kin=1),
-    Entry(name="2 views, mobilenetv2", question="data", views=2, kin=1, teacher="mobilenetv2"),
-    Entry(name="2 views, ensemble", question="data", views=2, kin=1, teacher="ensemble-cosine"),
+    Entry(name="no kin", question="data", same_photo=0),
+    Entry(name="2 views", question="data", views=2, same_photo=1),
+    Entry(name="2 views, mobilenetv2", question="data", views=2, same_photo=1, teacher="mobilenetv2"),
+    Entry(name="2 views, ensemble", question="data", views=2, same_photo=1, teacher="ensemble-cosine"),
     Entry(name="fine-tuned", question="stage", finetuned=0.2),
     Entry(name="from scratch", question="stage", finetuned=1.0, rehearse=0.0),
     _loss("no focus", focus=0.0),

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from benchmarks.study.grid import Entry
 from perceptbench.bench.plan import make_plans
 from perceptbench.bench.request import Request
-from perceptbench.bench.runner import run
+from perceptbench.bench.runner import run_plans
 from perceptbench.results.rows import Row, rows_of
-from perceptbench.results.store import RunStore
 from perceptbench.training.lipsim.config import Machine, Sources
 from perceptbench.training.lipsim.train import train_lipsim
 
@@ -58,9 +55,4 @@ def score(weights: Path, data: Sequence[str], runs: Path, limit: int | None, dev
     request = Request(
         metrics=[f"lipsim:{weights}"], data=data, attacks=[], certifiers=["margin"], eps=EPS, limit=limit, device=device
     )
-    store, rows = RunStore(runs), []
-    with Progress(disable=True) as progress:
-        for plan in make_plans(request):
-            task = progress.add_task("", total=len(plan.source))
-            rows += rows_of(run(plan, store, device=device, batch_size=None, progress=progress, task=task))
-    return rows
+    return [row for record in run_plans(make_plans(request), runs, None) for row in rows_of(record)]

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from perceptbench.core.errors import UserError
-from perceptbench.metrics.lipsim.layers.maps import MAPS
 
-FAMILIES = ("sll", "window", *MAPS)
+FAMILIES = ("sll", "window", "aol", "cayley", "liresnet")
 BASES = ("pixel", "dct")
 
 

@@ -1,34 +1,43 @@
 """The half of a task that reads finished runs. Listing tasks must be cheap, so no data frames are imported here."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.option import Option, says
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref
+from perceptbench.core.spec import Ref, Scalar
 
 if TYPE_CHECKING:
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Row
 
 
-class Scores(Protocol):
-    """What a task declares, and how its samples are scored. Importing one needs no torch, pandas or scipy."""
+class Scores:
+    """What a task declares, and how its samples are scored. Importing one needs no torch, pandas or scipy.
 
-    name: str
+    Where it is a dataclass, its fields are the options of the task, which users type: `--tau 0.3`.
+    """
+
+    name: ClassVar[str]
     """The registered name."""
-    goals: tuple[str, ...]
+    goals: ClassVar[tuple[str, ...]]
     """What an attacker may want; the first is the default."""
-    kinds: tuple[str, ...]
+    kinds: ClassVar[tuple[str, ...]]
     """Kinds of data it reads: triplets, images, pairs, ..."""
-    moves: tuple[str, ...]
+    moves: ClassVar[tuple[str, ...]]
     """Which images may move; the first is the default."""
-    columns: Mapping[str, str]
+    endless: ClassVar[bool] = False
+    """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
+    provable: ClassVar[bool] = False
+    """Whether certificates say something about its answers."""
+    columns: ClassVar[Mapping[str, str]]
     """Its own columns of samples.parquet and their dtypes, beside results.record.COMMON."""
 
     def rows(self, record: "Record") -> "list[Row]":
         """The natural row first, then one attack and one certificate row an eps."""
-        ...
+        raise NotImplementedError
 
 
 scores: Registry[Scores] = Registry("task", "perceptbench.results.tasks", group="bench.scores")
@@ -41,7 +50,21 @@ def task_name(task: str) -> str:
 
 def scores_of(task: str) -> Scores:
     """The scores of a task as typed, with or without arguments. Raises UserError for a task that is not installed."""
-    return scores.build(Ref(task_name(task)))
+    return scores.build(Ref.parse(task))
+
+
+def arguments() -> dict[str, tuple[type, Scalar, str]]:
+    """(type, default, help) of every option that a task declares, by name; of two tasks with one name the first."""
+    found: dict[str, tuple[type, Scalar, str]] = {}
+    for task in scores.names():
+        made: Any = scores.factory(task)
+        hints = get_type_hints(made)
+        for one in fields(made) if is_dataclass(made) else ():
+            told = says(one)
+            words = told.help if isinstance(told, Option) else ""
+            kinds = [kind for kind in get_args(hints[one.name]) or (hints[one.name],) if kind is not type(None)]
+            found.setdefault(one.name, (kinds[0], one.default, f"{words} (--task {task})")  # type: ignore[arg-type])
+    return found
 
 
 def installed(task: str) -> bool:

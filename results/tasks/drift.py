@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from perceptbench.results.tasks.base import scores
+from perceptbench.results.tasks.base import Scores, scores
 from perceptbench.results.tasks.preference import TRIPLET_COLUMNS, natural_share
 
 if TYPE_CHECKING:
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 @scores("drift", source="arXiv:2310.18274 (LipSim), section 4.2")
-class DriftScores:
+class DriftScores(Scores):
     """Mean distance under an attack that pushes an image from itself or pulls it towards another."""
 
     name: ClassVar[str] = "drift"
     goals: ClassVar[tuple[str, ...]] = ("push", "pull")
     kinds: ClassVar[tuple[str, ...]] = ("triplets", "images")
     moves: ClassVar[tuple[str, ...]] = ("reference",)
+    endless: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = TRIPLET_COLUMNS
     """Those of triplets, all of them: the natural score and the image to pull towards need the answers of people."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from perceptbench.results.tasks.base import scores
+from perceptbench.results.tasks.base import Scores, scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +29,14 @@ reference to left and right, `d0_adv`, `d1_adv` after the attack (the sign of a 
 
 
 @scores("preference", source="arXiv:1801.03924 (LPIPS), section 4.2: the 2AFC score")
-class PreferenceScores:
+class PreferenceScores(Scores):
     """2AFC score in percent: natural, after an attack that flips answers, and certified."""
 
     name: ClassVar[str] = "preference"
     goals: ClassVar[tuple[str, ...]] = ("flip",)
     kinds: ClassVar[tuple[str, ...]] = ("triplets",)
     moves: ClassVar[tuple[str, ...]] = ("reference", "left", "right", "all")
+    provable: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = TRIPLET_COLUMNS
 
     def rows(self, record: "Record") -> "list[Row]":

@@ -194,7 +194,7 @@ def test_twenty_other_seeds_pass(bench, data, tmp_path):
     known = read(file)
     for seed in range(1, 21):
         reseeded = [replace(run, spec={**run.spec, "seed": seed}) for run in known.runs]
-        broken, now = rerun(plans_of(reseeded, None, "cpu"), runs, "cpu")
+        broken, now = rerun(plans_of(reseeded, None, "cpu"), runs)
         assert not broken
         assert all(one.spec["seed"] == seed for one in now)
         assert not [one for one in compare(known, now) if one.verdict == "worse"]

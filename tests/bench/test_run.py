@@ -129,7 +129,7 @@ def test_certified_triplets_are_attacked_only_on_request(bench, data, tmp_path):
 
 
 def test_an_unsound_radius_stops_the_run_and_keeps_the_counter_example(bench, data, tmp_path, monkeypatch):
-    from perceptbench.bench.evaluate import UnsoundError
+    from perceptbench.core.errors import UnsoundError
     from perceptbench.metrics.classical.pixel import PixelL2
 
     monkeypatch.setattr(PixelL2, "lipschitz", 0.5)

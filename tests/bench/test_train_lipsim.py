@@ -14,6 +14,7 @@ from perceptbench.bench.cli import app
 from perceptbench.bench.commands.smoke import recipe
 from perceptbench.metrics.lipsim.checkpoint import load_network
 from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
+from perceptbench.training.lipsim.config import Machine, Sources, TrainConfig
 
 WEIGHTS = resources.files("perceptbench.metrics") / "weights"
 
@@ -57,15 +58,28 @@ def test_a_file_gives_options_and_the_command_line_overrules_them(resolved, tmp_
     assert resolved("--steps", 9, "--config", file)["config"] == config
 
 
-def test_the_shipped_config_is_what_the_record_of_the_shipped_weights_says(resolved):
+def test_the_shipped_config_is_the_default_and_what_the_record_of_the_shipped_weights_says(resolved):
     record = json.loads((WEIGHTS / "lipsim.json").read_text())
+    record["config"] |= {"same_photo": record["config"].pop("kin")}
+    record["config"] |= {"triplets_per_set": record["config"].pop("pool")}
+    # As JSON has it, where tuples are lists.
+    assert json.loads(json.dumps(asdict(TrainConfig()))) == record["config"]
+    assert Sources().teacher == record["sources"]["teacher"]
     for asked in (resolved("--config", "shipped"), resolved()):
-        # As JSON has it, where tuples are lists.
-        assert json.loads(json.dumps(asdict(asked["config"]))) == record["config"]
-        assert asked["sources"].teacher == record["sources"]["teacher"]
+        assert asked["config"] == TrainConfig()
+        assert replace(asked["sources"], images=()) == Sources()
+        assert asked["machine"] == Machine()
     weights = (WEIGHTS / "lipsim.safetensors").read_bytes()
     assert hashlib.sha256(weights).hexdigest() == record["weights"]["sha256"]
     assert not [path for path in record["sources"]["images"] if "/" in path]
+
+
+def test_the_second_stage_learns_at_a_sixth_of_the_rate_and_shares_the_losses(resolved):
+    asked = resolved("--lr", 0.6, "--margin", 0.2, "--hinge-weight", 3, "--focus", 0)["config"]
+    assert (asked.distil.lr, asked.finetune.lr) == (0.6, pytest.approx(0.1))
+    for stage in (asked.distil, asked.finetune):
+        assert (stage.objective.margin, stage.objective.hinge_weight, stage.objective.focus) == (0.2, 3.0, 0.0)
+    assert (asked.distil.warmup, asked.finetune.warmup) == (100, 20)
 
 
 def test_a_network_is_chosen_by_name(resolved):
@@ -145,7 +159,12 @@ def test_smoke_exits_1_unless_both_scores_rose(tmp_path, monkeypatch, steps, lr,
     tiny = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(16, 16), linears=1, linear_inner=32)
     finetune = replace(whole.finetune, steps=steps, lr=lr)
     few = replace(
-        whole, network=tiny, distil=replace(whole.distil, steps=1, lr=lr), finetune=finetune, pool=60, views=2
+        whole,
+        network=tiny,
+        distil=replace(whole.distil, steps=1, lr=lr),
+        finetune=finetune,
+        triplets_per_set=60,
+        views=2,
     )
     monkeypatch.setattr("perceptbench.bench.commands.smoke.recipe", lambda: replace(few, batch=12))
     to = tmp_path / "smoke.safetensors"

@@ -19,7 +19,7 @@ def outcomes(monkeypatch):
     """What the attack finds under each seed; plans are the runs themselves."""
     words: dict[int, list[str]] = {}
 
-    def rerun(plans, runs, device):
+    def rerun(plans, runs):
         return [], [
             run(words[one.spec["seed"]], metric=one.spec["metric"], attack="l2-pgd", seed=one.spec["seed"])
             for one in plans

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.training.lipsim.data.items import Items, all_items
-from perceptbench.training.lipsim.data.photographs import load_bank
+from perceptbench.training.lipsim.data.photographs import load_photographs
 from perceptbench.training.lipsim.data.teacher import teacher_embeddings
-from perceptbench.training.lipsim.data.views import Views
+from perceptbench.training.lipsim.data.views import FixedViews
 
 
 class Mosaic(EmbeddingMetric):
@@ -57,8 +57,8 @@ def make_items(album: Path) -> Callable[..., Items]:
     """Items of the album by number of views, at 16 pixels."""
 
     def make(count: int = 3, limit: int | None = None) -> Items:
-        bank, views = load_bank([album], limit), Views(size=16, count=count)
-        return all_items(bank, views, teacher_embeddings(Mosaic(), "mosaic", bank, views))
+        photographs, views = load_photographs([album], limit), FixedViews(size=16, count=count)
+        return all_items(photographs, views, teacher_embeddings(Mosaic(), "mosaic", photographs, views))
 
     return make
 

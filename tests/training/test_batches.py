@@ -22,7 +22,7 @@ def make_batches(make_items):
     items = make_items()
 
     def make(key=KEY, share=Share(), **changes) -> OrderBatches:  # noqa: B008 - frozen
-        options = {"size": 24, "cluster": 4, "kin": 0, "clustered": 0.5, "jitter": 0.5} | changes
+        options = {"size": 24, "cluster": 4, "same_photo": 0, "clustered": 0.5, "jitter": 0.5} | changes
         return OrderBatches(items=items, alike=neighbours(items, 6), key=key, share=share, **options)
 
     return make
@@ -104,10 +104,10 @@ def test_clusters_are_of_neighbours_with_one_other_view_of_a_photograph_at_most(
 
 
 def test_kin_are_other_views_of_the_photograph_a_cluster_is_drawn_around(make_batches):
-    for kin, mates in ((1, 1), (2, 2), (3, 2)):
+    for same_photo, mates in ((1, 1), (2, 2), (3, 2)):
         whole = 0
         for step in range(40):
-            drawn = make_batches(size=12, cluster=4, kin=kin, clustered=1.0).draw(step)
+            drawn = make_batches(size=12, cluster=4, same_photo=same_photo, clustered=1.0).draw(step)
             for start in range(0, 12, 4):
                 photos = [item // 3 for item in drawn[start : start + 4]]
                 whole += photos.count(photos[0]) >= 1 + mates
@@ -127,17 +127,17 @@ def test_all_items_come_up(make_batches):
 def test_holding_out_leaks_no_photograph(make_items):
     items = make_items()
     learn, held = items.split(4)
-    assert len(learn.bank) + len(held.bank) == 30
-    assert not set(learn.bank.digests) & set(held.bank.digests)
-    assert len(learn) == 3 * len(learn.bank)
+    assert len(learn.photographs) + len(held.photographs) == 30
+    assert not set(learn.photographs.digests) & set(held.photographs.digests)
+    assert len(learn) == 3 * len(learn.photographs)
     unseen = {held.image(i).tobytes() for i in range(len(held))}
     batches = OrderBatches(
-        items=learn, alike=neighbours(learn, 6), size=18, cluster=4, kin=0, clustered=0.5, jitter=0.0, key=KEY
+        items=learn, alike=neighbours(learn, 6), size=18, cluster=4, same_photo=0, clustered=0.5, jitter=0.0, key=KEY
     )
     for step in range(12):
         assert not unseen & {learn.image(item).tobytes() for item in batches.draw(step)}
     # A part keeps its own embeddings.
-    first = items.bank.names.index(held.bank.names[1])
+    first = items.photographs.names.index(held.photographs.names[1])
     assert torch.equal(held.unit([3, 4, 5]), items.unit(range(3 * first, 3 * first + 3)))
     assert held.image(4).tobytes() == items.image(3 * first + 1).tobytes()
     with pytest.raises(UserError, match="three held out"):

@@ -13,14 +13,13 @@ from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.checkpoint import load_network
 from perceptbench.metrics.lipsim.network import freeze
 from perceptbench.metrics.lipsim.shape import LipSimConfig
-from perceptbench.training.lipsim.config import Machine, Sources, Stage, TrainConfig
+from perceptbench.training.lipsim.config import Machine, Sources, Stage, TrainConfig, TripletLoss
 from perceptbench.training.lipsim.loop import Fit
-from perceptbench.training.lipsim.losses import Objective
 from perceptbench.training.lipsim.train import train_lipsim
 
 TINY = LipSimConfig(size=32, stem=4, depths=(1, 1), inners=(8, 8), linears=1, linear_inner=16)
 
-NEAR = Objective(radius=1.0)
+NEAR = TripletLoss(radius=1.0, focus=0.0)
 
 
 def config(**changes) -> TrainConfig:
@@ -29,9 +28,12 @@ def config(**changes) -> TrainConfig:
         "distil": Stage(steps=20, lr=1e-2, warmup=2, objective=NEAR),
         "finetune": Stage(steps=4, lr=1e-3, warmup=1, objective=NEAR),
         "batch": 12,
+        "views": 2,
         "cluster": 3,
+        "same_photo": 0,
+        "jitter": 0.5,
         "neighbours": 8,
-        "pool": 1,
+        "triplets_per_set": 1,
         "precision": "fp32",
     }
     return TrainConfig(**{**base, **changes})

@@ -10,7 +10,7 @@ from torch import nn
 from perceptbench.core.errors import UserError
 from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
 from perceptbench.training.lipsim.data.batch import Batch
-from perceptbench.training.lipsim.loop import Fit, learning_rate
+from perceptbench.training.lipsim.loop import Fit
 from perceptbench.training.lipsim.processes import Processes
 
 IDENTITY = "one run"
@@ -63,9 +63,9 @@ STAGE = Stage(steps=10, lr=0.1, warmup=2)
 
 def test_the_learning_rate_rises_then_falls_to_zero():
     stage = Stage(steps=110, lr=2.0, warmup=10)
-    assert [learning_rate(stage, s) for s in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
-    assert [learning_rate(stage, s) for s in (10, 60, 110)] == pytest.approx([2.0, 1.0, 0.0])
-    assert learning_rate(Stage(steps=5, lr=2.0, warmup=100), 0) == 2.0  # a fifth of a short run at most
+    assert [stage.learning_rate(s) for s in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
+    assert [stage.learning_rate(s) for s in (10, 60, 110)] == pytest.approx([2.0, 1.0, 0.0])
+    assert Stage(steps=5, lr=2.0, warmup=100).learning_rate(0) == 2.0  # a fifth of a short run at most
 
 
 def test_every_batch_is_seen_once_and_in_order(tmp_path):

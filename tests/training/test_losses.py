@@ -5,13 +5,15 @@ import math
 import pytest
 import torch
 
+from perceptbench.training.lipsim.config import TripletLoss
 from perceptbench.training.lipsim.losses import (
-    Objective,
     batch_margins,
     batch_radii,
     cosine_hinge,
     hinge,
     hinge_kr,
+    loss_of_batch,
+    loss_of_triplets,
     radii_of,
     triplet_margins,
     triplet_radii,
@@ -43,16 +45,16 @@ def test_what_each_loss_makes_of_a_margin():
 @pytest.mark.parametrize(
     ("asked", "right", "wrong"),
     [
-        (Objective(loss="hinge", radius=2.0), 1 - RADIUS / 2, 1 + RADIUS / 2),
-        (Objective(loss="cosine", margin=0.5), 0.5 - MARGIN, 0.5 + MARGIN),
-        (Objective(loss="hkr", radius=1.0, hinge_weight=10.0), 10 - 11 * RADIUS, 10 + 11 * RADIUS),
+        (TripletLoss(loss="hinge", radius=2.0), 1 - RADIUS / 2, 1 + RADIUS / 2),
+        (TripletLoss(loss="cosine", margin=0.5), 0.5 - MARGIN, 0.5 + MARGIN),
+        (TripletLoss(loss="hkr", radius=1.0, hinge_weight=10.0), 10 - 11 * RADIUS, 10 + 11 * RADIUS),
     ],
 )
 def test_the_loss_of_triplets_follows_the_answer_whichever_side_it_is_on(asked, right, wrong, sign):
     pair = (LEFT, RIGHT) if sign > 0 else (RIGHT, LEFT)
-    assert asked.of_triplets(REFERENCE, *pair, torch.tensor([sign])).item() == pytest.approx(right)
-    assert asked.of_triplets(REFERENCE, *pair, torch.tensor([-sign])).item() == pytest.approx(wrong)
-    both = asked.of_triplets(*(x.repeat(2, 1) for x in (REFERENCE, *pair)), torch.tensor([sign, -sign]))
+    assert loss_of_triplets(asked, REFERENCE, *pair, torch.tensor([sign])).item() == pytest.approx(right)
+    assert loss_of_triplets(asked, REFERENCE, *pair, torch.tensor([-sign])).item() == pytest.approx(wrong)
+    both = loss_of_triplets(asked, *(x.repeat(2, 1) for x in (REFERENCE, *pair)), torch.tensor([sign, -sign]))
     assert both.item() == pytest.approx((right + wrong) / 2)
 
 
@@ -61,36 +63,38 @@ def test_the_loss_of_a_batch_is_that_of_its_triplets_weighed_by_the_teacher(loss
     """Three images have three triplets with an order: (0; 1, 2), (1; 0, 2) and (2; 1, 0)."""
     g = torch.tensor([[3.0, 0.0], [3.0, 1.0], [0.5, 3.0]])
     teacher = torch.tensor([[1.0, 0.6, 0.2], [0.6, 1.0, 0.5], [0.2, 0.5, 1.0]])
-    asked = Objective(loss=loss, radius=4.0)
+    asked = TripletLoss(loss=loss, radius=4.0, focus=0.0)
     one = torch.ones(1)
 
     def of(i, j, k):
-        return asked.of_triplets(g[[i]], g[[k]], g[[j]], one).item()
+        return loss_of_triplets(asked, g[[i]], g[[k]], g[[j]], one).item()
 
     expected = (0.4 * of(0, 1, 2) + 0.1 * of(1, 0, 2) + 0.3 * of(2, 1, 0)) / 0.8
-    assert asked.of_batch(g, teacher).item() == pytest.approx(expected, rel=1e-5)
+    assert loss_of_batch(asked, g, teacher).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_focus_weighs_a_triplet_by_how_alike_its_images_are():
     """Of two triplets in order, (0; 1, 2) is e^(0.6 + 0.4 - 0.3 - 0.1) times as near as (2; 1, 0) at focus 1."""
     g = torch.tensor([[3.0, 0.0], [3.0, 1.0], [0.5, 3.0]])
     teacher = torch.tensor([[1.0, 0.6, 0.4], [0.6, 1.0, 0.3], [0.1, 0.3, 1.0]])
-    asked, one = Objective(focus=1.0), torch.ones(1)
+    asked, one = TripletLoss(focus=1.0), torch.ones(1)
 
     def of(i, j, k):
-        return asked.of_triplets(g[[i]], g[[k]], g[[j]], one).item()
+        return loss_of_triplets(asked, g[[i]], g[[k]], g[[j]], one).item()
 
     gains = torch.tensor([0.2, 0.3, 0.2])
     weight = gains * torch.exp(torch.tensor([1.0, 0.9, 0.4]))
     losses = torch.tensor([of(0, 1, 2), of(1, 0, 2), of(2, 1, 0)])
     expected = (weight * losses).sum() / weight.sum()
-    assert asked.of_batch(g, teacher).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert asked.of_batch(g, teacher).item() != pytest.approx(Objective().of_batch(g, teacher).item(), rel=1e-3)
+    assert loss_of_batch(asked, g, teacher).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss_of_batch(asked, g, teacher).item() != pytest.approx(
+        loss_of_batch(TripletLoss(focus=0.0), g, teacher).item(), rel=1e-3
+    )
 
 
 def test_where_the_teacher_sees_no_difference_there_is_nothing_to_learn():
     g = torch.tensor([[3.0, 0.0], [3.0, 0.5], [0.0, 3.0]])
-    assert Objective().of_batch(g, torch.zeros(3, 3)) == 0
+    assert loss_of_batch(TripletLoss(focus=0.0), g, torch.zeros(3, 3)) == 0
 
 
 def test_the_mean_radius_is_bounded_by_the_length_of_the_reference():

@@ -10,14 +10,16 @@ import torch
 from oracles import generator, images
 from torch import Tensor, nn
 
-from perceptbench.bench.commands.train_lpips import run
+from perceptbench.bench.commands.fit_lpips import run
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
+from perceptbench.metrics.features import lpips_net
 from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
 from perceptbench.training.hold_out import hold_out, images_of
-from perceptbench.training.lpips.fit import LPIPSConfig, answers, fit
+from perceptbench.training.lpips.fit import answers, fit
+from perceptbench.training.lpips.lpips_config import NETS, LPIPSConfig
 from perceptbench.training.lpips.pairs import measure
 from perceptbench.training.lpips.ranking_losses import CrossEntropy, Ranking, Regression
 from perceptbench.triplets.base import Entry, TripletSource, checked_source
@@ -185,17 +187,19 @@ def _agreement(net: LPIPSNet, source: TripletSource) -> float:
     ],
 )  # fmt: skip
 def test_options_that_fit_nothing_are_refused(tmp_path: Path, change: dict[str, object], word: str) -> None:
-    options = {"net": "alex", "tune": "heads", "loss": "2afc"} | change
     with pytest.raises(UserError, match=word):
-        run("photos", tmp_path / "a.safetensors", options, None, "")
+        run("photos", tmp_path / "a.safetensors", LPIPSConfig(**change), None, "")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_trunks_that_can_be_asked_for_are_those_of_the_metric() -> None:
+    assert set(NETS) == set(lpips_net.NETS)
 
 
 def test_one_held_reference_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
     """No interval comes from one cluster, and a fit that ends so would be lost."""
-    options = {"net": "alex", "tune": "heads", "loss": "2afc", "hold_out": 0.4}
     with pytest.raises(UserError, match="two references"):
-        run("photos", tmp_path / "a.safetensors", options, 3, "")
+        run("photos", tmp_path / "a.safetensors", LPIPSConfig(hold_out=0.4), 3, "")
     assert not list(tmp_path.iterdir())
 
 
@@ -207,8 +211,8 @@ def test_the_command_writes_a_metric_that_can_be_used(
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(SHARED / "weights"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     to = tmp_path / "mine.safetensors"
-    options = {"net": "alex", "tune": tune, "loss": "2afc", "epochs": 2, "batch": 4, "lr": 1e-3, "hold_out": 0.3}
-    run("photos", to, options, 12, "bench train lpips")
+    config = LPIPSConfig(tune=tune, epochs=2, batch=4, lr=1e-3, hold_out=0.3)
+    run("photos", to, config, 12, "bench train lpips")
     record = json.loads(to.with_suffix(".json").read_text())
     assert record["data"]["learnt_from"] + record["data"]["held_out"] == 12
     assert set(record["held_out"]) == {"stock", "trained", "gain"}

@@ -27,9 +27,8 @@ from loaded_once import twice
 from perceptbench.metrics.lipsim.network import untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
 from perceptbench.training.lipsim.data.batch import Batch, Share
-from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
+from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig, TripletLoss
 from perceptbench.training.lipsim.loop import Fit
-from perceptbench.training.lipsim.losses import Objective
 from perceptbench.training.lipsim.processes import start
 from perceptbench.training.lipsim.stages import step_loss
 
@@ -56,7 +55,7 @@ class Turns:
 
 machine = Machine(devices=devices)
 processes = start(machine)
-stage = Stage(steps=6, lr=1e-2, objective=Objective(radius=1.0))
+stage = Stage(steps=6, lr=1e-2, objective=TripletLoss(radius=1.0, focus=0.0))
 network = LipSimConfig(size=16, stem=4, depths=(1,), inners=(8,), linears=1, linear_inner=8)
 config = TrainConfig(network=network, distil=stage, finetune=stage, accumulate=2, ema=0.5, precision="fp32")
 net = untrained(network, 0)

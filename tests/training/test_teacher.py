@@ -14,17 +14,17 @@ from perceptbench.metrics.base import metric
 from perceptbench.training.lipsim.data import neighbours as nearest
 from perceptbench.training.lipsim.data import teacher as module
 from perceptbench.training.lipsim.data.neighbours import neighbours
-from perceptbench.training.lipsim.data.photographs import load_bank
+from perceptbench.training.lipsim.data.photographs import load_photographs
 from perceptbench.training.lipsim.data.teacher import teacher_embeddings
-from perceptbench.training.lipsim.data.views import Views, to_bytes, to_floats
+from perceptbench.training.lipsim.data.views import FixedViews, to_bytes, to_floats
 
 
 @pytest.fixture
-def bank(album):
-    return load_bank([album])
+def photographs(album):
+    return load_photographs([album])
 
 
-VIEWS = Views(size=16, count=3)
+VIEWS = FixedViews(size=16, count=3)
 
 
 def test_every_view_is_embedded_as_the_student_sees_it(make_items, mosaic):
@@ -41,7 +41,7 @@ def test_every_view_is_embedded_as_the_student_sees_it(make_items, mosaic):
     assert torch.allclose(items.similarities([7, 3]), expected[[7, 3]] @ expected[[7, 3]].T, atol=0.01)
 
 
-def test_the_teacher_is_shown_exactly_the_pixels_of_the_items(make_items, bank, mosaic, monkeypatch):
+def test_the_teacher_is_shown_exactly_the_pixels_of_the_items(make_items, photographs, mosaic, monkeypatch):
     shown = []
     monkeypatch.setattr(
         module,
@@ -52,9 +52,9 @@ def test_the_teacher_is_shown_exactly_the_pixels_of_the_items(make_items, bank, 
     assert torch.equal(torch.cat(shown), to_bytes([items.image(i) for i in range(len(items))]))
 
 
-def test_a_computation_that_was_interrupted_goes_on_to_the_same_numbers(bank, mosaic, tmp_path, monkeypatch):
+def test_a_computation_that_was_interrupted_goes_on_to_the_same_numbers(photographs, mosaic, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BATCH", 6)
-    whole = np.array(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).array)
+    whole = np.array(teacher_embeddings(mosaic(), "mosaic", photographs, VIEWS).array)
     monkeypatch.setattr(module, "_SHARD", 18)
     monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "other"))
     teacher, embed = mosaic(), module._embed
@@ -67,20 +67,20 @@ def test_a_computation_that_was_interrupted_goes_on_to_the_same_numbers(bank, mo
     with monkeypatch.context() as patch:
         patch.setattr(module, "_embed", stop)
         with pytest.raises(KeyboardInterrupt):
-            teacher_embeddings(teacher, "mosaic", bank, VIEWS)
+            teacher_embeddings(teacher, "mosaic", photographs, VIEWS)
     assert teacher.seen == 42
-    resumed = teacher_embeddings(teacher, "mosaic", bank, VIEWS)
+    resumed = teacher_embeddings(teacher, "mosaic", photographs, VIEWS)
     assert teacher.seen == 42 + 90 - 36  # two shards of 18 images were done
     assert np.array_equal(resumed.array, whole)
     assert [file.name for file in resumed.path.parent.glob("*.npy")] == ["embeddings.npy"]
-    teacher_embeddings(teacher, "mosaic", bank, VIEWS)
+    teacher_embeddings(teacher, "mosaic", photographs, VIEWS)
     assert teacher.seen == 42 + 90 - 36
 
 
-def test_decoding_in_other_processes_gives_the_same(bank, mosaic, tmp_path, monkeypatch):
-    one = np.array(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).array)
+def test_decoding_in_other_processes_gives_the_same(photographs, mosaic, tmp_path, monkeypatch):
+    one = np.array(teacher_embeddings(mosaic(), "mosaic", photographs, VIEWS).array)
     monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "other"))
-    assert np.array_equal(teacher_embeddings(mosaic(), "mosaic", bank, VIEWS, workers=1).array, one)
+    assert np.array_equal(teacher_embeddings(mosaic(), "mosaic", photographs, VIEWS, workers=1).array, one)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -89,43 +89,43 @@ def test_a_damaged_photograph_is_refused_with_its_name(album, tmp_path, mosaic, 
     shutil.copytree(album, folder)
     (folder / "class1" / "13.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"^class1/13\.png: expected a whole JPEG") as refused:
-        teacher_embeddings(mosaic(), "mosaic", load_bank([folder]), VIEWS, workers=workers)
+        teacher_embeddings(mosaic(), "mosaic", load_photographs([folder]), VIEWS, workers=workers)
     assert "Traceback" not in str(refused.value)
 
 
-def test_whatever_decides_the_embeddings_decides_which_are_used(bank, mosaic, monkeypatch):
-    def place(teacher=None, name="mosaic", photographs=bank, views=VIEWS):
+def test_whatever_decides_the_embeddings_decides_which_are_used(photographs, mosaic, monkeypatch):
+    def place(teacher=None, name="mosaic", photographs=photographs, views=VIEWS):
         return teacher_embeddings(teacher or mosaic(), name, photographs, views).path
 
     first = place()
     others = [
         place(teacher=mosaic(2.0)),
         place(name="another"),
-        place(photographs=bank.select(range(29))),
-        place(views=Views(size=16, count=2)),
-        place(views=Views(size=15, count=3)),
+        place(photographs=photographs.select(range(29))),
+        place(views=FixedViews(size=16, count=2)),
+        place(views=FixedViews(size=15, count=3)),
     ]
     monkeypatch.setattr(module, "RECIPE", -1)
     others.append(place())
     assert len({first, *others}) == 7
 
 
-def test_a_teacher_of_your_own_is_another_once_its_file_is_edited(bank, tmp_path):
+def test_a_teacher_of_your_own_is_another_once_its_file_is_edited(photographs, tmp_path):
     file, paths = tmp_path / "mine.py", set()
     for power in (1, 2, 1):
         file.write_text(f"class Mine:\n    def embed(self, x):\n        return x.mean((2, 3)) ** {power}\n")
         name = f"py:{file}:Mine"
-        paths.add(teacher_embeddings(metric.build(Ref.parse(name)), name, bank, VIEWS).path)
+        paths.add(teacher_embeddings(metric.build(Ref.parse(name)), name, photographs, VIEWS).path)
     assert len(paths) == 2
 
 
-def test_a_damaged_cache_and_a_faulty_teacher_are_refused(bank, mosaic):
-    path = teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).path
+def test_a_damaged_cache_and_a_faulty_teacher_are_refused(photographs, mosaic):
+    path = teacher_embeddings(mosaic(), "mosaic", photographs, VIEWS).path
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=r"embeddings\.npy is damaged"):
-        teacher_embeddings(mosaic(), "mosaic", bank, VIEWS).array  # noqa: B018 - opened when first read
+        teacher_embeddings(mosaic(), "mosaic", photographs, VIEWS).array  # noqa: B018 - opened when first read
     with pytest.raises(UserError, match="teacher mosaic gives embeddings that are not finite"):
-        teacher_embeddings(mosaic(float("nan")), "mosaic", bank, VIEWS)
+        teacher_embeddings(mosaic(float("nan")), "mosaic", photographs, VIEWS)
 
 
 def test_neighbours_are_those_of_brute_force(make_items, monkeypatch):

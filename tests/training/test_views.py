@@ -8,8 +8,7 @@ from torchvision.transforms import v2
 
 from perceptbench.core.noise import forked_rng
 from perceptbench.training.lipsim.data import views as views_module
-from perceptbench.training.lipsim.data.jitter import Jitter
-from perceptbench.training.lipsim.data.views import Views, to_bytes, to_floats
+from perceptbench.training.lipsim.data.views import FixedViews, jittered, to_bytes, to_floats
 
 
 def ramp(width: int, height: int) -> Image.Image:
@@ -23,29 +22,29 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def test_the_first_two_views_are_the_middle_and_its_mirror_image():
-    photo, views = ramp(300, 200), Views(size=200)
+    photo, views = ramp(300, 200), FixedViews(size=200)
     middle = pixels(views(photo, "a", 0))
     assert np.array_equal(middle, pixels(photo)[:, 50:250])
     assert np.array_equal(pixels(views(photo, "a", 1)), middle[:, ::-1])
-    assert pixels(Views(size=64)(photo, "a", 0)).shape == (64, 64, 3)
+    assert pixels(FixedViews(size=64)(photo, "a", 0)).shape == (64, 64, 3)
 
 
 def test_a_view_follows_from_name_and_number():
     photo = ramp(300, 200)
-    first = pixels(Views(size=32, count=8)(photo, "a", 4))
-    assert np.array_equal(first, pixels(Views(size=32, count=5)(photo, "a", 4)))
+    first = pixels(FixedViews(size=32, count=8)(photo, "a", 4))
+    assert np.array_equal(first, pixels(FixedViews(size=32, count=5)(photo, "a", 4)))
     for name, number in (("b", 4), ("a", 5)):
-        assert not np.array_equal(first, pixels(Views(32, 8)(photo, name, number)))
+        assert not np.array_equal(first, pixels(FixedViews(32, 8)(photo, name, number)))
 
 
 @pytest.fixture
 def plain_colours(monkeypatch):
     """Crops keep the photograph's colours."""
-    monkeypatch.setattr(views_module, "_COLOURS", lambda image: image)
+    monkeypatch.setattr(views_module, "_CROP_COLOURS", lambda image: image)
 
 
 def test_seven_crops_in_ten_have_other_colours_and_the_first_two_views_never(request):
-    photo, views = ramp(60, 40), Views(size=16, count=102)
+    photo, views = ramp(60, 40), FixedViews(size=16, count=102)
     shown = [pixels(views(photo, "a", number)) for number in range(102)]
     request.getfixturevalue("plain_colours")
     plain = [pixels(views(photo, "a", number)) for number in range(102)]
@@ -56,7 +55,7 @@ def test_seven_crops_in_ten_have_other_colours_and_the_first_two_views_never(req
 
 @pytest.mark.parametrize("shape", [(300, 200), (200, 200), (900, 60), (5, 7)])
 def test_crops_stay_within_the_photograph_and_have_the_area_and_shape_they_may(shape, plain_colours):
-    photo, views = ramp(*shape), Views(size=40, count=80)
+    photo, views = ramp(*shape), FixedViews(size=40, count=80)
     mirrored, areas, ratios = [], [], []
     for number in range(2, 80):
         view = pixels(views(photo, "a", number))
@@ -88,13 +87,12 @@ def test_bytes_and_floats_are_the_pixels():
 
 def test_jitter_is_torchvisions_for_its_share_and_a_function_of_the_seed():
     image = ramp(24, 24)
-    jitter = Jitter(0.5)
     seeds = range(60)
-    changed = [not np.array_equal(pixels(jitter(image, s)), pixels(image)) for s in seeds]
+    changed = [not np.array_equal(pixels(jittered(image, 0.5, s)), pixels(image)) for s in seeds]
     assert 18 < sum(changed) < 42
-    assert not any(Jitter(0)(image, s) is not image for s in seeds)
-    assert all(Jitter(1)(image, s) is not image for s in seeds)
-    assert all(np.array_equal(pixels(jitter(image, s)), pixels(jitter(image, s))) for s in seeds)
+    assert not any(jittered(image, 0, s) is not image for s in seeds)
+    assert all(jittered(image, 1, s) is not image for s in seeds)
+    assert all(np.array_equal(pixels(jittered(image, 0.5, s)), pixels(jittered(image, 0.5, s))) for s in seeds)
     # The paper's transform on floats, drawn alike, differs by the rounding to bytes alone.
     reference = v2.Compose([v2.ColorJitter(0.4, 0.4, 0.2, 0.1), v2.RandomGrayscale(0.2)])
     x = to_floats(to_bytes([image]))[0]
@@ -102,4 +100,4 @@ def test_jitter_is_torchvisions_for_its_share_and_a_function_of_the_seed():
         with forked_rng(seed):
             torch.rand(())
             expected = reference(x).permute(1, 2, 0).numpy() * 255
-        assert np.abs(pixels(Jitter(1)(image, seed)) - expected).mean() < 4
+        assert np.abs(pixels(jittered(image, 1, seed)) - expected).mean() < 4

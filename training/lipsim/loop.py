@@ -8,30 +8,46 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.network import LipSimNet
-from perceptbench.training.lipsim.average import averaged
 from perceptbench.training.lipsim.checkpoints import read_checkpoint, save_checkpoint
 from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
 from perceptbench.training.lipsim.data.batch import Batch, Batches
 from perceptbench.training.lipsim.processes import Processes
-from perceptbench.training.lipsim.stage_bar import StageBar
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
 
-def learning_rate(stage: Stage, step: int) -> float:
-    """Linear warm-up, then cosine to zero: like all else, a function of the step alone."""
-    warmup = min(stage.warmup, max(1, stage.steps // 5))
-    if step < warmup:
-        return stage.lr * (step + 1) / warmup
-    progress = (step - warmup) / max(1, stage.steps - warmup)
-    return stage.lr * (1 + math.cos(math.pi * progress)) / 2
+def averaged(net: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average that starts at `net`.
+
+    After n updates the decay is at most (1 + n) / (10 + n): else a short run would be judged by its
+    random start.
+    """
+
+    @torch.no_grad()
+    def mix(average: Tensor, current: Tensor, n: Tensor | int) -> Tensor:
+        n = torch.as_tensor(n, dtype=average.dtype, device=average.device)
+        return torch.lerp(current, average, ((1 + n) / (10 + n)).clamp_max(decay))
+
+    average = AveragedModel(net, avg_fn=mix)
+    # The first update would copy the weights of the step after: the average starts where the net does.
+    average.n_averaged += 1
+    return average
+
+
+def _bar(name: str, shown: bool) -> Progress:
+    """Steps, time left, the loss, and the last natural and certified score in percent, on standard error."""
+    columns = (TextColumn(name), BarColumn(12), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    fields = (TextColumn("loss {task.fields[loss]:.3f}"), TextColumn("{task.fields[scores]}"))
+    return Progress(*columns, *fields, console=Console(stderr=True), disable=not shown)
 
 
 @dataclass
@@ -88,17 +104,18 @@ class Fit:
             self._begin()
         every = max(1, stage.steps // 20)
         micro = iter(self._loader(batches, start, stage.steps))
-        with StageBar(name, start, stage.steps, shown=self.processes.first) as bar:
+        with _bar(name, shown=self.processes.first) as bar:
+            task = bar.add_task(name, total=stage.steps, completed=start, loss=float("nan"), scores="")
             for step in range(start, stage.steps):
                 value = self._step(stage, step, micro, loss)
                 self.done[name] = step + 1
-                bar.advance(value)
+                bar.update(task, advance=1, loss=value)
                 if not self.processes.first:
                     continue
                 if (step + 1) % every == 0 or step + 1 == stage.steps:
                     scores = self.validate(self.judged)
                     self._note({"stage": name, "step": step + 1, "loss": value, **scores})
-                    bar.scored(scores)
+                    bar.update(task, scores=" ".join(f"{n} {scores[n]:.1f}" for n in ("natural", "certified")))
                     self._save()
                 elif time.monotonic() - self._saved > 60 * self.machine.checkpoint_every:
                     self._save()
@@ -116,7 +133,7 @@ class Fit:
 
     def _step(self, stage: Stage, step: int, micro: Iterator[Batch], loss: Loss) -> float:
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(stage, step)
+            group["lr"] = stage.learning_rate(step)
         self._optimiser.zero_grad(set_to_none=True)
         value = self._gradients(micro, loss)
         if not math.isfinite(value):

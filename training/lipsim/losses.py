@@ -9,13 +9,12 @@ the *unnormalised* margin, which is the certified radius (certificates, section 
 margin is that of the cosine distances: d(i, k) - d(i, j) = <u_i, u_j - u_k>.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOSSES = ("hinge", "cosine", "hkr")
+from perceptbench.training.lipsim.config import TripletLoss
+
 _TINY = 1e-8
 
 
@@ -81,55 +80,38 @@ def hinge_kr(radii: Tensor, target: float, weight: float) -> Tensor:
     return weight * F.relu(target - radii) - radii
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """The loss of a triplet.
+def penalty(asked: TripletLoss, signed: Tensor) -> Tensor:
+    """Of radii or margins that are positive where the answer is right; same shape."""
+    match asked.loss:
+        case "cosine":
+            return cosine_hinge(signed, asked.margin)
+        case "hkr":
+            return hinge_kr(signed, asked.radius, asked.hinge_weight)
+        case _:
+            return hinge(signed, asked.radius)
+
+
+def loss_of_triplets(asked: TripletLoss, reference: Tensor, left: Tensor, right: Tensor, sign: Tensor) -> Tensor:
+    """The mean over triplets of embeddings (n, d); sign (n,) is +1 where `right` is preferred, else -1."""
+    score = triplet_margins if asked.loss == "cosine" else triplet_radii
+    return penalty(asked, sign * score(reference, left, right)).mean()
+
+
+def loss_of_batch(asked: TripletLoss, g: Tensor, teacher: Tensor) -> Tensor:
+    """The mean over all triplets of a batch, ordered as the teacher orders them.
+
+    Each triplet weighs as much as the teacher's two similarities differ, so near ties, where
+    the teacher's order is mostly noise, hardly count; `focus` lets those of like images count for more.
 
     Args:
-        loss: "hinge" and "hkr" are of the certified radius, "cosine" of the paper's margin.
-        radius: what "hinge" and "hkr" ask for, in pixel l2.
-        margin: what "cosine" asks for, in units of the cosine distance.
-        hinge_weight: the weight of the hinge in "hkr".
-        focus: of a batch, how fast the weight of a triplet falls with the teacher's distance of its images: by a
-            factor e where the two cosine distances from the reference grow by as much together; 0 for not at all.
+        g: student embeddings (n, d).
+        teacher: the teacher's cosine similarities (n, n).
     """
-
-    loss: str = "hinge"
-    radius: float = 5.0
-    margin: float = 0.5
-    hinge_weight: float = 10.0
-    focus: float = 0.0
-
-    def penalty(self, signed: Tensor) -> Tensor:
-        """Of radii or margins that are positive where the answer is right; same shape."""
-        match self.loss:
-            case "cosine":
-                return cosine_hinge(signed, self.margin)
-            case "hkr":
-                return hinge_kr(signed, self.radius, self.hinge_weight)
-            case _:
-                return hinge(signed, self.radius)
-
-    def of_triplets(self, reference: Tensor, left: Tensor, right: Tensor, sign: Tensor) -> Tensor:
-        """The mean over triplets of embeddings (n, d); sign (n,) is +1 where `right` is preferred, else -1."""
-        score = triplet_margins if self.loss == "cosine" else triplet_radii
-        return self.penalty(sign * score(reference, left, right)).mean()
-
-    def of_batch(self, g: Tensor, teacher: Tensor) -> Tensor:
-        """The mean over all triplets of a batch, ordered as the teacher orders them.
-
-        Each triplet weighs as much as the teacher's two similarities differ, so near ties, where
-        the teacher's order is mostly noise, hardly count; `focus` lets those of like images count for more.
-
-        Args:
-            g: student embeddings (n, d).
-            teacher: the teacher's cosine similarities (n, n).
-        """
-        weight = ordering_weight(teacher)
-        if self.focus:
-            weight = weight * torch.exp((teacher[:, :, None] + teacher[:, None, :] - 2) / self.focus)
-        score = batch_margins if self.loss == "cosine" else batch_radii
-        return (weight * self.penalty(score(g))).sum() / weight.sum().clamp_min(_TINY)
+    weight = ordering_weight(teacher)
+    if asked.focus:
+        weight = weight * torch.exp((teacher[:, :, None] + teacher[:, None, :] - 2) / asked.focus)
+    score = batch_margins if asked.loss == "cosine" else batch_radii
+    return (weight * penalty(asked, score(g))).sum() / weight.sum().clamp_min(_TINY)
 
 
 def ordering_weight(teacher: Tensor) -> Tensor:

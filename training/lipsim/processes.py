@@ -20,7 +20,7 @@ _PATIENCE = timedelta(days=2)
 
 
 class Processes:
-    """A process alone; `Several` changes what it does together with others."""
+    """A process alone; `DataParallel` changes what it does together with others."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -48,7 +48,7 @@ class Processes:
         return nullcontext()
 
 
-class Several(Processes):
+class DataParallel(Processes):
     """Data parallel: the weights are those of one process that sees the whole batch, up to rounding.
 
     Every process has the same loss L of all gathered embeddings. The gradient of a gathered tensor is
@@ -95,7 +95,7 @@ def start(machine: Machine) -> Processes:
     if machine.device == "cuda" and machine.devices > torch.cuda.device_count():
         raise UserError(f"--devices {machine.devices} wants as many GPUs, got {torch.cuda.device_count()}")
     if machine.world == 1:
-        return Processes(torch.device(machine.device))
+        return Processes(torch.device(machine.where))
     try:
         from lightning_fabric import Fabric
         from lightning_fabric.strategies.ddp import DDPStrategy
@@ -104,10 +104,10 @@ def start(machine: Machine) -> Processes:
             "several processes want Lightning Fabric, which is not installed: pip install 'perceptbench[train]'"
         ) from error
     fabric = Fabric(
-        accelerator=machine.device,
+        accelerator=machine.where,
         devices=machine.devices,
         num_nodes=machine.nodes,
         strategy=DDPStrategy(timeout=_PATIENCE),
     )
     fabric.launch()
-    return Several(fabric)
+    return DataParallel(fabric)

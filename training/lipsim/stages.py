@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from perceptbench.training.lipsim.config import TrainConfig
 from perceptbench.training.lipsim.data.batch import Batch
 from perceptbench.training.lipsim.loop import Loss
-from perceptbench.training.lipsim.losses import radii_of
+from perceptbench.training.lipsim.losses import loss_of_batch, loss_of_triplets, radii_of
 from perceptbench.training.lipsim.processes import Processes
 from perceptbench.training.lipsim.validation import ValidationTriplets
 
@@ -28,9 +28,9 @@ def step_loss(config: TrainConfig, processes: Processes) -> Loss:
     def loss(net: nn.Module, batch: Batch) -> Tensor:
         g = embed_views(net, batch.images, config.precision)
         if batch.kind == "order":
-            return config.distil.objective.of_batch(processes.gathered(g), batch.target)
+            return loss_of_batch(config.distil.objective, processes.gathered(g), batch.target)
         reference, left, right = g.chunk(3)
-        return config.finetune.objective.of_triplets(reference, left, right, batch.target)
+        return loss_of_triplets(config.finetune.objective, reference, left, right, batch.target)
 
     return loss
 
@@ -39,8 +39,8 @@ def step_loss(config: TrainConfig, processes: Processes) -> Loss:
 def scores(net: nn.Module, held: ValidationTriplets) -> dict[str, float]:
     """How well the teacher's order is kept on photographs held out, in percent, each triplet by its weight.
 
-    `natural`: the share answered as the teacher does. `certified` and its kin: the share so answered
-    whatever change of the reference there is within the radius.
+    `natural`: the share answered as the teacher does. `certified` and the others: the share so
+    answered whatever change of the reference there is within the radius.
     """
     device = next(net.parameters()).device
     starts = range(0, len(held.images), _CHUNK)

@@ -1,6 +1,6 @@
 """Train LipSim from photographs: data in, one weights file and its record out."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from perceptbench.core.errors import UserError
@@ -12,7 +12,7 @@ from perceptbench.training.lipsim.data.material import Material, gather
 from perceptbench.training.lipsim.loop import Fit
 from perceptbench.training.lipsim.processes import Processes, start
 from perceptbench.training.lipsim.stages import scores, step_loss
-from perceptbench.training.record import write_record
+from perceptbench.training.training_record import write_record
 
 
 def train_lipsim(sources: Sources, config: TrainConfig, machine: Machine, to: Path, command: str) -> Path | None:
@@ -23,6 +23,7 @@ def train_lipsim(sources: Sources, config: TrainConfig, machine: Machine, to: Pa
     None in all processes but the first. Raises UserError for bad input, before anything is computed.
     """
     weights_target(to)
+    machine = replace(machine, device=machine.where)
     _check(config, machine)
     material = gather(sources, config, machine)
     processes = start(machine)

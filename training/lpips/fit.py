@@ -1,8 +1,6 @@
 """Fit LPIPS to human answers: linear heads that stay at or above zero, on a trunk that stands still or is tuned."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from rich.console import Console
@@ -12,44 +10,10 @@ from torch import Tensor, nn
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.features.lpips_net import LPIPSNet
+from perceptbench.training.lpips.lpips_config import LPIPSConfig
 from perceptbench.training.lpips.pairs import measure
-from perceptbench.training.lpips.ranking_losses import Loss, make_loss
+from perceptbench.training.lpips.ranking_losses import make_loss
 from perceptbench.triplets.base import TripletSource
-
-Tune = Literal["heads", "trunk"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LPIPSConfig:
-    """Everything that decides the weights, but for the data.
-
-    Args:
-        net: the trunk: alex, vgg or squeeze.
-        tune: what is fitted: the heads alone, or the trunk with them.
-        loss: 2afc, ranking or regression.
-        margin: of the ranking loss, in units of the distance.
-        epochs: the learning rate is constant for the first half, then falls to zero in a straight line.
-        trunk_lr: learning rate of the trunk, where it is tuned.
-        hold_out: share of the images that training never sees.
-    """
-
-    net: str = "alex"
-    tune: Tune = "heads"
-    loss: Loss = "2afc"
-    margin: float = 0.05
-    epochs: int = 10
-    batch: int = 50
-    lr: float = 1e-4
-    trunk_lr: float = 1e-5
-    hold_out: float = 0.2
-    seed: int = 0
-
-    def checked(self) -> "LPIPSConfig":
-        """Raises UserError for numbers that fit nothing."""
-        if min(self.epochs, self.batch, self.lr, self.trunk_lr) <= 0 or self.margin < 0:
-            raise UserError(f"expected epochs, batch and learning rates above 0 and a margin of at least 0, got {self}")
-        return self
-
 
 Step = Callable[[Tensor], Tensor]
 """From the indices of a batch to its loss."""

@@ -4,14 +4,9 @@ d0 and d1 are the distances of the reference to left and right, shape (n,); `sha
 who preferred right, in [0, 1].
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-Loss = Literal["2afc", "ranking", "regression"]
-LOSSES: tuple[Loss, ...] = ("2afc", "ranking", "regression")
 
 _TINY = 0.01
 _HIDDEN = 32
@@ -66,7 +61,7 @@ class Regression(nn.Module):
         return ((d0 - share).square() + (d1 - (1 - share)).square()).mean() / 2
 
 
-def make_loss(kind: Loss, margin: float) -> nn.Module:
+def make_loss(kind: str, margin: float) -> nn.Module:
     """The loss of a name; a module, since the first has weights of its own."""
     if kind == "2afc":
         return CrossEntropy()

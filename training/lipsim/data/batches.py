@@ -10,8 +10,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import seed_of
 from perceptbench.training.lipsim.data.batch import Batch, Batches, Share
 from perceptbench.training.lipsim.data.items import Items
-from perceptbench.training.lipsim.data.jitter import Jitter
-from perceptbench.training.lipsim.data.views import to_bytes, to_floats
+from perceptbench.training.lipsim.data.views import jittered, to_bytes, to_floats
 from perceptbench.training.stored import Stored
 
 ALONE = Share()
@@ -41,7 +40,7 @@ class OrderBatches:
         alike: neighbours (len(items), k) of every item (neighbours.py).
         size: images in a batch, of all processes together.
         cluster: images in each cluster.
-        kin: of them, other views of the photograph the cluster is drawn around.
+        same_photo: of them, other views of the photograph the cluster is drawn around.
         clustered: share of the batches that are made of clusters, so that small differences are learnt too.
         jitter: share of the images the student sees in other colours; the teacher saw all of them plain.
 
@@ -52,7 +51,7 @@ class OrderBatches:
     alike: Stored
     size: int
     cluster: int
-    kin: int
+    same_photo: int
     clustered: float
     jitter: float
     key: Key
@@ -62,15 +61,16 @@ class OrderBatches:
         if self.size > len(self.items):
             raise UserError(
                 f"expected at least {self.size} images for a batch of as many, got {len(self.items)} "
-                f"({len(self.items.bank)} photographs at {self.items.views.count} views); take a smaller batch"
+                f"({len(self.items.photographs)} photographs at {self.items.views.count} views); take a smaller batch"
             )
         own_rows(self.size, self.share)
 
     def __getitem__(self, step: int) -> Batch:
         items = self.draw(step)
-        jitter = Jitter(self.jitter)
         rows = own_rows(self.size, self.share)
-        images = [jitter(self.items.image(items[row]), self.key.seed_of("jitter", step, row)) for row in rows]
+        images = [
+            jittered(self.items.image(items[row]), self.jitter, self.key.seed_of("jitter", step, row)) for row in rows
+        ]
         return Batch("order", to_floats(to_bytes(images)), self.items.similarities(items))
 
     def draw(self, step: int) -> list[int]:
@@ -79,7 +79,9 @@ class OrderBatches:
         if torch.rand((), generator=generator) >= self.clustered:
             return fill([], self.size, len(self.items), generator)
         seeds = fill([], -(-self.size // self.cluster), len(self.items), generator)
-        clusters = [draw_cluster(self.items, self.alike, seed, self.cluster, self.kin, generator) for seed in seeds]
+        clusters = [
+            draw_cluster(self.items, self.alike, seed, self.cluster, self.same_photo, generator) for seed in seeds
+        ]
         # Clusters may meet: what is then missing is drawn at random.
         drawn = list(dict.fromkeys(item for cluster in clusters for item in cluster))
         return fill(drawn[: self.size], self.size, len(self.items), generator)
@@ -107,14 +109,16 @@ def own_rows(size: int, share: Share) -> range:
     return range(each * share.rank, each * (share.rank + 1))
 
 
-def draw_cluster(items: Items, alike: Stored, seed: int, size: int, kin: int, generator: torch.Generator) -> list[int]:
-    """An item, up to `kin` other views of its photograph, and neighbours of it: `size` different ones at most."""
+def draw_cluster(
+    items: Items, alike: Stored, seed: int, size: int, same_photo: int, generator: torch.Generator
+) -> list[int]:
+    """An item, up to `same_photo` other views of its photograph, and its neighbours: at most `size` different ones."""
     views = items.views.count
     photo = range(seed - seed % views, seed - seed % views + views)
     own = [photo[i] for i in torch.randperm(views, generator=generator).tolist() if photo[i] != seed]
     around: Tensor = torch.from_numpy(alike.array[seed].copy())
     others = around[torch.randperm(len(around), generator=generator)].tolist()
-    return list(dict.fromkeys([seed, *own[:kin], *others]))[:size]
+    return list(dict.fromkeys([seed, *own[:same_photo], *others]))[:size]
 
 
 def fill(drawn: list[int], size: int, n: int, generator: torch.Generator) -> list[int]:

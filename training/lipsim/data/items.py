@@ -10,34 +10,34 @@ from PIL import Image
 from torch import Tensor
 
 from perceptbench.training.hold_out import split_by_name
-from perceptbench.training.lipsim.data.photographs import Bank
-from perceptbench.training.lipsim.data.views import Views
+from perceptbench.training.lipsim.data.photographs import Photographs
+from perceptbench.training.lipsim.data.views import FixedViews
 from perceptbench.training.stored import Stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """Item i is view i % K of photograph i // K of the bank.
+    """Item i is view i % K of photograph i // K.
 
     Args:
-        bank: the photographs.
+        photographs: the photographs.
         views: their K views.
-        embeddings: of the teacher, a unit vector a view: (m, K, d) in float16, m >= len(bank).
-        rows: where each photograph of the bank stands in `embeddings`.
+        embeddings: of the teacher, a unit vector a view: (m, K, d) in float16, m >= len(photographs).
+        rows: where each photograph stands in `embeddings`.
     """
 
-    bank: Bank
-    views: Views
+    photographs: Photographs
+    views: FixedViews
     embeddings: Stored
     rows: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.bank) * self.views.count
+        return len(self.photographs) * self.views.count
 
     def image(self, item: int) -> Image.Image:
         """RGB, as the teacher saw it."""
         photo, view = divmod(item, self.views.count)
-        return self.views(self.bank.photo(photo), self.bank.names[photo], view)
+        return self.views(self.photographs.photo(photo), self.photographs.names[photo], view)
 
     def unit(self, items: Sequence[int] | np.ndarray) -> Tensor:
         """The teacher's embeddings of some items, (n, d) in float32, each of length 1."""
@@ -55,14 +55,14 @@ class Items:
 
         Raises UserError where a part has too few photographs (`split_by_name`).
         """
-        learn, held = split_by_name(self.bank.names, every)
+        learn, held = split_by_name(self.photographs.names, every)
         return self.select(learn), self.select(held)
 
     def select(self, photos: np.ndarray) -> "Items":
         """Some of the photographs, at all their views."""
-        return Items(self.bank.select(photos.tolist()), self.views, self.embeddings, self.rows[photos])
+        return Items(self.photographs.select(photos.tolist()), self.views, self.embeddings, self.rows[photos])
 
 
-def all_items(bank: Bank, views: Views, embeddings: Stored) -> Items:
-    """Every photograph of a bank at every view."""
-    return Items(bank, views, embeddings, np.arange(len(bank)))
+def all_items(photographs: Photographs, views: FixedViews, embeddings: Stored) -> Items:
+    """Every photograph at every view."""
+    return Items(photographs, views, embeddings, np.arange(len(photographs)))

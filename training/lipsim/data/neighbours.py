@@ -22,7 +22,7 @@ def neighbours(items: Items, k: int, device: str = "cpu") -> Stored:
     Where there are fewer photographs, k is their number. From the cache beside the embeddings, or computed: n^2 d
     multiplications, in memory that does not grow with n.
     """
-    k = min(k, len(items.bank) - (items.views.count == 1))
+    k = min(k, len(items.photographs) - (items.views.count == 1))
     chosen = hashlib.sha256(items.rows.tobytes()).hexdigest()[:16]
     kept = Stored(items.embeddings.path.with_name(f"neighbours-{k}-{chosen}.npy"))
     with FileLock(kept.path.with_name(".lock")):
@@ -43,7 +43,7 @@ def _of_block(items: Items, queries: range, k: int, device: str) -> Tensor:
     unit, views = items.unit(queries).to(device), items.views.count
     similar = torch.full((len(queries), k), -torch.inf, device=device)
     index = torch.zeros((len(queries), k), dtype=torch.int64, device=device)
-    for block in _blocks(len(items.bank), max(1, _CANDIDATES // views)):
+    for block in _blocks(len(items.photographs), max(1, _CANDIDATES // views)):
         candidates = range(block.start * views, block.stop * views)
         cosine = unit @ items.unit(candidates).to(device).T
         own = torch.arange(queries.start, queries.stop, device=device) - candidates.start

@@ -18,7 +18,7 @@ SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bank(Sequence[Pixels]):
+class Photographs(Sequence[Pixels]):
     """Photographs that stay in their files: of each only its place is kept, so a million of them fit.
 
     Indexing decodes one: (h, w, 3) bytes. `sha256` is over their names, contents and order.
@@ -47,14 +47,14 @@ class Bank(Sequence[Pixels]):
             total.update(name.encode() + b"\0" + digest)
         return total.hexdigest()
 
-    def select(self, index: Iterable[int]) -> "Bank":
+    def select(self, index: Iterable[int]) -> "Photographs":
         """Some of the photographs."""
         chosen = list(index)
         parts = (tuple(values[i] for i in chosen) for values in (self.names, self.places, self.digests))
-        return Bank(*parts)  # type: ignore[arg-type]
+        return Photographs(*parts)  # type: ignore[arg-type]
 
 
-def load_bank(paths: Sequence[Path], limit: int | None = None) -> Bank:
+def load_photographs(paths: Sequence[Path], limit: int | None = None) -> Photographs:
     """The photographs of some folders (recursively) and tar files, equal files once.
 
     Every file is read once for its SHA-256, and again only where its size or time has changed. With
@@ -70,10 +70,10 @@ def load_bank(paths: Sequence[Path], limit: int | None = None) -> Bank:
         drawn = sorted(range(len(found)), key=lambda i: hashlib.sha256(f"limit {found[i][0]}".encode()).digest())
         found = [found[i] for i in sorted(drawn[:limit])]
     names, places = zip(*found, strict=True)
-    bank = Bank(names, places, digests(places))
+    photographs = Photographs(names, places, digests(places))
     # Under two names the same photograph could be learnt from and held out.
-    first = dict(reversed([(digest, i) for i, digest in enumerate(bank.digests)]))
-    return bank if len(first) == len(bank) else bank.select(sorted(first.values()))
+    first = dict(reversed([(digest, i) for i, digest in enumerate(photographs.digests)]))
+    return photographs if len(first) == len(photographs) else photographs.select(sorted(first.values()))
 
 
 def _files(path: Path) -> list[tuple[str, Place]]:

@@ -19,8 +19,8 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.metrics.identity import files_sha256, weights_sha256
-from perceptbench.training.lipsim.data.photographs import Bank
-from perceptbench.training.lipsim.data.views import RECIPE, Views, to_bytes, to_floats
+from perceptbench.training.lipsim.data.photographs import Photographs
+from perceptbench.training.lipsim.data.views import RECIPE, FixedViews, to_bytes, to_floats
 from perceptbench.training.stored import Stored, cache_folder, store
 
 _BATCH = 32
@@ -31,7 +31,12 @@ _PRECISION = "bfloat16 autocast, kept as float16"
 
 
 def teacher_embeddings(
-    teacher: EmbeddingMetric, name: str, bank: Bank, views: Views, device: str = "cpu", workers: int = 0
+    teacher: EmbeddingMetric,
+    name: str,
+    photographs: Photographs,
+    views: FixedViews,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Stored:
     """Unit embeddings (n, K, d) in float16 of every photograph at each of K views, from the cache or computed.
 
@@ -46,29 +51,29 @@ def teacher_embeddings(
     Raises UserError for a photograph that cannot be decoded, and where an embedding is not finite.
     """
     learnt = (name, weights_sha256(teacher), files_sha256(teacher), _PRECISION)
-    parts = (bank.sha256, RECIPE, views.size, views.count, *learnt)
+    parts = (photographs.sha256, RECIPE, views.size, views.count, *learnt)
     folder = cache_folder() / "teacher" / hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     whole = Stored(folder / "embeddings.npy")
     folder.mkdir(parents=True, exist_ok=True)
     # Several processes of one run ask for the same: one computes, the others wait.
     with FileLock(folder / ".lock"):
         if not whole.path.is_file():
-            shards = _shards(bank, views, folder)
-            _compute(teacher.to(device), name, Photographs(bank, views), shards, device, workers)  # type: ignore[arg-type]
-            _join([shard.path for shard in shards], whole.path, len(bank))
+            shards = _shards(photographs, views, folder)
+            _compute(teacher.to(device), name, AllViews(photographs, views), shards, device, workers)  # type: ignore[arg-type]
+            _join([shard.path for shard in shards], whole.path, len(photographs))
     return whole
 
 
 @dataclass(frozen=True, slots=True)
-class Photographs:
+class AllViews:
     """For a DataLoader: by some photographs' indices, all their views as bytes (n * K, 3, size, size).
 
     Where a photograph cannot be decoded, the error is handed back: raised in a worker, its sentence would
     come out under a traceback.
     """
 
-    bank: Bank
-    views: Views
+    photographs: Photographs
+    views: FixedViews
 
     def __getitem__(self, photos: range) -> Tensor | UserError:
         try:
@@ -77,8 +82,8 @@ class Photographs:
             return error
 
     def _all_views(self, i: int) -> list[Image.Image]:
-        photo = self.bank.photo(i)
-        return [self.views(photo, self.bank.names[i], view) for view in range(self.views.count)]
+        photo = self.photographs.photo(i)
+        return [self.views(photo, self.photographs.names[i], view) for view in range(self.views.count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +92,22 @@ class _Shard:
     batches: list[range]
 
 
-def _shards(bank: Bank, views: Views, folder: Path) -> list[_Shard]:
+def _shards(photographs: Photographs, views: FixedViews, folder: Path) -> list[_Shard]:
     """Every batch lies in one shard, so that what is resumed is rounded as what is not."""
     step = max(1, _BATCH // views.count)
-    batches = [range(i, min(i + step, len(bank))) for i in range(0, len(bank), step)]
+    batches = [range(i, min(i + step, len(photographs))) for i in range(0, len(photographs), step)]
     each = max(1, _SHARD // (step * views.count))
     return [_Shard(folder / f"{i:07d}.npy", batches[i : i + each]) for i in range(0, len(batches), each)]
 
 
 def _compute(
-    teacher: EmbeddingMetric, name: str, photographs: Photographs, shards: list[_Shard], device: str, workers: int
+    teacher: EmbeddingMetric, name: str, images: AllViews, shards: list[_Shard], device: str, workers: int
 ) -> None:
     missing = [shard for shard in shards if not shard.path.is_file()]
     # A generator of its own: a DataLoader draws from the global one otherwise.
     loader: Iterator[Tensor | UserError] = iter(
         DataLoader(
-            photographs,  # type: ignore[arg-type]
+            images,  # type: ignore[arg-type]
             batch_size=None,
             sampler=[batch for shard in missing for batch in shard.batches],
             num_workers=workers,
@@ -111,7 +116,7 @@ def _compute(
     )
     for shard in track(missing, f"teacher {name}", console=Console(stderr=True)):
         rows = [_embed(teacher, _sound(next(loader)).to(device)) for _ in shard.batches]
-        unit = torch.cat(rows).unflatten(0, (-1, photographs.views.count))
+        unit = torch.cat(rows).unflatten(0, (-1, images.views.count))
         if not bool(unit.isfinite().all()):
             raise UserError(f"the teacher {name} gives embeddings that are not finite; take another one")
         store(shard.path, unit.half().cpu().numpy())

@@ -16,7 +16,7 @@ from perceptbench.metrics.lipsim.resize import resize
 from perceptbench.training.hold_out import images_of
 from perceptbench.training.lipsim.data.batch import Batch, Share
 from perceptbench.training.lipsim.data.batches import ALONE, Key, own_rows
-from perceptbench.training.lipsim.data.photographs import Bank
+from perceptbench.training.lipsim.data.photographs import Photographs
 from perceptbench.training.lipsim.data.views import to_floats
 from perceptbench.training.stored import Stored, cache_folder
 from perceptbench.triplets.base import Entry, TripletSource, checked_source
@@ -24,7 +24,7 @@ from perceptbench.triplets.constructed.construct import RECIPE, construct
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TripletPool:
+class StoredTriplets:
     """The images of a data set, each kept once, and its triplets.
 
     Args:
@@ -38,7 +38,7 @@ class TripletPool:
     sign: Tensor
 
     @classmethod
-    def of(cls, source: TripletSource, size: int, limit: int | None = None) -> "TripletPool":
+    def of(cls, source: TripletSource, size: int, limit: int | None = None) -> "StoredTriplets":
         """At most `limit` triplets (a fixed shuffle) of a data set, which has left its ties out.
 
         The images come from the cache or are read; they take 3 size^2 bytes each, on disk.
@@ -70,7 +70,7 @@ class TripletBatches:
     Raises UserError where they cannot be shared equally.
     """
 
-    pool: TripletPool
+    triplets: StoredTriplets
     size: int
     key: Key
     share: Share = ALONE
@@ -80,20 +80,20 @@ class TripletBatches:
 
     def __getitem__(self, step: int) -> Batch:
         count, generator = self.size // 3, self.key.generator("triplets", step)
-        drawn = torch.randint(len(self.pool), (count,), generator=generator)
+        drawn = torch.randint(len(self.triplets), (count,), generator=generator)
         mirrored = torch.rand(count, generator=generator) < 0.5
         rows = own_rows(count, self.share)
         drawn, mirrored = drawn[rows.start : rows.stop], mirrored[rows.start : rows.stop].repeat(3)
         # References, then lefts, then rights.
-        images = torch.from_numpy(self.pool.images.array[self.pool.index[drawn.numpy()].T.ravel()])
+        images = torch.from_numpy(self.triplets.images.array[self.triplets.index[drawn.numpy()].T.ravel()])
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return Batch("triplets", to_floats(images), self.pool.sign[drawn])
+        return Batch("triplets", to_floats(images), self.triplets.sign[drawn])
 
 
-def constructed(bank: Bank, per_family: int, seed: int) -> TripletSource:
+def constructed(photographs: Photographs, per_family: int, seed: int) -> TripletSource:
     """Triplets made from photographs themselves, `per_family` of each family: their order is known by construction."""
-    entries = construct(bank, bank.names, per_family, seed)
-    recipe = f"{RECIPE} {per_family} {seed} {bank.sha256}"
+    entries = construct(photographs, photographs.names, per_family, seed)
+    recipe = f"{RECIPE} {per_family} {seed} {photographs.sha256}"
     return checked_source("constructed", entries, hashlib.sha256(recipe.encode()).hexdigest())
 
 

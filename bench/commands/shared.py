@@ -1,0 +1,36 @@
+"""Options that several commands share: one name, one meaning, one help text."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perceptbench.core.errors import UserError
+from perceptbench.core.option import option
+
+SEED = option("Seed of every random number.")
+RUNS = option("Folder of finished and interrupted runs.")
+JSON = option("One JSON object on standard output, nothing else there.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How runs are computed, kept and shown; it decides no number.
+
+    Args:
+        batch_size: a number, or auto.
+        runs: the folder that runs are stored in and answered from.
+        json: print one JSON object in place of tables.
+    """
+
+    batch_size: str = field(default="auto", metadata=option("A number, or auto; it changes no result."))
+    runs: Path = field(default=Path("runs"), metadata=RUNS)
+    json: bool = field(default=False, metadata=JSON)
+
+    @property
+    def batch(self) -> int | None:
+        """None for auto. Raises UserError for anything but a positive number."""
+        text = self.batch_size
+        if text == "auto":
+            return None
+        if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+            raise UserError(f"--batch-size wants a positive number or auto, got {text!r}")
+        return int(text)

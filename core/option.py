@@ -1,0 +1,116 @@
+"""What a field of a typed request says about its option on the command line. No typer, no torch.
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Stage:
+        steps: int = field(default=100, metadata=option("Optimiser steps.", min=0))
+
+The name and the type of the option are those of the field, and its default is the field's default. `bench/commands`
+makes the commands of such classes; a field without metadata has no option.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass
+from typing import Any
+
+_KEY = "perceptbench.option"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option.
+
+    Args:
+        help: one short sentence.
+        name: without dashes; None for that of the field.
+        section: the heading it stands under in the help; None for that of the field it is nested in.
+        min: smallest value that is accepted.
+        parse: from the text that was typed (of a tuple, from all texts) to the value of the field. Raises UserError.
+        named: values that go by a name: what is typed is one of these names.
+        positional: an argument without a name.
+        required: whether it must be typed though the field has a default.
+    """
+
+    help: str
+    name: str | None = None
+    section: str | None = None
+    min: int | None = None
+    parse: Callable[[Any], Any] | None = None
+    named: Mapping[str, Any] | None = None
+    positional: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """What a field is where nobody typed it.
+
+    Args:
+        words: the rule in words, for the help: "a sixth of --lr".
+        rule: from the whole request to the value.
+    """
+
+    words: str
+    rule: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """The options of a field that is a dataclass itself: those of its own fields.
+
+    Args:
+        section: the heading of those that name none.
+        names: other names for the options of some fields, at any depth; two fields of one name share one option.
+        follows: rules for some fields, at any depth. Such a field has an option only if it is in `names`.
+    """
+
+    section: str | None
+    names: Mapping[str, str]
+    follows: Mapping[str, Follows]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An option that a component declares (a tau, a rate): no class lists it as a field.
+
+    Args:
+        type: of its value: str, int, float or bool.
+        default: what the component takes where nobody types it; shown in the help.
+    """
+
+    name: str
+    type: type
+    default: str | int | float | bool | None
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """A mapping whose keys are the names of declared options: it holds those that were typed."""
+
+    section: str
+    declared: Callable[[], Sequence[Declared]]
+
+
+def option(help: str, **more: Any) -> Mapping[str, Option]:
+    """The metadata of a field with one option; see `Option` for the arguments."""
+    return {_KEY: Option(help=help, **more)}
+
+
+def nested(
+    section: str | None = None,
+    names: Mapping[str, str] | None = None,
+    follows: Mapping[str, Follows] | None = None,
+) -> Mapping[str, Nested]:
+    """The metadata of a field that is a dataclass with options."""
+    return {_KEY: Nested(section=section, names=names or {}, follows=follows or {})}
+
+
+def collected(section: str, declared: Callable[[], Sequence[Declared]]) -> Mapping[str, Collected]:
+    """The metadata of a mapping of declared options; `declared` is called for every help and parse: keep it fast."""
+    return {_KEY: Collected(section=section, declared=declared)}
+
+
+def says(field: Field[Any]) -> Option | Nested | Collected | None:
+    """What a field says of itself; None where it has no option."""
+    found: Option | Nested | Collected | None = field.metadata.get(_KEY)
+    return found
