@@ -1,10 +1,12 @@
 """A plug-in for pytest: the run fails where one file was imported under two names.
 
-Such a file has two registries, two versions of each class, and an `isinstance` that fails for no visible reason. Each
+Such a file has two registries, two versions of each class, and an `isinstance` that fails for no visible reason.
+Installed packages are not looked at: statsmodels does it to itself, and torch has several modules in one file. Each
 process of pytest-xdist looks at its own modules, and the first process reports what they found.
 """
 
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -13,15 +15,16 @@ from typing import Any
 import pytest
 
 _FOUND: list[str] = []
+_INSTALLED = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
 
 
 def twice(modules: Mapping[str, ModuleType]) -> list[str]:
-    """One sentence for each Python file, links resolved, from which two different modules were made."""
+    """One sentence for each file, links resolved, from which two different modules were made."""
     names: dict[Path, dict[int, str]] = {}
     for name, module in modules.items():
-        file = getattr(module, "__file__", None)
-        if file and file.endswith(".py"):  # one compiled file may hold several modules, as torch's does
-            names.setdefault(Path(file).resolve(), {}).setdefault(id(module), name)
+        file = Path(getattr(module, "__file__", None) or ".").resolve()
+        if file.suffix == ".py" and not _INSTALLED & set(file.parents):
+            names.setdefault(file, {}).setdefault(id(module), name)
     return [
         f"expected one module a file, got {' and '.join(sorted(found.values()))} from {file}; import it under one name"
         for file, found in names.items()

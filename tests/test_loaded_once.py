@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from loaded_once import twice
 
 HELPER = "class Shared: pass\n"
 ONCE = "import sys\nsys.path.insert(0, {folder!r})\nimport shared\n\ndef test_it():\n    assert shared.Shared\n"
@@ -46,3 +48,10 @@ def test_a_link_to_the_file_is_the_file(tmp_path):
 @pytest.mark.parametrize("more", ["", AN_ALIAS], ids=["one name", "one module under two names"])
 def test_one_module_a_file_passes(tmp_path, more):
     assert run(tmp_path, ONCE + more).returncode == pytest.ExitCode.OK
+
+
+def test_what_installed_packages_do_to_themselves_is_not_ours():
+    twins = {name: ModuleType(name) for name in ("pytest", "pytest.again")}
+    for module in twins.values():
+        module.__file__ = pytest.__file__
+    assert twice(twins) == []

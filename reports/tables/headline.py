@@ -66,9 +66,10 @@ def _sentence(data: str, task: str, threat: str, rows: Sequence[Row], names: dic
             f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f} "
             f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
         )
+    rest = "leaderboard" if task == "preference" else "tables"
     return (
         f"{score_name(task)} on {data} in percent, without an attack and at {threat_label(threat)} "
         f"eps {eps_text(largest)}: "
         + "; ".join(words)
-        + (f"; {len(last) - SHOWN} more in the leaderboard." if len(last) > SHOWN else ".")
+        + (f"; {len(last) - SHOWN} more in the {rest}." if len(last) > SHOWN else ".")
     )
