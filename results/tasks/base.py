@@ -63,7 +63,7 @@ def arguments() -> dict[str, tuple[type, Scalar, str]]:
             told = says(one)
             words = told.help if isinstance(told, Option) else ""
             kinds = [kind for kind in get_args(hints[one.name]) or (hints[one.name],) if kind is not type(None)]
-            found.setdefault(one.name, (kinds[0], one.default, f"{words} (--task {task})")  # type: ignore[arg-type])
+            found.setdefault(one.name, (kinds[0], one.default, f"{words} (--task {task})"))  # type: ignore[arg-type]
     return found
 
 

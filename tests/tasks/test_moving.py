@@ -26,6 +26,7 @@ from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
 from perceptbench.triplets.base import Triplets
 
+L2 = Ball("l2")
 RADII = [0.1, 0.2, 0.4, 0.8]
 
 
@@ -51,7 +52,7 @@ class Asked:
 
 
 def asked(
-    metric: Metric, batch: Triplets, move: Move = "reference", threat: ThreatSet = Ball("l2"), goal: str = "flip",
+    metric: Metric, batch: Triplets, move: Move = "reference", threat: ThreatSet = L2, goal: str = "flip",
     by_embedding: bool = False,
 ) -> Asked:  # fmt: skip
     task = Preference() if goal == "flip" else Drift()
