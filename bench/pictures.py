@@ -1,4 +1,4 @@
-"""`--save-images N`: what an attack made of the first N triplets of a run, kept beside its numbers."""
+"""`--save-images N`: the attacked images of the first N triplets of a run, kept beside its numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ COMPARED = 24
 
 
 class Pictures:
-    """Looks on while a run is computed. No number depends on it."""
+    """Keeps images of a run while it is computed. No number depends on it."""
 
     def __init__(self, plan: Plan, folder: Path, count: int) -> None:
         self.plan, self.folder = plan, folder
