@@ -1,4 +1,4 @@
-"""`--save-images N`: what an attack made of the first N triplets of a run, kept beside its numbers."""
+"""`--save-images N`: the attacked images of the first N triplets of a run, kept beside its numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def missing(plan: Plan, folder: Path, count: int) -> Sequence[Sample]:
 
 
 class Pictures:
-    """Looks on while chunks are computed. No number depends on it."""
+    """Keeps images of a run while it is computed. No number depends on it."""
 
     def __init__(self, plan: Plan, count: int) -> None:
         self.plan = plan

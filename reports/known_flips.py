@@ -50,10 +50,10 @@ def _with_flips(record: Record, others: Sequence[Record]) -> Record:
     found = pd.concat(frames).sort_values(["eps", "size"], kind="stable").drop_duplicates("id").set_index("id")
     samples = record.samples.reset_index(drop=True)
     first = found["eps"].reindex(samples["id"]).to_numpy(dtype=float)
-    fell = samples["robust"].to_numpy(dtype=bool) & (first <= samples["eps"].to_numpy())
-    if not fell.any():
+    now_broken = samples["robust"].to_numpy(dtype=bool) & (first <= samples["eps"].to_numpy())
+    if not now_broken.any():
         return record
-    samples.loc[fell, "robust"] = False
+    samples.loc[now_broken, "robust"] = False
     for column in _FLIP:
-        samples.loc[fell, column] = found.loc[samples.loc[fell, "id"], column].to_numpy()
+        samples.loc[now_broken, column] = found.loc[samples.loc[now_broken, "id"], column].to_numpy()
     return replace(record, samples=samples)

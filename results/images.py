@@ -1,6 +1,6 @@
 """The pictures of a run: `<root>/<run>/images/<0000>.safetensors`, one file a triplet, lossless.
 
-They are kept by `bench run --save-images N` for triplet sheets and viewers. No number comes from them.
+`bench run --save-images N` keeps them, for triplet sheets and viewers. No number is computed from them.
 """
 
 import json

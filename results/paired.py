@@ -1,4 +1,4 @@
-"""From two runs to answers to the same triplets, which is what tests between metrics want."""
+"""The answers of two runs to the same triplets, side by side, as tests between metrics need them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which triplets share a reference image: they stand or fall together, so they are drawn together."""
+"""Which triplets share a reference image: their answers are not independent, so intervals draw them together."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,0 +1,8 @@
+"""What `bench check` prints: a table, a page for a GitHub job, annotations and JUnit XML.
+
+The comparison itself lies in `results/gate/`.
+
+    from perceptbench.reports.check.check_page import findings, title
+
+    print(title(findings([], comparisons)))
+"""

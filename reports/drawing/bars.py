@@ -10,7 +10,7 @@ from perceptbench.reports.base import Bars
 from perceptbench.reports.drawing.style import GRID, INK, SMALL, dress, ramp
 
 _HALO = [withStroke(linewidth=2, foreground="white")]
-"""Around the line of an interval, which is dark on dark bars and on white paper alike."""
+"""A white outline: the dark line of an interval stays visible on a dark bar."""
 _THICK = 0.8
 """Of a group, where 1 is the distance to the next."""
 

@@ -14,7 +14,7 @@ _ROOM = 1.08
 
 
 def draw(axis: Axes, panel: Distribution) -> None:
-    """Bars as steps that let others shine through; a kernel estimate may leave the axes at the top."""
+    """Transparent steps: several histograms can be seen at once. A kernel estimate may be cut off at the top."""
     for number, one in enumerate(panel.densities):
         ink, hatch = colour(one.style), _HATCHES[number % len(_HATCHES)]
         axis.stairs(

@@ -1,4 +1,4 @@
-"""Points against the diagonal, which none may be below."""
+"""Points and the diagonal that none may lie below."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def draw(axis: Axes, panel: Scatter) -> None:
     for one in panel.dots:
         for values, hollow in ((one.points, False), (one.open, True)):
             if not values:
-                continue  # a line without points would claim room at the corner of the paper
+                continue  # an empty line would still get a place in the corner of the figure
             look = marker(one.style, hollow)
             axis.plot(
                 [x for x, _ in values], [y for _, y in values], linestyle="", color=colour(one.style), alpha=0.8,

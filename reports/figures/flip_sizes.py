@@ -67,8 +67,8 @@ def _dots(metric: str, style: int, records: Sequence[Record]) -> Dots | None:
     frames = []
     for record in records:
         last = record.samples[record.samples["eps"] == max(record.spec["eps"])]
-        fell = last["correct"] & ~last["robust"]
-        size = np.where(fell, last["size"], np.inf)
+        broken = last["correct"] & ~last["robust"]
+        size = np.where(broken, last["size"], np.inf)
         frames.append(last.assign(flip=size, most=max(record.spec["eps"]))[last["correct"]])
     best = pd.concat(frames).groupby("id").agg({"radius": "max", "flip": "min", "most": "max"})
     flipped = best["flip"] < np.inf

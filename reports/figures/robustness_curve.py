@@ -78,10 +78,10 @@ def _panel(
 
 
 def _curves(rows: Sequence[Row], name: str, style: int, runs: Mapping[str, Record]) -> list[Curve]:
-    """The curve under the strongest attack, and the proved one below it; both start unharmed."""
+    """The curve under the strongest attack, and the proved one below it; both start at the natural score."""
     start = [(0.0, row) for row in rows if row.kind == "natural"][:1]
     found = sorted(bounds(rows).items(), key=lambda item: item[0][3])
-    attacked = _falling([(eps, row) for (_, _, _, eps), (_, row) in found if row is not None])
+    attacked = _never_rising([(eps, row) for (_, _, _, eps), (_, row) in found if row is not None])
     proved = [(eps, row) for (_, _, _, eps), (row, _) in found if row is not None]
     pairs = ((False, attacked), (True, proved))
     return [Curve(name, is_proved, banded((*start, *points), runs), style) for is_proved, points in pairs if points]
@@ -112,8 +112,8 @@ def _independent(record: Record) -> float:
     return independent(references(record, record.samples["id"].unique()).tolist())
 
 
-def _falling(points: list[tuple[float, Row]]) -> list[tuple[float, Row]]:
-    """What fell at a smaller eps has fallen at every larger one, whichever attack it was."""
+def _never_rising(points: list[tuple[float, Row]]) -> list[tuple[float, Row]]:
+    """A flip found at a smaller eps also counts at every larger one, whichever attack found it."""
     return [(eps, min((row for at, row in points if at <= eps), key=lambda row: row.score)) for eps, _ in points]
 
 

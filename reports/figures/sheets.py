@@ -1,4 +1,4 @@
-"""What an attack did, to look at: original, attacked, their difference, and another image at a like distance."""
+"""Images before and after an attack: original, attacked, their difference, another image at a similar distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ class Section:
 
 
 def _sections(blocks: Sequence[Block]) -> list[Section]:
-    """Twenty runs are not twenty headings."""
+    """Neighbouring lists of facts share one heading: twenty runs need no twenty headings."""
     sections = []
     for kind, group in groupby(blocks, _kind):
         members = tuple(group)

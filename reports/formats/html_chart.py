@@ -1,6 +1,6 @@
-"""Charts as the page's scripts want them: numbers to draw, and words to read out that no script has to format.
+"""Charts as the page's scripts need them: numbers to draw, and the same numbers as text.
 
-Scripts round halves otherwise than tables do, so every text is made here.
+A script would round halves in another way than the tables do, so every text is made here.
 """
 
 from functools import singledispatch

@@ -64,7 +64,7 @@ def _breakable(word: str) -> str:
     word = unicodedata.normalize("NFC", word)
     if re.fullmatch(rf"[!-~{_LATIN}]{{1,{LONGEST}}}", word):
         return text(word)
-    # A chance after every sign that is no letter, and in the midst of what has none.
+    # A possible break after every sign that is no letter, and inside long words without one.
     pieces = re.findall(rf"[A-Za-z0-9{_LATIN}]{{1,{LONGEST}}}|.", word, re.DOTALL)
     gaps = (len(piece) in (1, LONGEST) for piece in pieces)
     return "".join(text(piece) + BREAK * gap for piece, gap in zip(pieces, gaps, strict=True)).removesuffix(BREAK)

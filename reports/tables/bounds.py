@@ -43,8 +43,8 @@ class Sandwich:
 def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
     """(best sound certificate, strongest attack) for each metric, n, threat and eps of one data set.
 
-    Only for the default question: with other options both bound another score. What an attack broke at a
-    smaller eps is broken at larger ones, so there its row stands too where no attack at the larger eps did better.
+    Only for the default question: with other options both bound another score. A flip found at a smaller
+    eps also counts at every larger one, so its row is used there too where no attack at the larger eps left less.
     """
     found: dict[_Budget, tuple[Row | None, Row | None]] = {}
     for row in rows:
@@ -57,19 +57,21 @@ def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
         if row.kind == "attack" and (attacked is None or row.score < attacked.score):
             attacked = row
         found[key] = (proved, attacked)
-    return _falling(found)
+    return _never_rising(found)
 
 
-def _falling(found: Mapping[_Budget, tuple[Row | None, Row | None]]) -> dict[_Budget, tuple[Row | None, Row | None]]:
+def _never_rising(
+    found: Mapping[_Budget, tuple[Row | None, Row | None]],
+) -> dict[_Budget, tuple[Row | None, Row | None]]:
     strongest: dict[tuple[str, int, str], Row] = {}
-    fallen = {}
+    lowest = {}
     for key in sorted(found):
         proved, attacked = found[key]
         if attacked is not None:
             attacked = min(strongest.get(key[:3], attacked), attacked, key=lambda row: row.score)
             strongest[key[:3]] = attacked
-        fallen[key] = (proved, attacked)
-    return fallen
+        lowest[key] = (proved, attacked)
+    return lowest
 
 
 def gap(proved: Row, attacked: Row, runs: Mapping[str, Record]) -> tuple[Value, int]:

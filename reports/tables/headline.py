@@ -1,4 +1,4 @@
-"""What a hurried reader takes home, in one sentence a data set, task and threat."""
+"""The opening of a report: one sentence of results a data set, task and threat, and what eps means."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ EPS_MEANING = (
 )
 
 SHOWN = 4
-"""Metrics in a sentence; who wants more reads the table."""
+"""Metrics in a sentence; the table has all of them."""
 
 
 def opening(records: Sequence[Record]) -> list[str]:

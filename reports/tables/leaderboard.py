@@ -111,7 +111,7 @@ def _groups(attacked: Mapping[str, Row], same: Sequence[Record], eps: float) -> 
 
 
 def _restated(record: Record, at: float | None, eps: float) -> Record:
-    """The answers that an attack left at one eps, as those at another: what fell at a smaller one has fallen."""
+    """The answers that an attack left at one eps, used at a larger one: flips found at the smaller count there too."""
     samples = record.samples[record.samples["eps"] == at]
     return replace(record, spec={**record.spec, "eps": [eps]}, samples=samples.assign(eps=eps))
 

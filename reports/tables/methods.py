@@ -1,4 +1,4 @@
-"""What exactly was run: everything someone needs to run it again, or to doubt it."""
+"""What exactly was run: everything that someone needs to run it again or to question it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

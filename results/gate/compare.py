@@ -4,8 +4,8 @@ Each score is compared on the same triplets as before. A drop fails where both h
 one-sided test of McNemar (Psychometrika 1947) with Holm's correction over the whole matrix
 rejects, and the drop exceeds the tolerance. So a matrix in which triplets are lost and gained with
 equal probability, independently of each other, fails with probability at most alpha, however its
-scores depend on each other. Triplets that move together, as those of one photograph may, break that
-promise (docs/ci.md); then only the tolerance holds.
+scores depend on each other. That does not hold for triplets that change together,
+as those of one photograph may (docs/ci.md); then only the tolerance protects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

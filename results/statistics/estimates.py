@@ -101,8 +101,8 @@ def independent(references: Sequence[str]) -> float:
 def clustered_mean(values: np.ndarray, clusters: Sequence[str], seed: int = 0) -> Estimate:
     """The mean with a 95 % BCa bootstrap interval that draws whole clusters, such as all triplets of a reference.
 
-    Triplets that share a reference stand or fall together: drawn one by one, they would promise
-    more than they hold. Raises ValueError for fewer than two clusters.
+    Answers to triplets that share a reference are not independent: drawn one by one, they would give an
+    interval that is too narrow. Raises ValueError for fewer than two clusters.
     """
     from scipy import stats
 

@@ -109,7 +109,7 @@ def certified_radii(record: Record) -> np.ndarray:
 
 
 def median_norm(norms: np.ndarray) -> Estimate:
-    """The smallest norm by which half of the triplets have fallen, with its 95 % interval; infinite: not reached.
+    """The smallest norm by which half of the triplets are flipped, with its 95 % interval; infinite: not reached.
 
     The interval lies between two order statistics chosen by the binomial distribution, so it holds for any
     distribution of norms (Conover, Practical Nonparametric Statistics, 1999, section 3.2); with five norms
@@ -155,7 +155,7 @@ def _credits(record: Record) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stakes(samples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """What a triplet counts once it has fallen, and while it stands."""
+    """The credit of each triplet once its answer is flipped, and as long as it is not."""
     ends = (pd.Series(np.full(len(samples), stands)) for stands in (False, True))
     lost, won = (credit(samples, end) for end in ends)
     return lost, won
@@ -165,5 +165,5 @@ def _steps(samples: pd.DataFrame, norms: np.ndarray, eps: np.ndarray) -> np.ndar
     """The mean credit of triplets whose norm exceeds each eps."""
     lost, won = _stakes(samples)
     order = np.argsort(norms)
-    fallen = np.concatenate([[0.0], np.cumsum((won - lost)[order])])
-    return np.asarray(won.mean() - fallen[np.searchsorted(norms[order], eps, side="right")] / len(norms))
+    lost_so_far = np.concatenate([[0.0], np.cumsum((won - lost)[order])])
+    return np.asarray(won.mean() - lost_so_far[np.searchsorted(norms[order], eps, side="right")] / len(norms))

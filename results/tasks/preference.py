@@ -82,7 +82,7 @@ def certified_row(record: "Record", eps: float) -> "Row | None":
 
 
 def curve_rows(record: "Record", most: int = 60) -> "list[Row]":
-    """Attack rows at every size at which a triplet fell, for an attack that looks for the smallest flip.
+    """Attack rows at every size at which a triplet was flipped, for an attack that looks for the smallest flip.
 
     One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
     """
@@ -92,8 +92,8 @@ def curve_rows(record: "Record", most: int = 60) -> "list[Row]":
     if not record.facts.get("minimal") or options_of(record) or record.facts.get("unit") == "distance":
         return []
     last = record.samples[record.samples["eps"] == record.samples["eps"].max()]
-    fell = last["correct"] & ~last["robust"]
-    sizes = sorted(set(last.loc[fell, "size"]))
+    flipped = last["correct"] & ~last["robust"]
+    sizes = sorted(set(last.loc[flipped, "size"]))
     chosen = sizes[:: max(1, -(-len(sizes) // most))]
-    kept = ((eps, credit(last, last["correct"] & ~(fell & (last["size"] <= eps)))) for eps in chosen)
+    kept = ((eps, credit(last, last["correct"] & ~(flipped & (last["size"] <= eps)))) for eps in chosen)
     return [attack_row(record, eps, shares(record, last, credits)) for eps, credits in kept]

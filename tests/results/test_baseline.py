@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from baselines import baseline, run
+from made_up_task import pairs_record
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import read, run_of, write
+from perceptbench.results.gate.compare import compare
 from perceptbench.results.record import COLUMNS, Record
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +118,25 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("perceptbench.results.gate.baseline.MAX_JSON_BYTES", 100)
     with pytest.raises(UserError, match="it is larger than"):
         read(tmp_path / "b.json")
+
+
+def test_a_baseline_from_before_tasks_and_threats_is_read_as_one_of_preference(tmp_path: Path) -> None:
+    made = baseline(run(["1 11 -"], norm="linf", threat="linf"))
+    write(made, tmp_path / "b.json")
+    content = json.loads((tmp_path / "b.json").read_text())
+    for key in ("task", "threat"):
+        del content["runs"][0]["spec"][key]
+    (tmp_path / "b.json").write_text(json.dumps(content))
+    assert read(tmp_path / "b.json") == made
+
+
+def test_a_threat_that_is_no_ball_is_compared_by_its_name(tmp_path: Path) -> None:
+    made = baseline(run(["1 11 -"] * 3, norm=None, threat="shift(step=2)"))
+    write(made, tmp_path / "b.json")
+    known = read(tmp_path / "b.json")
+    assert {one.threat for one in compare(known, known.runs)} == {"", "shift(step=2)"}
+
+
+def test_other_tasks_have_no_place_in_a_baseline() -> None:
+    with pytest.raises(UserError, match=r"is of the task made-up\(tau=0.3\); leave it out"):
+        run_of(pairs_record())
