@@ -9,6 +9,7 @@ from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import eps_text, file_stem, labels
 from perceptbench.results.record import Record
 from perceptbench.results.statistics.estimates import mean_estimate
+from perceptbench.results.tasks.base import task_name
 
 COST_NOTE = (
     "For one triplet and all eps of a run together: wall-clock seconds (metric, certificate and attack), and passes "
@@ -60,7 +61,7 @@ def _table(label: str, records: Sequence[Record]) -> Table:
 
 def _spared(records: Sequence[Record]) -> list[str]:
     """What cost no pass, as far as that holds for all runs that look for flips."""
-    flips = [record for record in records if record.spec["attack"] and record.facts.get("unit") != "distance"]
+    flips = [record for record in records if record.spec["attack"] and task_name(record.task) == "preference"]
     if not flips or any(record.spec.get("protocol", "ours") != "ours" for record in flips):
         return []
     proved = [record.spec.get("skip_certified", True) for record in flips if record.facts.get("sound")]

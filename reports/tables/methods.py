@@ -32,9 +32,6 @@ def _table(record: Record) -> Table:
         "metric": _with_arguments(spec["metric"], arguments.get("metric")),
         "data": _with_arguments(spec["data"], arguments.get("data")),
         **_asked(record),
-        "triplets"
-        if task_name(record.task) in TRIPLET_TASKS
-        else "samples": f"n = {record.samples['id'].nunique()}, {_ties(facts)}",
         "note on the data": facts.get("note"),
         "attack": _with_arguments(spec["attack"], arguments.get("attack")) if spec["attack"] else "none",
         "options": ", ".join(f"{key} {spec[key]}" for key in _OPTIONS if spec.get(key) is not None),
@@ -55,11 +52,15 @@ def _table(record: Record) -> Table:
 
 
 def _asked(record: Record) -> dict[str, str]:
-    """The task and what it fitted on clean data; of the tasks on triplets the goal among the options says which."""
+    """What was asked of how many samples: the task and the numbers that it fitted on clean data.
+
+    Of the tasks on triplets, the goal among the options says which it was.
+    """
+    n = f"n = {record.samples['id'].nunique()}"
     if task_name(record.task) in TRIPLET_TASKS:
-        return {}
+        return {"triplets": f"{n}, {_ties(record.facts)}"}
     fitted = {key: value for key, value in record.facts.get("state", {}).items() if not isinstance(value, list)}
-    return {"task": record.task, "fitted on clean data": _flat(fitted)}
+    return {"samples": n, "task": record.task, "fitted on clean data": _flat(fitted)}
 
 
 def _eps_unit(record: Record) -> str:

@@ -100,3 +100,15 @@ def test_needed_input_and_unwanted_target(registry: Registry[object]) -> None:
 def test_a_missing_package_is_named_with_the_command(registry: Registry[object]) -> None:
     with pytest.raises(UserError, match="run: pip install no_such_module_anywhere"):
         registry.build(Ref("absent"))
+
+
+def test_a_registry_may_share_its_word_but_not_its_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("perceptbench.core.registry.entry_points", lambda group: asked.append(group) or [])
+    usual: Registry[object] = Registry("thing", "perceptbench.core.fetch")
+    named: Registry[object] = Registry("thing", "perceptbench.core.fetch", word="things", group="bench.half-things")
+    for made in (usual, named):
+        made.names()
+    assert asked == ["bench.fetch", "bench.half-things"]
+    with pytest.raises(UserError, match="see: bench list things"):
+        named.card("x")

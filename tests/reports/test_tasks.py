@@ -80,7 +80,9 @@ def test_its_opening_says_what_is_left_and_what_eps_means(report: Path) -> None:
 
 def test_its_methods_say_the_task_and_what_was_fitted(report: Path) -> None:
     text = (report / "report.md").read_text()
-    assert f"| task | {TASK} |" in text
+    assert f"| samples | n = 4 |\n| task | {TASK} |" in text
+    assert "ties" not in text
+    assert "wrong answer costs no pass" not in text
     assert "| fitted on clean data | tau 0.3 |" in text
     assert f"| eps | 1, 2 ({THREAT}; pixels) |" in text
 
