@@ -44,6 +44,8 @@ def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) 
             attacks=[spec["attack"]] if spec["attack"] else [],
             certifiers=[spec["certifier"]] if spec["certifier"] else [],
             eps=tuple(spec["eps"]),
+            task=spec["task"],
+            threat=spec["threat"],
             goal=spec["goal"],
             device=device,
             **{key: spec[key] for key in Options().options()},
@@ -83,7 +85,8 @@ def _data_changed(run: BaselineRun, plan: Plan) -> list[str]:
 
 
 def _spec_changed(run: BaselineRun, plan: Plan, candidate: str | None) -> list[str]:
-    passed_over = {"metric", _target(plan)} if candidate else set()
+    # A phrase for readers, which older baselines lack.
+    passed_over = {"eps_unit", *({"metric", _target(plan)} if candidate else ())}
     before, now = (
         {key: value for key, value in _flat(completed(spec)).items() if key not in passed_over}
         for spec in (run.spec, json.loads(canonical_json(plan.spec.to_dict())))

@@ -17,7 +17,7 @@ without torch. The class here derives from the one there, so that options, goals
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,7 @@ Columns: TypeAlias = Mapping[str, Tensor | Sequence[Any]]
 P = TypeVar("P")
 
 
+@runtime_checkable
 class Sample(Protocol):
     """One sample before its images are read."""
 
@@ -58,6 +59,7 @@ class Sample(Protocol):
         ...
 
 
+@runtime_checkable
 class Batch(Protocol):
     """Some samples with their images."""
 
@@ -66,15 +68,16 @@ class Batch(Protocol):
         """Of the samples, in order."""
         ...
 
-    def to(self, device: str) -> Self:
+    def to(self, device: str) -> "Batch":
         """The same batch on a device."""
         ...
 
-    def redrawn(self, change: Callable[[Images], Images]) -> Self:
+    def redrawn(self, change: Callable[[Images], Images]) -> "Batch":
         """The same batch with every image changed, and nothing else."""
         ...
 
 
+@runtime_checkable
 class Source(Protocol):
     """A data set: small entries, whose images are read when a batch is asked for."""
 
@@ -110,7 +113,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def limited(self, n: int | None) -> Self:
+    def limited(self, n: int | None) -> "Source":
         """The first n samples of a fixed shuffle."""
         ...
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import ClassVar
 
 import pandas as pd
 
 from perceptbench.results.record import Record, columns_of
 from perceptbench.results.rows import Row, score_rows, shares
-from perceptbench.results.tasks.base import scores
+from perceptbench.results.tasks.base import Scores, scores
 
 OWN = {"d": "float64", "below": "bool"}
 
 
-class PairScores:
+@dataclass(frozen=True)
+class PairScores(Scores):
     """Share of pairs whose distance is on the right side of tau."""
 
     name: ClassVar[str] = "made-up"
@@ -21,6 +23,7 @@ class PairScores:
     kinds: ClassVar[tuple[str, ...]] = ("pairs",)
     moves: ClassVar[tuple[str, ...]] = ("first",)
     columns: ClassVar[Mapping[str, str]] = OWN
+    tau: float = 0.5
 
     def rows(self, record: Record) -> list[Row]:
         """Shares of pairs."""

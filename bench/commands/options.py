@@ -10,6 +10,7 @@ The options are those that the fields of the parameters' dataclasses state (core
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
@@ -161,9 +162,7 @@ def _required(slot: Slot) -> bool:
 def _parameter(slot: Slot) -> inspect.Parameter:
     name, said = str(slot.name), slot.option
     default = inspect.Parameter.empty if _required(slot) else _as_typed(slot)
-    one = (
-        str if said.parse is not None or slot.named is not None else get_args(slot.type)[0] if slot.many else slot.type
-    )
+    one = str if said.parse is not None or slot.named is not None else _typed(slot)
     type = list[one] if slot.many else one | None if default is None else one  # type: ignore[valid-type]
     help = f"{said.help} Default: {slot.follows.words}." if slot.follows else said.help
     words = f"--{name}/--no-{name}" if slot.type is bool and default is True else f"--{name}"
@@ -174,6 +173,12 @@ def _parameter(slot: Slot) -> inspect.Parameter:
         else typer.Option(words, help=help, min=said.min, metavar=choices, rich_help_panel=said.section)
     )
     return inspect.Parameter(_identifier(name), _KEYWORD, default=default, annotation=Annotated[type, info])
+
+
+def _typed(slot: Slot) -> Any:
+    """The type of one value; the first of several: the others can be given in Python only."""
+    one = get_args(slot.type)[0] if slot.many else slot.type
+    return (get_args(one) or (one,))[0] if isinstance(one, UnionType) and slot.many else one
 
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY

@@ -12,11 +12,11 @@ SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
-        "--protocol", "--save-images", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--protocol", "--save-images", "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
-        "--batch-size", "--device", "--runs", "--json", "--help",
+        "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "check": {
