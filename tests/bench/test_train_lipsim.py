@@ -65,7 +65,8 @@ def test_the_shipped_config_is_the_default_and_what_the_record_of_the_shipped_we
     # As JSON has it, where tuples are lists.
     assert json.loads(json.dumps(asdict(TrainConfig()))) == record["config"]
     assert Sources().teacher == record["sources"]["teacher"]
-    for asked in (resolved("--config", "shipped"), resolved()):
+    for words in (("--config", "shipped"), ()):
+        asked = resolved(*words)
         assert asked["config"] == TrainConfig()
         assert replace(asked["sources"], images=()) == Sources()
         assert asked["machine"] == Machine()

@@ -19,7 +19,7 @@ from perceptbench.metrics.lipsim.layers.scaling import Scaling
 from perceptbench.metrics.lipsim.layers.spectrum import Spectrum, dct_matrix
 from perceptbench.metrics.lipsim.layers.stem import Stem
 from perceptbench.metrics.lipsim.network import freeze, untrained
-from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
+from perceptbench.metrics.lipsim.shape import FAMILIES, NETWORKS, LipSimConfig
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=8)
 SIZES = [(6, 6), (3, 9), (5, 1), (1, 1)]
@@ -28,6 +28,11 @@ SIZES = [(6, 6), (3, 9), (5, 1), (1, 1)]
 def kernel_of(family: str, blocks: int, side: int, k: int, kind: str) -> Map:
     with forked_rng(1):
         return disturbed(MAPS[family](blocks, side, k), kind)  # type: ignore[return-value]
+
+
+def test_a_shape_may_name_every_family_that_there_are_layers_of() -> None:
+    """shape.py lists them by hand, since it is read without torch."""
+    assert set(FAMILIES) == {"sll", "window", *MAPS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
