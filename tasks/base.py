@@ -196,7 +196,7 @@ class Task(Scores, Generic[P]):
         """Radii within which the answers keep. Raises UserError where this task has no certificate."""
         raise UserError(f"--task {self.name} has no certificate; leave --certifier out")
 
-    def judge(self, prepared: P, changed: Images, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: P, changed: Tensor, index: Tensor, move: Move) -> Judged:
         """The answers after a change of some samples.
 
         Args:
@@ -205,7 +205,7 @@ class Task(Scores, Generic[P]):
         """
         raise NotImplementedError
 
-    def images(self, prepared: P, changed: Images, move: Move) -> Mapping[str, Images]:
+    def images(self, prepared: P, changed: Tensor, move: Move) -> Mapping[str, Images]:
         """Every image of the samples by name, with the changed ones as `adversarial...`: to keep as evidence."""
         raise NotImplementedError
 

@@ -48,14 +48,14 @@ class Compared:
             )
         return d0, d1
 
-    def moving(self, move: Move) -> Images:
+    def moving(self, move: Move) -> Tensor:
         """The image that moves, or all three stacked as one."""
         if move == "all":
             return stack(self.batch.reference, self.batch.left, self.batch.right)
         image: Images = getattr(self.batch, move)
         return image
 
-    def images(self, changed: Images, move: Move) -> tuple[Images, Images, Images]:
+    def images(self, changed: Tensor, move: Move) -> tuple[Images, Images, Images]:
         """Reference, left and right after a change."""
         if move == "all":
             reference, left, right = unstack(changed)
@@ -63,7 +63,7 @@ class Compared:
         found = {"reference": self.batch.reference, "left": self.batch.left, "right": self.batch.right, move: changed}
         return found["reference"], found["left"], found["right"]
 
-    def evidence(self, changed: Images, move: Move) -> dict[str, Images]:
+    def evidence(self, changed: Tensor, move: Move) -> dict[str, Images]:
         """The clean images by name, and beside them those that changed."""
         kept = {name: getattr(self.batch, name) for name in _NAMES}
         for name, after in zip(_NAMES, self.images(changed, move), strict=True):
@@ -72,7 +72,7 @@ class Compared:
         return kept
 
     @torch.no_grad()
-    def after(self, changed: Images, index: Tensor, move: Move) -> tuple[PerImage, PerImage, PerImage]:
+    def after(self, changed: Tensor, index: Tensor, move: Move) -> tuple[PerImage, PerImage, PerImage]:
         """d(reference, left), d(reference, right), and of the moved image to its clean self, for some rows.
 
         Where all three move, the last one is about the reference.

@@ -58,10 +58,10 @@ class Drift(DriftScores, Task[Compared]):
         with torch.no_grad():
             return DriftObjective(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
 
-    def judge(self, prepared: Compared, changed: Images, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
         return _judged(*prepared.after(changed, index, move))
 
-    def images(self, prepared: Compared, changed: Images, move: Move) -> dict[str, Images]:
+    def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
         return prepared.evidence(changed, move)
 
 

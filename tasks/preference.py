@@ -60,10 +60,10 @@ class Preference(PreferenceScores, Task[Compared]):
     def prove(self, prepared: Compared, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
         return certify(certifier, prepared.metric, prepared.batch, threat, noise, prepared.seen)
 
-    def judge(self, prepared: Compared, changed: Images, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
         return _judged(prepared.batch.sign[index], *prepared.after(changed, index, move))
 
-    def images(self, prepared: Compared, changed: Images, move: Move) -> dict[str, Images]:
+    def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
         return prepared.evidence(changed, move)
 
 

@@ -82,7 +82,7 @@ def test_an_interruption(bench, many, alone, tmp_path, monkeypatch):
 
     evaluate = runner.evaluate
     with monkeypatch.context() as patch:
-        patch.setattr("perceptbench.bench.runner.evaluate", stops)
+        patch.setattr("perceptbench.bench.engines.local.evaluate", stops)
         with pytest.raises((KeyboardInterrupt, SystemExit, AssertionError)):
             bench(*words(many, tmp_path, "--batch-size", 7))
     assert not list(tmp_path.glob("*/record.json"))

@@ -83,7 +83,7 @@ def test_rows_have_the_public_fields(bench, data, tmp_path):
 
 def test_the_same_command_answers_from_the_store(bench, data, tmp_path, monkeypatch):
     first = bench.json(*WORDS, "--data", data, "--runs", tmp_path)
-    monkeypatch.setattr("perceptbench.bench.runner.evaluate", None)
+    monkeypatch.setattr("perceptbench.bench.engines.local.evaluate", None)
     assert bench.json(*WORDS, "--data", data, "--runs", tmp_path) == first
 
 

@@ -66,7 +66,7 @@ def test_no_number_depends_on_it(bench, with_images, data, tmp_path) -> None:
 
 
 def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, data, tmp_path, monkeypatch) -> None:
-    from perceptbench.bench import runner
+    from perceptbench.bench.engines import local as runner
 
     runs = tmp_path / "runs"
     shutil.copytree(with_images, runs)
@@ -93,7 +93,7 @@ def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, d
 
 
 def test_a_run_that_was_stopped_goes_on_and_has_every_image(bench, with_images, data, tmp_path, monkeypatch) -> None:
-    from perceptbench.bench import runner
+    from perceptbench.bench.engines import local as runner
 
     words = (*WORDS, "--data", data, "--runs", tmp_path, "--batch-size", 2)
     evaluate, calls = runner.evaluate, itertools.count(1)

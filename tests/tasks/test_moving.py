@@ -81,7 +81,7 @@ def test_a_side_image_flips_beyond_the_gap_of_distances_and_not_within(move: Mov
         inside, outside = (attacked(task, one, factor * float(exact[i]))[0] for factor in (0.999, 1.05))
         assert not inside.broken.any()
         assert outside.broken.all()
-        reference, left, right = task.images(one, outside.adversarial)
+        reference, left, right = task.images(outside.adversarial)
         assert reference is one.reference
         assert (left is one.left) == (move == "right")
         assert (right is one.right) == (move == "left")
