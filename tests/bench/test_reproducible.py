@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perceptbench.bench import runner
+from perceptbench.bench.engines import local as runner
 
 ATTACK = "l2-aa(starts=2,steps=3,fmn_steps=5,fab_steps=6,queries=8)"
 VERDICT = ["correct", "robust", "radius", "d0", "d1"]
