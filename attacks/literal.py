@@ -20,7 +20,8 @@ from torch.nn.functional import cross_entropy
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
 from perceptbench.attacks.base import Attack, Objective
-from perceptbench.attacks.norms import climb, project
+from perceptbench.attacks.norms import climb
+from perceptbench.attacks.threats.lp import project
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm

@@ -1,4 +1,4 @@
-"""l2 and l-infinity over all pixels and channels of an image: size, steepest step, projection."""
+"""l2 and l-infinity over all pixels and channels of an image: sizes, steepest steps, random starts."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,6 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, Mask, PerImage
 
-_SHRINK = 1 - 1e-6
 _TINY = torch.finfo(torch.float32).tiny
 
 
@@ -72,38 +71,6 @@ def climb(x: Tensor, gradient: Tensor, step: PerImage, norm: Norm) -> Tensor:
         scale = (step / length(gradient, "l2").clamp_min(_TINY)).clamp(max=1 / _TINY)
         return torch.addcmul(x, gradient, spread(scale, x))
     return torch.addcmul(x, gradient.sign(), spread(step, x))
-
-
-def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """Into the ball of radius eps around x, then into [0, 1] (which only brings it nearer to x)."""
-    return project_(candidate.clone(), x, eps, norm)
-
-
-def project_(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """The same in place: at these sizes fresh memory costs more than the arithmetic."""
-    delta = candidate.sub_(x)
-    if norm == "l2":
-        shrink = (eps / length(delta, "l2").clamp_min(1e-12)).clamp(max=1)
-        torch.addcmul(x, delta, per_image(shrink), out=delta)
-    else:
-        delta.clamp_(-eps, eps).add_(x)
-    return delta.clamp_(0, 1)
-
-
-def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """Project, then shrink by parts in a million and a rounding error until the *measured* size is within eps."""
-    candidate = project(candidate, x, eps, norm)
-    for attempt in range(6):
-        measured = size(change(candidate, x), norm)
-        if bool((measured <= eps).all()):
-            break
-        # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.
-        target = max(eps * _SHRINK - 2.0**-24 * 4**attempt, 0.0)
-        factor = torch.where(measured > eps, target / measured, 1.0).to(x)
-        # Only the rows that need it: a row's last bits must not depend on the others.
-        shrunk = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
-        candidate = torch.where(per_image(measured > eps), shrunk, candidate)
-    return candidate
 
 
 def random_start(x: Images, eps: float, norm: Norm, noise: Noise) -> Images:

@@ -101,7 +101,7 @@ class FlipByAll(Objective):
 
 
 @dataclass(frozen=True)
-class Drift(Objective):
+class DistanceShift(Objective):
     """Push an image away from itself (sign +1), or pull it towards another one (-1), as the metric sees it.
 
     It has no end: more is always better.
@@ -120,8 +120,8 @@ class Drift(Objective):
     def reached(self, loss: PerImage) -> Mask:
         return torch.zeros_like(loss, dtype=torch.bool)
 
-    def select(self, index: Tensor) -> "Drift":
-        return Drift(self.anchors.select(index), self.sign)
+    def select(self, index: Tensor) -> "DistanceShift":
+        return DistanceShift(self.anchors.select(index), self.sign)
 
 
 def with_embedding(metric: Metric) -> EmbeddingMetric:

@@ -8,7 +8,7 @@ from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import split_list
 from perceptbench.core.threat import MOVES, Move, Threat
-from perceptbench.results.images import MAX_EPS, MOST
+from perceptbench.results.saved_images import MAX_EPS, MOST
 from perceptbench.results.tasks.base import scores
 
 _FIRST = ("preference", "drift")

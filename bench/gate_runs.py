@@ -11,7 +11,8 @@ from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
-from perceptbench.core.spec import Options, Ref, canonical_json
+from perceptbench.core.run_spec import Options, canonical_json
+from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding

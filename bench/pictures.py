@@ -11,7 +11,7 @@ from torch import Tensor
 
 from perceptbench.bench.plan import Plan
 from perceptbench.core.tensors import Images
-from perceptbench.results.images import SavedTriplet, saved_numbers
+from perceptbench.results.saved_images import SavedTriplet, saved_numbers
 from perceptbench.tasks.base import Sample
 from perceptbench.triplets.base import Triplets
 

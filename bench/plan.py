@@ -15,7 +15,8 @@ from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref, RunSpec, Scalar
+from perceptbench.core.run_spec import RunSpec
+from perceptbench.core.spec import Ref, Scalar
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.identity import weights_sha256

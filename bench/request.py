@@ -6,7 +6,8 @@ from typing import Any
 
 from perceptbench.core.device import DEVICE, Device
 from perceptbench.core.option import Declared, collected, option
-from perceptbench.core.spec import ATTACK, Options, Ref, Scalar, parse_eps, split_list
+from perceptbench.core.run_spec import ATTACK, Options
+from perceptbench.core.spec import Ref, Scalar, parse_eps, split_list
 
 
 def declared_options() -> Sequence[Declared]:

@@ -28,8 +28,8 @@ from perceptbench.bench.provenance import provenance
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric
-from perceptbench.results.images import save
 from perceptbench.results.record import Record, columns_of
+from perceptbench.results.saved_images import save
 from perceptbench.results.store import RunStore
 from perceptbench.tasks.base import Sample, State
 

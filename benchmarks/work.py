@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmarks.literal import Literal
-from benchmarks.rows import Rows, pooled
+from benchmarks.literal_model import Literal
+from benchmarks.row_finder import Rows, pooled
 from benchmarks.subjects import Subject
-from benchmarks.upstream import Cached
+from benchmarks.upstream_autoattack import Cached
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref

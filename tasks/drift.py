@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.objectives import Drift as DriftObjective
-from perceptbench.attacks.objectives import EmbeddingShift
+from perceptbench.attacks.objectives import DistanceShift, EmbeddingShift
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images
 from perceptbench.core.threat import Move
@@ -54,9 +53,9 @@ class Drift(DriftScores, Task[Compared]):
             target = prepared.batch.reference if aim.goal == "push" else _not_chosen(prepared.batch)
             return EmbeddingShift.make(prepared.metric, target, sign)
         if aim.goal == "push":
-            return DriftObjective(prepared.seen.anchors("reference"), sign)
+            return DistanceShift(prepared.seen.anchors("reference"), sign)
         with torch.no_grad():
-            return DriftObjective(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
+            return DistanceShift(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
 
     def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
         return _judged(*prepared.after(changed, index, move))

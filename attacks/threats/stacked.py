@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective
-from perceptbench.attacks.norms import fit, per_image, size
+from perceptbench.attacks.norms import per_image, size
 from perceptbench.attacks.threats.base import ThreatSet
-from perceptbench.attacks.threats.lp import Ball, within
+from perceptbench.attacks.threats.lp import Ball, fit, within
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage

@@ -42,7 +42,7 @@ def _metrics() -> "Table":
     from rich import box
     from rich.table import Table
 
-    from perceptbench.bench.cards import NONE, entries
+    from perceptbench.bench.cards import NONE, all_facts
 
     table = Table(title="perceptbench: metrics", caption=_CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for column, width in (
@@ -50,7 +50,7 @@ def _metrics() -> "Table":
         ("here?", 8),
     ):  # fmt: skip
         table.add_column(column, overflow="fold", width=width)
-    for entry in entries():
+    for entry in all_facts():
         about, (parameters, gmac, side) = entry.about, entry.size
         source = f"{entry.card.source.partition(';')[0]}, {about.year}" if about.year else entry.card.source
         licences = f"{entry.card.licence} / {about.weights_licence or NONE}"

@@ -8,10 +8,11 @@ from perceptbench.attacks import apgd
 from perceptbench.attacks.apgd import L2APGD, checkpoints
 from perceptbench.attacks.base import Objective, attack
 from perceptbench.attacks.fab import L2FAB, project_on_plane
-from perceptbench.attacks.norms import change, climb, fit, project, random_start, size, unit
+from perceptbench.attacks.norms import change, climb, random_start, size, unit
 from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
 from perceptbench.attacks.query_window import bump, share_of_pixels, window
 from perceptbench.attacks.square import L2Square, LinfSquare, Search
+from perceptbench.attacks.threats.lp import fit, project
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise

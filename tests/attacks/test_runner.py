@@ -9,9 +9,10 @@ from oracles import ProjectionCosine, Setting, images, l2_radius, linf_radius, r
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective, attack
-from perceptbench.attacks.norms import fit, size
+from perceptbench.attacks.norms import size
 from perceptbench.attacks.running.outcome import Outcome
 from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.attacks.threats.lp import fit
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm, Ref

@@ -16,7 +16,7 @@ from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
 from benchmarks.machine import wait
-from benchmarks.rows import Rows
+from benchmarks.row_finder import Rows
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref

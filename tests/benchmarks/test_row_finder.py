@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.rows import Rows, pooled
+from benchmarks.row_finder import Rows, pooled
 
 
 def test_rows_are_found_up_to_half_the_smallest_distance() -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import ours
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import SWEEP, Session, clock
 from benchmarks.whole import NEAREST
 from benchmarks.work import Work
