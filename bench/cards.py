@@ -1,6 +1,6 @@
-"""What is known of every metric before it is run: the rows of `bench list metrics` and of docs/metrics.md.
+"""The card of every metric, as it is declared: the rows of `bench list metrics` and the page docs/metrics.md.
 
-`python -m perceptbench.bench.cards docs/metrics.md` writes the page anew.
+`python -m perceptbench.bench.cards docs/metrics.md` writes the page again.
 """
 
 import sys
@@ -48,7 +48,7 @@ and checked from then on.
 
 @dataclass(frozen=True, slots=True)
 class MetricFacts:
-    """The facts of one metric in the words of the tables; `-` where there is nothing to say."""
+    """The facts of one metric as texts for tables; `-` where a fact is missing."""
 
     name: str
     card: Card
@@ -56,7 +56,7 @@ class MetricFacts:
 
     @property
     def kind(self) -> type[Metric]:
-        """The class of what its factory makes, as far as that says so."""
+        """The class that its factory makes, as far as the factory states it."""
         factory: Any = metric.factory(self.name)
         made = factory if isinstance(factory, type) else get_type_hints(factory).get("return", Metric)
         return made if isinstance(made, type) and issubclass(made, Metric) else Metric
@@ -99,7 +99,7 @@ def all_facts() -> list[MetricFacts]:
 
 
 def page() -> str:
-    """docs/metrics.md: what does not depend on the machine, of the metrics of this project."""
+    """The text of docs/metrics.md: the facts that do not depend on the machine, for the metrics of this project."""
     ours = [entry for entry in all_facts() if metric.factory(entry.name).__module__.startswith("perceptbench.metrics.")]
     return _PAGE.format(facts=_facts(ours), sources=_sources(ours), weights=_weights(ours))
 

@@ -1,4 +1,4 @@
-"""From what a user asked for to runs that can start."""
+"""From a request to runs that can start."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -9,7 +9,7 @@ from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.bench.checks import check
-from perceptbench.bench.choices import chosen_attack, chosen_certifier, chosen_task, chosen_threat, fitting
+from perceptbench.bench.choices import check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
 from perceptbench.bench.fingerprints import code_sha256, library_versions
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
@@ -36,17 +36,17 @@ class Plan:
     attack: Attack | Ensemble | None
     certifier: Certifier | None
     request: Request
-    """The part of what was asked for that leads to this run alone."""
+    """The part of the request that leads to this run alone."""
 
     @property
     def attack_name(self) -> str:
-        """The attack without its arguments, '' where there is none."""
+        """The name of the attack without its arguments; '' where there is none."""
         ref = self.spec.attack
         return "" if ref is None else f"{ref.name}:{ref.target}" if ref.target else ref.name
 
     @property
     def sound(self) -> bool | None:
-        """Whether the certificates of this run are promises; None where there are none."""
+        """Whether the certificates of this run bind the metric itself; None where there are none."""
         return None if self.certifier is None else self.certifier.sound(self.metric)
 
     @property
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def certified(self) -> Threat:
-        """What a certificate of this run is about: who moves, in the norm that covers the threat."""
+        """The threat of a certificate of this run: which images move, in the norm that covers the set of changes."""
         spec = self.spec
         return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right)
 
@@ -68,20 +68,20 @@ class Plan:
 
     @property
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
-        """(name, attack, starts) of what runs; nothing without an attack."""
+        """(name, attack, number of starts) of what runs; empty without an attack."""
         return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
 
     @property
     def literal(self) -> bool:
-        """Whether the image an attack returns is the result, for better or worse (`--protocol paper`)."""
+        """Whether the image that an attack returns is the result even where an earlier one was better."""
         return isinstance(self.attack, Attack) and self.attack.literal
 
 
 def make_plans(request: Request) -> list[Plan]:
-    """One plan a run. Raises UserError for anything wrong, before the first image is embedded.
+    """One plan for each run. Raises UserError for anything wrong, before the first image is embedded.
 
-    With attacks, the first certifier rides along in each attack's run wherever the metric admits
-    it; without, each certifier is a run of its own.
+    With attacks, the run of each attack also has the first certifier where the metric admits it. Without attacks, each
+    certifier is a run of its own.
     """
     check(request)
     sources = list(_built(request.data, triplets))
@@ -95,7 +95,7 @@ def make_plans(request: Request) -> list[Plan]:
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
-    """Components by name, and those that were handed over."""
+    """Components by name, and those that were given as objects."""
     for one in named:
         if isinstance(one, Held):
             yield Ref(one.name), one.made
@@ -107,11 +107,11 @@ def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | No
     attacks, certifiers = refs(request.attacks), refs(request.certifiers)
     if not attacks:
         return [(None, ref) for ref in certifiers]
-    rider = certifiers[0] if certifiers else None
-    # The default rides along wherever a metric admits it; what was asked for by name is refused aloud.
-    if rider == Ref("margin") and not isinstance(built, LipschitzMetric):
-        rider = None
-    return [(ref, rider) for ref in attacks]
+    beside = certifiers[0] if certifiers else None
+    # The default is left out where a metric does not admit it; any other one is refused later, with the reason.
+    if beside == Ref("margin") and not isinstance(built, LipschitzMetric):
+        beside = None
+    return [(ref, beside) for ref in attacks]
 
 
 def _plan(
@@ -123,7 +123,7 @@ def _plan(
     source = source.limited(request.limit)
     task_ref, goal = chosen_task(request, made, attack_ref, source)
     question = task.build(task_ref)
-    fitting(request, question, goal, made, attack_ref, built)
+    check_fit(request, question, goal, made, attack_ref, built)
     question.admit(source)
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
     if made is None and proof is None:
@@ -167,7 +167,7 @@ def _plan(
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
-    """The component of that name, as it was given."""
+    """The component of this name, as it was given."""
     return [one for one in named if isinstance(one, Held) and one.name == ref.name] or [str(ref)]
 
 
@@ -177,16 +177,16 @@ def arguments_of(made: object) -> dict[str, Scalar]:
 
 
 def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
-    """What runs, every default filled in: under the paper's protocol not what is registered by that name."""
+    """The arguments of the attack with every default. `--protocol paper` runs another attack under that name."""
     if ref is None or made is None:
         return {}
     return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
 
 
 def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
-    """The arguments of a registered component with every default; nothing for one that was handed over.
+    """The arguments of a registered component with every default; empty for one that was given as an object.
 
-    Where a file lies decides nothing, what is in it does: of a path only what follows it is kept.
+    The content of a file decides numbers and its path does not, so of a path only the text after it is kept.
     """
     held = {one.name for one in (*request.metrics, *request.data) if isinstance(one, Held)}
     if ref is None or ref.name in held:

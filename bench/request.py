@@ -1,4 +1,4 @@
-"""What a user may ask of `bench run` and `bench certify`, typed. It imports no torch: the options are made of it."""
+"""The typed request of `bench run` and `bench certify`, of which their options are made. No torch here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from perceptbench.core.spec import Ref, Scalar, parse_eps, split_list
 
 
 def declared_options() -> Sequence[Declared]:
-    """The options that tasks declare: the arguments of their scores. No torch is imported for it.
+    """The options that tasks declare, which are the arguments of their scores. Imports no torch.
 
-    Where two tasks declare the same name, it is one option that serves both.
+    Two tasks that declare the same name share one option.
     """
     from perceptbench.results.tasks.base import arguments
 
@@ -27,7 +27,7 @@ def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A metric or a data set that exists in this process alone, under the name that tables give it."""
+    """A metric or a data set that exists only in this process, and its name in tables."""
 
     name: str
     made: Any
@@ -39,13 +39,13 @@ class Request(Options):
 
     Args:
         metrics, data, attacks, certifiers: names as typed; each text may be a comma list. Metrics and data may also
-            be handed over.
+            be objects.
         eps: budgets, sorted.
-        task: what is asked of the metric; None for the one that goal, attack or data suggest.
+        task: what is asked of the metric; None for the task that goal, attack or data imply.
         threat: the set of changes; None for the ball of the attack's norm.
         goal: what the attacker wants; None for the first goal of the task.
         device: auto takes a GPU where there is one.
-        save_images: of so many triplets a run. It decides no number, so it is no option of the spec.
+        save_images: the number of triplets whose images each run keeps. It changes no result, so it is not in the spec.
         declared: the options of `declared_options` that were typed.
     """
 
@@ -79,7 +79,7 @@ class Request(Options):
 
     @property
     def where(self) -> str:
-        """cpu or cuda. Raises UserError where there is no GPU and one was asked for."""
+        """cpu or cuda. Raises UserError where cuda was asked for and there is no GPU."""
         return Device(self.device).resolve()
 
 

@@ -1,4 +1,4 @@
-"""Runs of plans: chunks handed to an engine, rows on disk as they come; a killed run goes on where it stopped."""
+"""Computes plans: gives chunks to an engine and stores rows as they come. A killed run resumes where it stopped."""
 
 import json
 import time
@@ -37,7 +37,7 @@ AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
 
 def run_plans(plans: Sequence[Plan], runs: Path, batch_size: int | None, images: int = 0) -> list[Record]:
-    """The records of some plans, with progress on standard error; the images of so many samples stay with each."""
+    """The records of some plans, with progress on standard error; `images` samples of each run keep their images."""
     errors = Console(stderr=True, markup=False)
     store, local = RunStore(runs), engine.build(Ref("local"))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
@@ -66,13 +66,13 @@ def run(
     progress: Progress,
     task: TaskID,
 ) -> Record:
-    """Answer from the store, or compute what is missing and store it; keep the images of the first samples.
+    """The record of one run: from the store, or computed and stored. Keeps the images of the first samples.
 
-    Where a sample was finished before its images were asked for, it alone is attacked again, for
-    the images; the stored numbers stay as they are.
+    A sample that was finished before its images were asked for is attacked again for the images alone; its stored
+    numbers stay as they are.
 
-    Raises UnsoundError, with the counter-example kept in the run's folder, when an attack succeeds inside
-    a radius that was called sound; then no record is written.
+    Raises UnsoundError where an attack succeeds inside a radius that was called sound. Then the counter-example is
+    written into the folder of the run, and no record is.
     """
     progress.update(task, total=len(plan.source), description=_describe(plan))
     folder, size = store.root / plan.spec.id, batch_size or AUTO_BATCH[plan.request.where]
@@ -126,7 +126,7 @@ def _compute(
 
 
 STATE = "state.json"
-"""What the task found on clean data, kept until the record holds it, so that a resumed run does not find it anew."""
+"""What the task computed on clean data, kept until the record holds it, so that a resumed run reads it."""
 
 
 def _fitted(plan: Plan, folder: Path) -> State:
@@ -151,7 +151,7 @@ def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:
 
 
 def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """By eps, then as the data set lists its samples: the same file however it was computed."""
+    """Sorted by eps, then as in the data set, so that the file does not depend on the order of computation."""
     position = {entry.id: i for i, entry in enumerate(plan.source.entries)}
     samples = samples.assign(_at=samples["id"].map(position)).sort_values(["eps", "_at"])
     return samples.drop(columns="_at").reset_index(drop=True)
@@ -183,6 +183,6 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
 
 
 def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
-    """The reference image by the id of the sample, where it stands in more than one: intervals draw it whole."""
+    """The reference image of each sample by id, for images in several samples: intervals resample them by image."""
     count = Counter(entry.reference for entry in entries)
     return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}

@@ -1,4 +1,4 @@
-"""What one run is: everything that decides its numbers, and the run id that follows from it. No torch here."""
+"""The spec of one run: everything that decides its numbers, and the run id, which is a hash of it. No torch here."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from perceptbench.core.spec import Norm, Ref, Scalar, parse_budget
 
 
 def canonical_json(value: object) -> str:
-    """JSON that is the same text for the same value, whoever writes it."""
+    """JSON that is always the same text for the same value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -26,7 +26,7 @@ def _budget(name: str, image: str) -> Mapping[str, Option]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `bench run` that decide numbers, as typed."""
+    """The options of `bench run` that change results and are no component, as typed."""
 
     seed: int = field(default=0, metadata=option("Seed of every random number."))
     limit: int | None = field(default=None, metadata=option("Only this many triplets (a fixed shuffle)."))
@@ -57,13 +57,13 @@ class RunSpec(Options):
 
     Args:
         metric, data, task, threat, attack, certifier: as the user named them; tables show these.
-        norm: of the radii that cover the threat, which is the threat's own for an lp ball; None where no proof does.
-        eps_unit: what eps counts.
+        norm: the lp norm of the radii that cover the threat, for an lp ball its own; None where no proof covers it.
+        eps_unit: what eps counts, in words.
         goal: what the attacker wants; the task says which there are.
         eps: sorted, in the unit of the threat.
         arguments: for each of the six, its arguments with every default filled in.
-        fingerprints: SHA-256 of weights, data and code, so that a changed file is another run and a
-            stale answer is never served.
+        fingerprints: SHA-256 of weights, data and code, so that a changed file makes another run and an outdated
+            result is never reused.
     """
 
     metric: Ref
@@ -99,10 +99,10 @@ class RunSpec(Options):
 
     @property
     def id(self) -> str:
-        """12 hex digits of the SHA-256 over the canonical JSON of what decides the numbers.
+        """12 hex digits of the SHA-256 over the canonical JSON of everything that decides the numbers.
 
-        Names are hashed without what the user typed behind them: `arguments` has that resolved,
-        and where a file lies does not matter, since its content is in `fingerprints`.
+        Only the names of components are hashed and not the arguments as typed, since `arguments` has them resolved.
+        The path of a file does not matter, since `fingerprints` has its content.
         """
         refs = {name: getattr(self, name) for name in COMPONENTS}
         content = self.to_dict() | {key: ref and ref.name for key, ref in refs.items()}

@@ -18,7 +18,7 @@ _REF = re.compile(r"(?P<name>[^:(]+)(?::(?P<target>.*?))?(?:\((?P<args>[^()]*)\)
 class Ref:
     """A registered name and its arguments: `l2-pgd(steps=100)`, `lipsim:FILE`, `nights:PATH@test`.
 
-    `target` is what stands behind the colon; a component takes it as its first parameter.
+    `target` is the text after the colon; a component takes it as its first parameter.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Ref:
 
     @classmethod
     def parse(cls, text: str) -> "Ref":
-        """Read one name as a user types it. Raises UserError for what is not of that form."""
+        """Read one name as a user types it. Raises UserError for text that has not this form."""
         match = _REF.fullmatch(text.strip())
         if match is None:
             raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")

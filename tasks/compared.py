@@ -1,4 +1,4 @@
-"""What tasks on triplets share: a batch as the metric sees it, and its distances before and after a change."""
+"""What tasks on triplets share: a batch with its embeddings, and its distances before and after a change."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ _NAMES = ("reference", "left", "right")
 
 @dataclass(frozen=True)
 class Compared:
-    """A batch of triplets whose images pass through the metric once."""
+    """A batch of triplets, each image of which passes through the metric once."""
 
     metric: Metric
     batch: Triplets
@@ -27,12 +27,12 @@ class Compared:
 
     @classmethod
     def of(cls, metric: Metric, batch: Triplets) -> "Compared":
-        """Around these triplets."""
+        """For these triplets."""
         return cls(metric, batch, Seen(metric, {name: getattr(batch, name) for name in _NAMES}))
 
     @cached_property
     def anchors(self) -> Anchors:
-        """Of left and right, which stay while the reference moves."""
+        """Anchors of left and right, which are fixed while the reference moves."""
         return self.seen.anchors("left", "right")
 
     @cached_property
@@ -44,7 +44,7 @@ class Compared:
         d0, d1 = self.seen.distance("reference", "left"), self.seen.distance("reference", "right")
         if not bool(torch.isfinite(d0 + d1).all()):
             raise UserError(
-                f"the metric gave a distance that is not finite on {self.batch.ids[0]} or its batch; mend it first"
+                f"the metric gave a distance that is not finite on {self.batch.ids[0]} or its batch; correct it first"
             )
         return d0, d1
 
@@ -64,7 +64,7 @@ class Compared:
         return found["reference"], found["left"], found["right"]
 
     def evidence(self, changed: Tensor, move: Move) -> dict[str, Images]:
-        """The clean images by name, and beside them those that changed."""
+        """The clean images and the changed ones, by name."""
         kept = {name: getattr(self.batch, name) for name in _NAMES}
         for name, after in zip(_NAMES, self.images(changed, move), strict=True):
             if after is not kept[name]:
@@ -73,9 +73,9 @@ class Compared:
 
     @torch.no_grad()
     def after(self, changed: Tensor, index: Tensor, move: Move) -> tuple[PerImage, PerImage, PerImage]:
-        """d(reference, left), d(reference, right), and of the moved image to its clean self, for some rows.
+        """d(reference, left), d(reference, right) and the distance of the changed image from its clean self, (m,) each.
 
-        Where all three move, the last one is about the reference.
+        Where all three images move, the last distance is that of the reference.
         """
         if move == "reference":
             d0, d1, itself = self._all.select(index).distances(changed)

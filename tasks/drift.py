@@ -1,4 +1,4 @@
-"""How far a change moves a distance where no answer is asked: push an image from itself, or pull it to another one."""
+"""How far a change moves a distance: push an image away from itself, or pull it towards another one."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ from perceptbench.triplets.base import Triplets
 @task("drift", source="arXiv:2310.18274, section 5 and eq. 14")
 @dataclass(frozen=True)
 class Drift(DriftScores, Task[Compared]):
-    """Mean distance after an attack: of an image to itself (push), or to one that should stay far (pull).
+    """Mean distance after an attack: of an image from itself (push), or from an image that should stay far (pull).
 
-    Pull moves the reference towards the image that people did *not* choose. Neither goal has an end.
+    Pull moves the reference towards the image that people did *not* choose. Both goals are endless.
     """
 
     def admit(self, source: Source) -> None:

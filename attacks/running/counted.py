@@ -1,4 +1,4 @@
-"""What an attack costs: passes through the metric, sample by sample; and a refusal of what is no number."""
+"""Counts the passes of each sample through the metric, and refuses distances and gradients that are not finite."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from perceptbench.core.tensors import Mask, PerImage
 
 @dataclass(frozen=True)
 class Tally:
-    """Passes of each sample, so that a cost can be stated beside a score."""
+    """Forward and backward passes of each sample (n,): the cost that is reported beside a score."""
 
     forwards: PerImage
     backwards: PerImage
 
     @classmethod
     def zeros(cls, n: int) -> "Tally":
-        """Nothing counted yet."""
+        """Before the first pass."""
         return cls(torch.zeros(n), torch.zeros(n))
 
 
 @dataclass(frozen=True)
 class Counted(Objective):
-    """An objective that counts who was evaluated."""
+    """An objective that counts the passes of each sample."""
 
     inner: Objective
     tally: Tally
@@ -39,7 +39,7 @@ class Counted(Objective):
         self.tally.forwards[self.index] += 1
         loss = _finite(self.inner.loss(x), "distance")
         if loss.requires_grad:
-            # Here, and not in `gradient`, so that passes through an objective around this one count too.
+            # Here and not in `gradient`, so that passes through an objective that wraps this one are also counted.
             loss.register_hook(self._backwards)
         return loss
 
@@ -58,10 +58,8 @@ class Counted(Objective):
 
 
 def _finite(values: Tensor, what: str) -> Tensor:
-    """Refuse NaN and infinity: an attack would take them for robustness."""
-    # The sum first: one pass, and finite only where every term is.
+    """Refuse NaN and infinity, which would make an attack fail and the metric look robust."""
+    # The sum is one cheap pass, and it is finite only where every term is.
     if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
-        raise UserError(
-            f"the metric gave a {what} that is not finite at a perturbed image; mend it before it is judged"
-        )
+        raise UserError(f"the metric gave a {what} that is not finite at a perturbed image; correct the metric first")
     return values

@@ -1,4 +1,4 @@
-"""`bench list`: what there is, one row each."""
+"""`bench list`: the registered components, one row each."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

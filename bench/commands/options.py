@@ -1,10 +1,10 @@
-"""From typed requests to the options of a command and back, the same way for every command.
+"""Makes the options of every command from its requests, and the requests from what was typed.
 
     @command()
     def run(request: Request, execution: Execution) -> None:
         '''Attack metrics on 2AFC data.'''
 
-The options are those that the fields of the parameters' dataclasses state (core/option.py), and `--config`.
+The options are `--config` and those that the fields of the parameters' dataclasses state (core/option.py).
 """
 
 import inspect
@@ -25,12 +25,12 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A place in a request that an option fills.
+    """A field of a request that an option fills.
 
     Args:
-        name: of the option, without dashes; None for a field that nobody can type.
-        default: of the field; MISSING where it must be typed.
-        follows: the rule for a field that nobody typed.
+        name: of the option, without dashes; None for a field without an option.
+        default: of the field; MISSING where the option is required.
+        follows: the rule for the value where nothing was typed.
         key: for a declared option, its key in the mapping at `path`.
     """
 
@@ -49,11 +49,11 @@ class Slot:
 
     @property
     def named(self) -> Mapping[str, Any] | None:
-        """The values that go by a name."""
+        """The values that are typed by a name; None where values are typed themselves."""
         return {text: text for text in get_args(self.type)} if get_origin(self.type) is Literal else self.option.named
 
     def value(self, typed: Any) -> Any:
-        """The value of the field from what typer made of the words. Raises UserError for a word that fits nothing."""
+        """The value of the field from what typer parsed. Raises UserError for an unknown name."""
         if typed is None:
             return None
         if self.named is not None:
@@ -70,7 +70,7 @@ class Command:
     """A command: a function whose parameters are dataclasses.
 
     Args:
-        without: fields with a default that this command offers no option for.
+        without: fields with a default for which this command has no option.
         configs: a package whose folder `configs` has files that `--config` takes by name.
     """
 
@@ -79,11 +79,11 @@ class Command:
     configs: str | None = None
 
     def __call__(self, *requests: Any) -> None:
-        """Run it on requests made by hand."""
+        """Run it on requests that were made in Python."""
         self.function(*requests)
 
     def for_typer(self) -> Callable[..., None]:
-        """A function with one parameter for each option: typer reads everything from its signature."""
+        """A function with one parameter for each option, from whose signature typer reads everything."""
         requests = get_type_hints(self.function)
         requests.pop("return", None)
         slots = _slots(requests, self.without)
@@ -114,7 +114,7 @@ def _slots(requests: Mapping[str, type], without: Sequence[str]) -> list[Slot]:
 
 
 def _slots_of(cls: type, path: Path, base: Any, within: Nested) -> Iterator[Slot]:
-    """Those of one dataclass; `base` is the instance that gives the defaults, None for the class's own."""
+    """The slots of one dataclass. `base` is an instance that gives the defaults; None for those of the class."""
     types = get_type_hints(cls)
     for field in fields(cls):
         said, here = says(field), (*path, field.name)
@@ -149,7 +149,7 @@ def _declared(one: Declared, path: Path, section: str) -> Slot:
 
 
 def _parameters(slots: Sequence[Slot]) -> list[inspect.Parameter]:
-    """One for each name, what must be typed first."""
+    """One for each name, the required ones first."""
     first = {slot.name: slot for slot in reversed(slots) if slot.name is not None}
     ordered = [first[name] for name in dict.fromkeys(slot.name for slot in slots) if name is not None]
     return [_parameter(slot) for slot in sorted(ordered, key=lambda slot: not _required(slot))]
@@ -176,7 +176,7 @@ def _parameter(slot: Slot) -> inspect.Parameter:
 
 
 def _typed(slot: Slot) -> Any:
-    """The type of one value; the first of several: the others can be given in Python only."""
+    """The type of one value. Of several types the first: the others can be given in Python only."""
     one = get_args(slot.type)[0] if slot.many else slot.type
     return (get_args(one) or (one,))[0] if isinstance(one, UnionType) and slot.many else one
 
@@ -189,7 +189,7 @@ def _identifier(name: str) -> str:
 
 
 def _as_typed(slot: Slot) -> Any:
-    """The default in the words that would be typed for it."""
+    """The default as it would be typed."""
     if slot.follows:
         return None
     if slot.named is not None:
@@ -198,7 +198,7 @@ def _as_typed(slot: Slot) -> Any:
 
 
 def _requests(requests: Mapping[str, type], slots: Sequence[Slot], words: Mapping[str, Any]) -> dict[str, Any]:
-    """The dataclasses, from what was typed."""
+    """The dataclasses that a command is called with, from what was typed."""
     values: dict[Path, Any] = {}
     open_rules: list[Slot] = []
     for slot in slots:
@@ -222,7 +222,7 @@ def _below(values: Mapping[Path, Any], name: str) -> dict[Path, Any]:
 
 
 def _made(cls: type, base: Any, values: Mapping[Path, Any]) -> Any:
-    """A dataclass with some values, the others those of `base` or, where that is None, its defaults."""
+    """A dataclass with some values given; the others are those of `base`, or the defaults where that is None."""
     types, changes = get_type_hints(cls), {}
     for field in fields(cls):
         below = _below(values, field.name)
