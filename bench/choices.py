@@ -5,6 +5,7 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.literal import literal
 from perceptbench.attacks.objectives import with_embedding
+from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import rounded
 from perceptbench.attacks.threats.stacked import separate
@@ -85,6 +86,11 @@ def fitting(
 ) -> None:
     """Raises UserError where attack, metric or moving images do not go with the task and its goal."""
     embeds = isinstance(made, Attack) and made.by_embedding
+    if made is not None and not built.differentiable:
+        if asking := [part for part, member, _ in parts_of(made, str(ref)) if member.needs_gradient]:
+            raise UserError(
+                f"the metric says that it has no gradient, which {', '.join(asking)} asks for; use l2-square"
+            )
     if embeds:
         with_embedding(built)
         if not question.endless:
