@@ -70,8 +70,8 @@ class Attack:
     """Whether it needs a goal that can be reached; it cannot serve an endless one."""
     random: ClassVar[bool] = True
     """Whether it draws random numbers, so that another start may find more."""
-    differentiable: ClassVar[bool] = True
-    """Whether it needs the gradient of the metric."""
+    needs_gradient: ClassVar[bool] = True
+    """Whether it needs the gradient of the metric, and not distances alone."""
     literal: ClassVar[bool] = False
     """Whether the image it returns is the result even where an earlier image was better (`--protocol paper`)."""
 

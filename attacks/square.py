@@ -42,7 +42,7 @@ class Square(Attack):
     """`queries` forward passes; `start` is the first share of pixels."""
 
     norm: ClassVar[Norm]
-    differentiable: ClassVar[bool] = False
+    needs_gradient: ClassVar[bool] = False
     queries: int = 500
     start: float = 0.8
 

@@ -11,8 +11,8 @@ from perceptbench.core.spec import Ref
 
 _PAGE = """# Attacks: the table of names
 
-Written by `python -m perceptbench.bench.attack_table docs/attacks.md` from the declarations in `attacks/`: change those.
-What each attack does, and with which numbers, is in [the protocol](protocol.md).
+Written by `python -m perceptbench.bench.attack_table docs/attacks.md` from the declarations in `attacks/`: change
+those. What each attack does, and with which numbers, is in [the protocol](protocol.md).
 
 - **name**: what `--attack` takes; arguments go in parentheses, `l2-pgd(steps=50)`.
 - **on any threat**: the plain name of the same attack. It works in every set of changes, and `--threat` says in which
@@ -70,7 +70,7 @@ def _plain_name(name: str) -> str:
 
 
 def _needs_gradient(members: list[Attack]) -> str:
-    needed = {member.differentiable for member in members}
+    needed = {member.needs_gradient for member in members}
     return "all but one part" if len(needed) > 1 else "yes" if needed == {True} else "no"
 
 
