@@ -18,6 +18,29 @@ def test_links_lead_somewhere_and_nothing_is_left_to_fill_in(page):
             assert (page.parent / target).exists(), target
 
 
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} | {"src"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_the_repository_that_a_page_names_exists(page):
+    named = re.findall(r"`([a-z_]+/[\w./-]*)`", page.read_text())
+    missing = [path for path in named if path.partition("/")[0] in FOLDERS and not (ROOT / path).exists()]
+    assert not [path for path in missing if not path.startswith(("build/", "runs/", "demo/"))]
+
+
+def test_every_folder_with_code_says_what_belongs_there():
+    """`tests` is no package, and scripts of the page have no docstring."""
+    import ast
+
+    apart = {".venv", "build", "tests", "docs", "src"}
+    files = [file for file in ROOT.glob("*/**/*.py") if not apart & set(file.relative_to(ROOT).parts)]
+    assert len(files) > 200
+    for folder in {file.parent for file in files}:
+        tree = ast.parse((folder / "__init__.py").read_text())
+        assert ast.get_docstring(tree), folder
+        assert len(tree.body) == 1, f"{folder}/__init__.py holds code"
+
+
 def test_the_code_refers_to_pages_that_exist():
     found = set()
     for file in ROOT.glob("*/**/*.py"):

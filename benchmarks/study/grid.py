@@ -68,7 +68,7 @@ def _shape(name: str, question: str, **changes: Any) -> StudyEntry:
 
 
 def _family(name: str, lr: float = 3e-3, **changes: Any) -> StudyEntry:
-    """The layers of another family in their own usual shape, with the same end."""
+    """The layers of another family in their own default shape, with the same end."""
     shape = replace(NETWORKS["sll"], **{"scaled": True, "spectrum": True} | changes)
     return StudyEntry(name=name, question="family", network=shape, lr=lr)
 
@@ -87,7 +87,7 @@ GRID = (
     _family("sll"),
     _family("sll, no spectrum, no weights", scaled=False, spectrum=False),
     # The bounds of AOL and LiResNet add up what a step changes in all inputs of a unit, and divide the signal by
-    # it, where SLL only does less: at the usual rate they collapse.
+    # it, where SLL only does less: at the default rate they collapse.
     _family("aol, lr / 10", 3e-4, family="aol"),
     _family("cayley", family="cayley"),
     _family("liresnet, lr / 10", 3e-4, family="liresnet"),
@@ -98,7 +98,7 @@ GRID = (
     _shape("stem 8, 3 stages", "shape", stem=8, widths=(96, 256, 384), depths=(2, 4, 2), inners=(96, 256, 384)),
     _shape("stem 32, 1 stage", "shape", stem=32, widths=(384,), depths=(6,), inners=(384,)),
     StudyEntry(name="jitter 0.5", question="data", jitter=0.5),
-    StudyEntry(name="no kin", question="data", same_photo=0),
+    StudyEntry(name="no same photo", question="data", same_photo=0),
     StudyEntry(name="2 views", question="data", views=2, same_photo=1),
     StudyEntry(name="2 views, mobilenetv2", question="data", views=2, same_photo=1, teacher="mobilenetv2"),
     StudyEntry(name="2 views, ensemble", question="data", views=2, same_photo=1, teacher="ensemble-cosine"),
