@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.bytes_progress import bytes_progress
 from perceptbench.core.fetch.hashes import file_sha256, known_sha256, remember
 from perceptbench.core.fetch.partial import Cut, Part, Unreachable, version_of
-from perceptbench.core.fetch.progress import bytes_progress
 
 LIMIT = 8 << 30
 TIMEOUT = 30.0

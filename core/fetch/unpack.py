@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.progress import bytes_progress
+from perceptbench.core.fetch.bytes_progress import bytes_progress
 
 _CHUNK = 1 << 20
 _DAMAGES = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError)
