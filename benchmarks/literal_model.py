@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.row_finder import Rows
+from benchmarks.row_finder import RowFinder
 from perceptbench.core.tensors import Images
 
 
@@ -23,7 +23,7 @@ class Literal(nn.Module):
         left, right: the fixed images of every row.
     """
 
-    def __init__(self, net: nn.Module, left: Images, right: Images, rows: Rows) -> None:
+    def __init__(self, net: nn.Module, left: Images, right: Images, rows: RowFinder) -> None:
         super().__init__()
         self.net, self.left, self.right, self.rows = net, left, right, rows
 
