@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Mask, PerImage
@@ -46,12 +47,20 @@ class Objective:
             loss = self.loss(x)
             (gradient,) = torch.autograd.grad(loss.sum(), x)
         # Networks that compute with channels last also give such gradients; mixed memory layouts slow every later pass.
-        return loss.detach(), gradient.contiguous()
+        return loss.detach(), finite(gradient.contiguous(), "gradient")
 
     @torch.no_grad()
     def value(self, x: Tensor) -> PerImage:
         """Loss (n,) without a gradient."""
         return self.loss(x)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """The values themselves. Raises UserError for NaN or infinity, which would make the metric look robust."""
+    # The sum is one cheap pass, and it is finite only where every term is.
+    if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
+        raise UserError(f"the metric gave a {what} that is not finite at a perturbed image; correct the metric first")
+    return values
 
 
 class Attack:

@@ -62,15 +62,7 @@ def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | Non
     Raises UserError for a goal that the task does not have, and for options that it does not declare.
     """
     embeds = isinstance(made, Attack) and made.by_embedding
-    if request.task is not None:
-        named = Ref.parse(request.task)
-    elif request.goal is not None:
-        named = Ref(next(name for name in tasks() if request.goal in declared(name).goals))
-    elif embeds:
-        named = Ref("drift")
-    else:
-        readers = [name for name in tasks() if source.kind in declared(name).kinds and not declared(name).endless]
-        named = Ref(readers[0] if readers else "preference")
+    named = Ref.parse(request.task) if request.task else Ref(_implied(request.goal, embeds, source.kind))
     known = scores.resolve(named)
     if unknown := set(request.declared) - set(known):
         option = "--" + min(unknown).replace("_", "-")
@@ -80,6 +72,14 @@ def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | Non
     if goal not in goals:
         raise UserError(f"--task {named.name} has the goals {', '.join(goals)}, got --goal {goal}")
     return Ref(named.name, None, tuple({**dict(named.args), **request.declared}.items())), goal
+
+
+def _implied(goal: str | None, embeds: bool, kind: str) -> str:
+    """The first task that has the goal, of those that read this kind of data if there is one."""
+    names = sorted(tasks(), key=lambda name: kind not in declared(name).kinds)
+    if goal is not None:
+        return next(name for name in names if goal in declared(name).goals)
+    return next(name for name in names if declared(name).endless == embeds)
 
 
 def check_fit(

@@ -80,7 +80,8 @@ def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: Per
         return
     budgets = torch.tensor(spec.eps, dtype=torch.float64, device=x.device)
     proved = (radius[None] > budgets[:, None]) & (plan.sound is True) & spec.skip_certified
-    skip = clean.judged.reached[None] | proved
+    # Where nothing can be reached, an answer that is wrong already is attacked like any other.
+    skip = (clean.judged.reached[None] & (not plan.task.endless)) | proved
     yield from run_attack(
         plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, plan.threat, spec.restarts
     )

@@ -1,7 +1,7 @@
 """What users type: names with arguments, comma lists, budgets. No torch here."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -10,8 +10,6 @@ from perceptbench.core.errors import UserError
 
 Scalar: TypeAlias = str | int | float | bool | None
 Norm: TypeAlias = Literal["l2", "linf"]
-
-_REF = re.compile(r"(?P<name>[^:(]+)(?::(?P<target>.*?))?(?:\((?P<args>[^()]*)\))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +26,53 @@ class Ref:
     @classmethod
     def parse(cls, text: str) -> "Ref":
         """Read one name as a user types it. Raises UserError for text that has not this form."""
-        match = _REF.fullmatch(text.strip())
-        if match is None:
+        head, inside = _arguments_of(text.strip())
+        name, colon, target = head.partition(":")
+        if not name.strip() or "(" in name:
             raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")
-        pairs = [part for part in (match["args"] or "").split(",") if part.strip()]
-        return cls(match["name"].strip(), match["target"], tuple(_argument(p, text) for p in pairs))
+        pairs = [part for part in _pieces(inside) if part.strip()]
+        return cls(name.strip(), target if colon else None, tuple(_argument(part, text) for part in pairs))
 
     def __str__(self) -> str:
         target = "" if self.target is None else f":{self.target}"
         args = ",".join(f"{key}={_show(value)}" for key, value in self.args)
         return f"{self.name}{target}" + (f"({args})" if args else "")
+
+
+def _levels(text: str) -> Iterator[tuple[int, str, int]]:
+    """(position, character, depth of parentheses); what stands in quotes has depth -1."""
+    depth, quote, escaped = 0, "", False
+    for at, sign in enumerate(text):
+        if quote:
+            yield at, sign, -1
+            quote, escaped = ("" if sign == quote and not escaped else quote), sign == "\\" and not escaped
+            continue
+        if sign in "'\"" and depth and text[at - 1] in "=(,":
+            quote = sign
+            yield at, sign, -1
+            continue
+        depth += (sign == "(") - (sign == ")" and depth > 0)
+        yield at, sign, depth
+
+
+def _arguments_of(text: str) -> tuple[str, str]:
+    """What stands before the parentheses at the end, and what stands inside them."""
+    opened = None
+    for at, sign, depth in _levels(text):
+        if sign == "(" and depth == 1:
+            opened = at
+        if sign == ")" and depth == 0 and opened is not None and at == len(text) - 1:
+            return text[:opened], text[opened + 1 : at]
+    return text, ""
+
+
+def _pieces(text: str) -> list[str]:
+    """Split at commas that stand in no parentheses and no quotes."""
+    # Arguments are read as they stand in their parentheses.
+    inside = f"({text})"
+    cuts = [at for at, sign, depth in _levels(inside) if sign == "," and depth == 1]
+    ends = [*cuts, len(inside) - 1]
+    return [inside[start + 1 : end] for start, end in zip([0, *cuts], ends, strict=True)]
 
 
 def _argument(text: str, whole: str) -> tuple[str, Scalar]:
@@ -51,6 +86,8 @@ def _argument(text: str, whole: str) -> tuple[str, Scalar]:
 
 
 def _scalar(text: str) -> Scalar:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
     words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -63,12 +100,25 @@ def _scalar(text: str) -> Scalar:
 
 
 def _show(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+    """As it is typed: a text that would be read as something else stands in quotes."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    plain = str(value)
+    if isinstance(value, str) and (
+        [plain] != _pieces(plain)
+        or "(" in plain
+        or ")" in plain
+        or _scalar(plain) != value
+        or plain != plain.strip()
+        or plain[:1] in ("'", '"')
+    ):
+        return '"' + re.sub(r'(["\\])', r"\\\1", plain) + '"'
+    return plain
 
 
 def split_list(texts: Sequence[str]) -> list[str]:
     """Split comma lists, but not inside parentheses: `['a(x=1,y=2),b']` gives two names."""
-    parts = [part for text in texts for part in re.split(r",(?![^(]*\))", text)]
+    parts = [part for text in texts for part in _pieces(text)]
     return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 

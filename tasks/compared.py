@@ -12,6 +12,7 @@ from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Move
 from perceptbench.metrics.base import Anchors, Metric
 from perceptbench.metrics.seen import Seen
+from perceptbench.tasks.base import Clean, Judged
 from perceptbench.triplets.base import Triplets
 
 _NAMES = ("reference", "left", "right")
@@ -38,6 +39,20 @@ class Compared:
     @cached_property
     def _all(self) -> Anchors:
         return self.seen.anchors("left", "right", "reference")
+
+    def answers(self) -> Clean:
+        """The clean distances and the answer they give. Raises UserError for a distance that is not finite."""
+        d0, d1 = self.distances()
+        batch = self.batch
+        columns = {
+            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
+            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": self.seen.norm("reference"),
+        }  # fmt: skip
+        return Clean(columns, _judged(batch.sign, d0, d1, torch.zeros_like(d0)))
+
+    def judged(self, changed: Tensor, index: Tensor, move: Move) -> Judged:
+        """The answers of some rows after a change: a tie is a lost answer."""
+        return _judged(self.batch.sign[index], *self.after(changed, index, move))
 
     def distances(self) -> tuple[PerImage, PerImage]:
         """d(reference, left) and d(reference, right). Raises UserError where one is not finite."""
@@ -85,3 +100,7 @@ class Compared:
         moved, clean = (reference, "reference") if move == "all" else (changed, move)
         itself = self.seen.anchors(clean).select(index).distances(moved)[0]
         return self.metric(reference, left), self.metric(reference, right), itself
+
+
+def _judged(sign: PerImage, d0: PerImage, d1: PerImage, itself: PerImage) -> Judged:
+    return Judged(sign * (d0 - d1) <= 0, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})

@@ -36,13 +36,7 @@ class Drift(DriftScores, Task[Compared]):
         return Compared.of(metric, batch)
 
     def clean(self, prepared: Compared) -> Clean:
-        d0, d1 = prepared.distances()
-        batch = prepared.batch
-        columns = {
-            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
-            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": prepared.seen.norm("reference"),
-        }  # fmt: skip
-        return Clean(columns, _judged(d0, d1, torch.zeros_like(d0)))
+        return prepared.answers()
 
     def moving(self, prepared: Compared, move: Move) -> Images:
         return prepared.moving(move)
@@ -58,7 +52,7 @@ class Drift(DriftScores, Task[Compared]):
             return DistanceShift(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
 
     def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
-        return _judged(*prepared.after(changed, index, move))
+        return prepared.judged(changed, index, move)
 
     def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
         return prepared.evidence(changed, move)
@@ -67,8 +61,3 @@ class Drift(DriftScores, Task[Compared]):
 def _not_chosen(batch: Triplets) -> Images:
     """The image of each triplet that people did not choose."""
     return torch.where(batch.label[:, None, None, None] == 1, batch.left, batch.right)
-
-
-def _judged(d0: Tensor, d1: Tensor, itself: Tensor) -> Judged:
-    nothing = torch.zeros_like(d0, dtype=torch.bool)
-    return Judged(nothing, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})

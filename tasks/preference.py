@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
@@ -35,13 +34,7 @@ class Preference(PreferenceScores, Task[Compared]):
         return Compared.of(metric, batch)
 
     def clean(self, prepared: Compared) -> Clean:
-        d0, d1 = prepared.distances()
-        batch = prepared.batch
-        columns = {
-            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
-            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": prepared.seen.norm("reference"),
-        }  # fmt: skip
-        return Clean(columns, _judged(batch.sign, d0, d1, torch.zeros_like(d0)))
+        return prepared.answers()
 
     def moving(self, prepared: Compared, move: Move) -> Images:
         return prepared.moving(move)
@@ -61,11 +54,7 @@ class Preference(PreferenceScores, Task[Compared]):
         return certify(certifier, prepared.metric, prepared.batch, threat, noise, prepared.seen)
 
     def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
-        return _judged(prepared.batch.sign[index], *prepared.after(changed, index, move))
+        return prepared.judged(changed, index, move)
 
     def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
         return prepared.evidence(changed, move)
-
-
-def _judged(sign: Tensor, d0: Tensor, d1: Tensor, itself: Tensor) -> Judged:
-    return Judged(sign * (d0 - d1) <= 0, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.base import Objective
-from perceptbench.core.errors import UserError
+from perceptbench.attacks.base import Objective, finite
 from perceptbench.core.tensors import Mask, PerImage
 
 
@@ -37,7 +36,7 @@ class Counted(Objective):
 
     def loss(self, x: Tensor) -> PerImage:
         self.tally.forwards[self.index] += 1
-        loss = _finite(self.inner.loss(x), "distance")
+        loss = finite(self.inner.loss(x), "distance")
         if loss.requires_grad:
             # Here and not in `gradient`, so that passes through an objective that wraps this one are also counted.
             loss.register_hook(self._backwards)
@@ -46,20 +45,8 @@ class Counted(Objective):
     def _backwards(self, _: Tensor) -> None:
         self.tally.backwards[self.index] += 1
 
-    def gradient(self, x: Tensor) -> tuple[PerImage, Tensor]:
-        loss, gradient = super().gradient(x)
-        return loss, _finite(gradient, "gradient")
-
     def reached(self, loss: PerImage) -> Mask:
         return self.inner.reached(loss)
 
     def select(self, index: Tensor) -> "Counted":
         return Counted(self.inner.select(index), self.tally, self.index[index.cpu()])
-
-
-def _finite(values: Tensor, what: str) -> Tensor:
-    """Refuse NaN and infinity, which would make an attack fail and the metric look robust."""
-    # The sum is one cheap pass, and it is finite only where every term is.
-    if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
-        raise UserError(f"the metric gave a {what} that is not finite at a perturbed image; correct the metric first")
-    return values

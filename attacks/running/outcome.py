@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.norms import spread
+from perceptbench.attacks.norms import per_image, spread
 from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.core.tensors import Images, Mask, PerImage
@@ -85,5 +85,8 @@ class Found:
             torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
             for kind in ("forwards", "backwards")
         )
-        adversarial, size = self.threat.apply(self.x, theta), self.threat.measure(self.x, theta)
+        # Where nothing was tried the image is the clean one itself: no change may still round differently.
+        untouched = ~broken & self.strongest_loss[at].isneginf()
+        adversarial = torch.where(per_image(untouched), self.x, self.threat.apply(self.x, theta))
+        size = torch.where(untouched, 0.0, self.threat.measure(self.x, theta))
         return Outcome(eps, adversarial, broken, size, by, forwards, backwards)

@@ -10,6 +10,7 @@ from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.norms import change, per_image
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import Ball
+from perceptbench.attacks.threats.stacked import Balls
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
@@ -94,7 +95,7 @@ class EightBit(ThreatSet):
 
 def rounded(threat: ThreatSet) -> EightBit:
     """The 8-bit images of a set. Raises UserError for a set that is no ball."""
-    if not isinstance(threat, Ball):
+    if not isinstance(threat, Ball) or type(threat) not in (Ball, Balls):
         raise UserError("--quantize 8bit is defined for the threats l2 and linf; leave it out")
     return EightBit(threat)
 

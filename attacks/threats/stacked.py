@@ -72,7 +72,7 @@ class Balls(Ball):
 
 def separate(threat: ThreatSet, left: float, right: float) -> Balls:
     """A ball for each of three stacked images. Raises UserError for a set that is no ball."""
-    if not isinstance(threat, Ball):
+    if not isinstance(threat, Ball) or type(threat) is not Ball:
         raise UserError("--eps-left and --eps-right are defined for the threats l2 and linf; leave them out")
     return Balls(threat.norm, left, right)
 

@@ -1,6 +1,8 @@
 """Names and budgets as users type them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref, parse_eps, split_list
@@ -51,3 +53,21 @@ def test_budgets() -> None:
 def test_no_budget(text: str) -> None:
     with pytest.raises(UserError, match="--eps wants"):
         parse_eps(["1", text])
+
+
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12)
+
+
+@given(st.one_of(_TEXTS, st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_name_with_any_argument_reads_back_as_it_was(value):
+    ref = Ref("copies", None, (("edit", value), ("level", 2)))
+    assert Ref.parse(str(ref)) == ref
+    assert split_list([f"{ref},psnr"]) == [str(ref), "psnr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a(edit='jpeg:95,75')", "jpeg:95,75"), ("a(edit=jpeg(q=75))", "jpeg(q=75)"), ('a(edit="0.5")', "0.5")],
+)
+def test_quotes_and_parentheses_keep_a_text_together(text, value):
+    assert Ref.parse(text).args == (("edit", value),)
