@@ -1,4 +1,4 @@
-"""RowFinder of a batch are found again from perturbed images of some of them."""
+"""Rows of a batch are found again from perturbed images of some of them."""
 
 import torch
 
