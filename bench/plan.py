@@ -94,17 +94,21 @@ def make_plans(request: Request) -> list[Plan]:
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
-    """Components by name, and those that were handed over. Raises UserError for two of one name."""
-    seen: set[str] = set()
-    for one in named:
-        for ref in [one.ref] if isinstance(one, Held) else refs([one]):
-            alone = isinstance(one, Held) and not one.registered
-            if alone and ref.name in registry.names():
-                raise UserError(f"{ref.name} is the name of a registered {registry.kind}; give yours another by name=")
-            if str(ref) in seen:
-                raise UserError(f"got two {registry.word} of the name {ref}; give each its own by name=")
-            seen.add(str(ref))
-            yield ref, one.made if isinstance(one, Held) else registry.build(ref)
+    """Components by name, and those that were handed over. Raises UserError for one of these with a name of another."""
+    asked = [(ref, one if isinstance(one, Held) else None) for one in named for ref in _refs(one)]
+    for ref, held in asked:
+        if held is None:
+            yield ref, registry.build(ref)
+            continue
+        if not held.registered and held.name in registry.names():
+            raise UserError(f"{held.name} is the name of a registered {registry.kind}; give yours another by name=")
+        if [other for other, _ in asked].count(ref) > 1:
+            raise UserError(f"got two {registry.word} of the name {ref}; give each its own by name=")
+        yield ref, held.made
+
+
+def _refs(one: str | Held) -> list[Ref]:
+    return [one.ref] if isinstance(one, Held) else refs([one])
 
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:

@@ -56,7 +56,8 @@ def metric(metric: Any, name: str | None = None) -> "MetricModule":
 class MetricModule(nn.Module):
     """A perceptual distance as a torch module; `pb.metric` makes it.
 
-    Its parameters are those of the networks inside, and `.to(device)` moves it. It computes in float32.
+    Parameters and buffers are those of the networks inside (the shipped ones are frozen), and `.to(device)` moves it.
+    It computes in float32.
 
     Args:
         inner: the metric as the suite sees it.
@@ -67,20 +68,20 @@ class MetricModule(nn.Module):
     def __init__(self, inner: Metric, name: str, yours: Any = None) -> None:
         super().__init__()
         self.name = name
-        self.yours_ = [yours]
-        self.inner_ = [inner]
-        for key, module in _modules(inner).items():
-            self.add_module(key, module)
+        # In lists, so that torch does not register what is a module itself a second time.
+        self._yours, self._inner = [yours], [inner]
+        self.networks = nn.ModuleDict(_modules(inner))
+        self.training = self.networks.training = False
 
     @property
     def inner(self) -> Metric:
         """The metric as the suite sees it."""
-        return self.inner_[0]
+        return self._inner[0]
 
     @property
     def yours(self) -> Any:
         """The object that it was made of; None for a registered metric."""
-        return self.yours_[0]
+        return self._yours[0]
 
     def forward(self, x: Any, y: Any) -> Tensor:
         """Distances between images: (n,), or a single number (0-d) where x and y are one image each.
@@ -118,7 +119,7 @@ class MetricModule(nn.Module):
             raise UserError(f"a metric computes in float32, got {probe.dtype}; leave its type as it is")
         super()._apply(fn, recurse)
         # What is no parameter (constants, copies in float64) moves too.
-        self.inner_ = [self.inner.to(str(probe.device))]
+        self._inner = [self.inner.to(str(probe.device))]
         return self
 
     def __repr__(self) -> str:
