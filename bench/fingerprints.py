@@ -46,6 +46,13 @@ def code_sha256(*components: object) -> str:
     return digest.hexdigest()
 
 
+def sources(module: ModuleType, beside: Path) -> list[Path]:
+    """The file of a module, and those in the folder `beside` and of ours behind it, by the name of their module."""
+    seen: dict[str, Path] = {}
+    _collect(module, seen, root=True, beside=beside)
+    return [seen[name] for name in sorted(seen)]
+
+
 def _collect(
     module: ModuleType | None, seen: dict[str, Path], *, root: bool = False, beside: Path | None = None
 ) -> None:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from perceptbench.bench.commands.audit import searched
+from perceptbench.bench.api.audit import searched
 from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
@@ -16,7 +17,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding
-from perceptbench.triplets.base import TripletSource
+from perceptbench.results.store import RunStore
 
 
 def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[BaselineRun, ...]:
@@ -118,7 +119,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
         if name in found or not plan.sound or not isinstance(metric, LipschitzMetric):
             continue
         source = plan.source.limited(images)
-        audits = searched(metric, cast(TripletSource, source), plan.spec.seed, device)
+        audits = searched(metric, source, plan.spec.seed, device)
         bound, largest = metric.lipschitz, max(one.largest for one in audits)
         refuted = any(one.refuted for one in audits)
         verdict = "is exceeded, so no certificate of this metric holds" if refuted else "holds"
@@ -133,7 +134,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
 def rerun(plans: Sequence[Plan], runs: Path) -> tuple[list[Finding], list[BaselineRun]]:
     """The runs, taken from the folder where they are stored. A flip inside a sound radius stops them with a finding."""
     try:
-        records = run_plans(plans, runs, None)
+        records = run_plans(plans, RunStore(runs), bars=samples_progress(show=True))
     except UnsoundError as error:
         # The plan that raised is the first without a record.
         return [Finding(metric=error.metric, what="invariant", failed=True, sentence=f"{error}.")], []

@@ -95,12 +95,21 @@ def make_plans(request: Request) -> list[Plan]:
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
-    """Components by name, and those that were given as objects."""
-    for one in named:
-        if isinstance(one, Held):
-            yield Ref(one.name), one.made
-        else:
-            yield from ((ref, registry.build(ref)) for ref in refs([one]))
+    """Components by name, and those that were handed over. Raises UserError for one of these with a name of another."""
+    asked = [(ref, one if isinstance(one, Held) else None) for one in named for ref in _refs(one)]
+    for ref, held in asked:
+        if held is None:
+            yield ref, registry.build(ref)
+            continue
+        if not held.registered and held.name in registry.names():
+            raise UserError(f"{held.name} is the name of a registered {registry.kind}; give yours another by name=")
+        if [other for other, _ in asked].count(ref) > 1:
+            raise UserError(f"got two {registry.word} of the name {ref}; give each its own by name=")
+        yield ref, held.made
+
+
+def _refs(one: str | Held) -> list[Ref]:
+    return [one.ref] if isinstance(one, Held) else refs([one])
 
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
@@ -156,6 +165,7 @@ def _plan(
             "data": source.sha256,
             "code": code_sha256(*built.code(), question, within, *(c for c in (made, proof) if c is not None)),
             "libraries": library_versions(*(attack.card(attack_ref.name).needs if attack_ref else ())),
+            **_memory(request, metric_ref),
         },
     )
     alone = replace(
@@ -167,8 +177,18 @@ def _plan(
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
-    """The component of this name, as it was given."""
-    return [one for one in named if isinstance(one, Held) and one.name == ref.name] or [str(ref)]
+    """The component of that name, as it was given."""
+    return [one for one in named if isinstance(one, Held) and one.ref == ref] or [str(ref)]
+
+
+def _memory(request: Request, ref: Ref) -> dict[str, str]:
+    """What decides a metric that exists in this process alone, besides its weights; nothing for other metrics."""
+    return {"memory": one.sha256 for one in _alone(request) if one.sha256 and one.ref == ref}  # noqa: B035 - one at most
+
+
+def _alone(request: Request) -> list[Held]:
+    """What exists in this process alone."""
+    return [one for one in (*request.metrics, *request.data) if isinstance(one, Held) and not one.registered]
 
 
 def arguments_of(made: object) -> dict[str, Scalar]:
@@ -184,12 +204,11 @@ def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None
 
 
 def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
-    """The arguments of a registered component with every default; empty for one that was given as an object.
+    """The arguments of a registered component with every default; nothing for one that exists in this process alone.
 
     The content of a file decides numbers and its path does not, so of a path only the text after it is kept.
     """
-    held = {one.name for one in (*request.metrics, *request.data) if isinstance(one, Held)}
-    if ref is None or ref.name in held:
+    if ref is None or (registry in (metric, triplets) and ref in [one.ref for one in _alone(request)]):
         return {}
     kept = {}
     for key, value in registry.resolve(ref).items():

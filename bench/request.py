@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perceptbench.core.device import DEVICE, Device
+from perceptbench.core.errors import UserError
 from perceptbench.core.option import Declared, collected, option
 from perceptbench.core.run_spec import ATTACK, Options
 from perceptbench.core.spec import Ref, Scalar, parse_eps, split_list
@@ -27,10 +28,33 @@ def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A metric or a data set that exists only in this process, and its name in tables."""
+    """A metric or a data set that was made before anybody asked for it, under the name that tables give it.
+
+    Args:
+        name: of a registered one as typed, with what stands behind the name.
+        made: the metric or the source.
+        registered: whether it is what the registry builds of its name. Else it exists in this process alone.
+        sha256: of a metric that exists in this process alone: over its code and all that it holds.
+    """
 
     name: str
     made: Any
+    registered: bool = False
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a name that would be taken for one with arguments, or is too long for a table."""
+        name = self.name
+        fits = name.isprintable() and name == name.strip() and 0 < len(name) <= 80 and not set(name) & set(",:()")
+        if not self.registered and not fits:
+            raise UserError(
+                f"expected a name of 1 to 80 letters without comma, colon and parentheses, got {name!r}; give another"
+            )
+
+    @property
+    def ref(self) -> Ref:
+        """The name that specs and tables have."""
+        return Ref.parse(self.name) if self.registered else Ref(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +110,13 @@ class Request(Options):
 def refs(texts: Sequence[str]) -> list[Ref]:
     """The names in comma lists."""
     return [Ref.parse(text) for text in split_list(texts)]
+
+
+def batch_size(given: int | str) -> int | None:
+    """Samples at once; None for auto. Raises UserError for anything but a positive number or auto."""
+    text = str(given)
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise UserError(f"--batch-size wants a positive number or auto, got {text!r}")
+    return int(text)

@@ -9,56 +9,58 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID
 from safetensors.torch import save_file
 
-from perceptbench.bench.engines.base import Chunk, Engine, Job, engine
+from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
+from perceptbench.bench.engines.base import engine as engines
 from perceptbench.bench.pictures import missing
 from perceptbench.bench.plan import Plan, arguments_of
+from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.record import Record, columns_of
 from perceptbench.results.saved_images import save
-from perceptbench.results.store import RunStore
+from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
 
-def run_plans(plans: Sequence[Plan], runs: Path, batch_size: int | None, images: int = 0) -> list[Record]:
-    """The records of some plans, with progress on standard error; `images` samples of each run keep their images."""
-    errors = Console(stderr=True, markup=False)
-    store, local = RunStore(runs), engine.build(Ref("local"))
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+def run_plans(
+    plans: Sequence[Plan],
+    store: Store,
+    batch_size: int | None = None,
+    images: int = 0,
+    *,
+    engine: Engine | None = None,
+    bars: Progress | None = None,
+) -> list[Record]:
+    """The records of some plans, in order.
+
+    Args:
+        store: where runs are kept and answered from.
+        batch_size: samples at once; None for what suits the device. It changes no result.
+        images: of so many samples a run the images are kept.
+        engine: where chunks are computed; None for this process.
+        bars: what shows how far they are; None for nothing.
+    """
+    made = engine or engines.build(Ref("local"))
     records = []
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as progress:
+    with bars or samples_progress(show=False) as progress:
         for plan in plans:
             task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
-            try:
-                record = run(
-                    plan, store, engine=local, batch_size=batch_size, images=images, progress=progress, task=task
-                )
-            except KeyboardInterrupt:
-                errors.print("stopped; the same command goes on from here")
-                raise
+            record = run(plan, store, engine=made, batch_size=batch_size, images=images, progress=progress, task=task)
             records.append(record)
     return records
 
 
 def run(
     plan: Plan,
-    store: RunStore,
+    store: Store,
     *,
     engine: Engine,
     batch_size: int | None,
@@ -75,26 +77,27 @@ def run(
     written into the folder of the run, and no record is.
     """
     progress.update(task, total=len(plan.source), description=_describe(plan))
-    folder, size = store.root / plan.spec.id, batch_size or AUTO_BATCH[plan.request.where]
+    folder, size = store.folder(plan.spec.id), batch_size or AUTO_BATCH[plan.request.where]
+    if images and folder is None:
+        raise UserError("--save-images wants a folder to keep them in; say where runs are kept: runs='runs'")
     record = store.get(plan.spec.id)
     if record is None:
         record = _compute(plan, store, engine, images=images, batch_size=size, progress=progress, task=task)
     else:
         progress.update(task, completed=len(plan.source), description=f"{_describe(plan)} (from the store)")
-    if absent := missing(plan, folder, images):
+    if folder is not None and (absent := missing(plan, folder, images)):
         progress.update(task, completed=0, total=len(absent), description=f"{_describe(plan)} (images)")
         job = Job(plan, record.facts.get("state", {}), images)
         for done in engine.map(job, _chunks(absent, size)):
-            for number, triplet in done.images:
-                save(folder, number, triplet)
+            _keep_images(folder, done)
             progress.advance(task, len(done.ids))
     return record
 
 
 def _compute(
-    plan: Plan, store: RunStore, engine: Engine, *, images: int, batch_size: int, progress: Progress, task: TaskID
+    plan: Plan, store: Store, engine: Engine, *, images: int, batch_size: int, progress: Progress, task: TaskID
 ) -> Record:
-    spec, folder = plan.spec, store.root / plan.spec.id
+    spec, folder = plan.spec, store.folder(plan.spec.id)
     started = time.monotonic()
     with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
         state = _fitted(plan, folder)
@@ -104,10 +107,9 @@ def _compute(
         left = [entry for entry in plan.source.entries if entry.id not in finished]
         for done in engine.map(Job(plan, state, images), _chunks(left, batch_size)):
             if done.unsound is not None:
-                write_atomically(folder / "counterexample.safetensors", partial(save_file, done.unsound.tensors))
+                _keep_counterexample(folder, done.unsound)
                 raise done.unsound
-            for number, triplet in done.images:
-                save(folder, number, triplet)
+            _keep_images(folder, done)
             if done.frame is not None:
                 writer.add(done.frame)
                 frames.append(done.frame)
@@ -119,23 +121,36 @@ def _compute(
             provenance=provenance(plan.request.where, spec.seed),
             samples=samples,
             facts=_facts(plan, state, samples, len(finished), time.monotonic() - started),
+            folder=folder,
         )
         writer.finish(record)
-        (folder / STATE).unlink(missing_ok=True)
+        if folder is not None:
+            (folder / STATE).unlink(missing_ok=True)
     return record
+
+
+def _keep_images(folder: Path | None, done: Done) -> None:
+    if folder is not None:
+        for number, triplet in done.images:
+            save(folder, number, triplet)
+
+
+def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
+    if folder is not None:
+        write_atomically(folder / "counterexample.safetensors", partial(save_file, found.tensors))
 
 
 STATE = "state.json"
 """What the task computed on clean data, kept until the record holds it, so that a resumed run reads it."""
 
 
-def _fitted(plan: Plan, folder: Path) -> State:
-    kept = folder / STATE
-    if kept.exists():
+def _fitted(plan: Plan, folder: Path | None) -> State:
+    kept = None if folder is None else folder / STATE
+    if kept is not None and kept.exists():
         state: State = json.loads(kept.read_text(encoding="utf-8"))
         return state
     state = plan.task.fit(plan.metric, plan.source, plan.request.where)
-    if state:
+    if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
     return state
 

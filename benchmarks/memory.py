@@ -64,6 +64,7 @@ def _peak_of(n: int) -> float:
 def _run(n: int) -> None:
     """What `bench run` does."""
     from perceptbench.bench.commands.finished import run_and_print
+    from perceptbench.bench.commands.shared import Execution
     from perceptbench.bench.request import Request
 
     attack = "l2-aa(starts=1,steps=1,fmn_steps=1,fab_steps=1,queries=2)"
@@ -71,7 +72,7 @@ def _run(n: int) -> None:
         metrics=["l2"], data=[f"generated(n={n})"], attacks=[attack], certifiers=["margin"], eps=(1.0, 2.0)
     )
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
-        run_and_print(request, Path(folder), 8, as_json_object=True)
+        run_and_print(request, Execution(runs=Path(folder), batch_size="8", json=True))
 
 
 def peak() -> float:

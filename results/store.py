@@ -9,9 +9,9 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -39,6 +39,37 @@ _NAMES = ("task", "threat")
 _HEADER_TYPES = {"schema": int, "run": str, "status": str, "spec": dict, "provenance": dict, "facts": dict}
 _REQUIRED = ("id", "eps", "label", "right_share", "d0", "d1", "correct", "robust", "radius")
 """Columns without gaps, where a task has them: scores are made of these. `norm_ref` is one that may have gaps."""
+
+
+class Writer(Protocol):
+    """One run being computed."""
+
+    done: pd.DataFrame
+    """Samples that an earlier process left behind."""
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Keep finished samples: all eps of a sample in one frame."""
+        ...
+
+    def finish(self, record: Record) -> None:
+        """Keep the run."""
+        ...
+
+
+class Store(Protocol):
+    """Where runs are kept and answered from: a folder (RunStore), or this process alone (memory_store.py)."""
+
+    def get(self, run_id: str) -> Record | None:
+        """The finished run of that id; None where there is none."""
+        ...
+
+    def folder(self, run_id: str) -> Path | None:
+        """Where images and counter-examples of a run are kept; None where no files are."""
+        ...
+
+    def writer(self, run_id: str, columns: Mapping[str, str]) -> AbstractContextManager[Writer]:
+        """Hold a run while it is computed; `columns` are those of its samples with their dtypes."""
+        ...
 
 
 class RunStore:
@@ -83,7 +114,7 @@ class RunStore:
         `columns` are those of the samples with their dtypes, as `columns_of` gives them for a task.
         Raises UserError when another process holds the run, or has finished it in the meantime.
         """
-        folder = self._folder(run_id)
+        folder = self.folder(run_id)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / ".lock").open("w")
@@ -103,18 +134,19 @@ class RunStore:
                 raise UserError(f"the run {run_id} in {self.root} is already finished; give the same command again")
             yield RunWriter(folder, columns)
 
-    def _folder(self, run_id: str) -> Path:
+    def folder(self, run_id: str) -> Path:
+        """The folder of a run, whether it is there or not. Raises UserError for what is no id."""
         # The id becomes a path, so it must not be able to leave the root.
         if not _RUN_ID.fullmatch(run_id):
             raise UserError(f"a run id is 12 hex digits, got {run_id!r}")
         return self.root / run_id
 
     def _header(self, run_id: str) -> dict[str, Any] | None:
-        path = self._folder(run_id) / "record.json"
+        path = self.folder(run_id) / "record.json"
         return _checked_header(path, _read_json(path)) if path.exists() else None
 
     def _load(self, header: dict[str, Any]) -> Record:
-        path = self._folder(header["run"]) / "samples.parquet"
+        path = self.folder(header["run"]) / "samples.parquet"
         task = task_of(header["spec"], header["facts"])
         samples = _read_samples(path, columns_of(scores_of(task).columns) if installed(task) else COMMON)
         if header["status"] == "done" and not set(header["spec"]["eps"]) <= set(samples["eps"]):
@@ -132,7 +164,7 @@ class RunWriter:
             part.unlink()
         kept = {path: _shard_or_none(path, columns) for path in sorted(self.shards.glob("*.parquet"))}
         frames = [frame for frame in kept.values() if frame is not None]
-        self.done = pd.concat(frames, ignore_index=True) if frames else _empty(columns)
+        self.done = pd.concat(frames, ignore_index=True) if frames else no_samples(columns)
         """Samples of the shards that an earlier process left behind."""
         self._next = 1 + max((int(path.stem) for path in kept if path.stem.isdigit()), default=-1)
 
@@ -151,7 +183,8 @@ class RunWriter:
         shutil.rmtree(self.shards, ignore_errors=True)
 
 
-def _empty(columns: Mapping[str, str]) -> pd.DataFrame:
+def no_samples(columns: Mapping[str, str]) -> pd.DataFrame:
+    """A frame of these columns without a row."""
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 

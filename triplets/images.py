@@ -55,20 +55,35 @@ def decode(content: bytes, path: Path, where: str) -> Image.Image:
     Raises UserError for what is no image, is cut off, has more than 8 bits a channel, or declares
     more than MAX_PIXELS (asked before any pixel is decoded).
     """
-    too_large = f"{where}: expected at most {MAX_PIXELS // 10**6} megapixels, got more in {path}; make it smaller"
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise UserError(too_large)
-        if image.mode in DEEP_MODES:
-            raise UserError(f"{where}: expected 8 bits a channel, got mode {image.mode} in {path}; convert the image")
-        return image.convert("RGB")
+        return as_rgb(Image.open(io.BytesIO(content), formats=FORMATS), where, f" in {path}")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(too_large) from None
+        raise UserError(_too_large(where, f" in {path}")) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         kinds = ", ".join(FORMATS)
         reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
+
+
+def as_rgb(image: Image.Image, where: str, place: str = "") -> Image.Image:
+    """An opened image in RGB, without its alpha channel.
+
+    Raises UserError where it has more than 8 bits a channel, or more than MAX_PIXELS; `place` ends what it got.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise UserError(_too_large(where, place))
+    if image.mode in DEEP_MODES:
+        raise UserError(f"{where}: expected 8 bits a channel, got mode {image.mode}{place}; convert the image")
+    return image.convert("RGB")
+
+
+def _too_large(where: str, place: str) -> str:
+    return f"{where}: expected at most {MAX_PIXELS // 10**6} megapixels, got more{place}; make it smaller"
+
+
+def at_side(image: Image.Image) -> Image.Image:
+    """An image of SIDE x SIDE pixels, by Pillow's bicubic filter as NIGHTS does it."""
+    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -77,12 +92,11 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
 
 
 def read_image(path: Path, where: str) -> Tensor:
-    """An image as (3, SIDE, SIDE) in [0, 1], brought to that size by Pillow's bicubic filter as NIGHTS does.
+    """An image as (3, SIDE, SIDE) in [0, 1].
 
     `where` opens the message of the UserError: `data.csv row 17`.
     """
-    image = decode(read_bytes(path, where), path, where)
-    return to_tensor(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+    return to_tensor(np.asarray(at_side(decode(read_bytes(path, where), path, where))))
 
 
 def read_three(paths: tuple[Path, Path, Path], where: str) -> tuple[Tensor, Tensor, Tensor]:

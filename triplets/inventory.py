@@ -18,15 +18,20 @@ def check_images(folder: Path, wanted: Iterable[tuple[Path, str]]) -> dict[str, 
     the fifth hour of a run would cost more.
     """
     root = folder.resolve()
+    return {path.relative_to(root).as_posix(): digest for path, digest in digests(wanted).items()}
+
+
+def digests(wanted: Iterable[tuple[Path, str]]) -> dict[Path, str]:
+    """The SHA-256 of each image file, which is decoded once; arguments and errors are those of `check_images`."""
     first_use: dict[Path, str] = {}
     for path, where in wanted:
         first_use.setdefault(path, where)
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
-        digests = list(pool.map(_checked_digest, first_use, first_use.values()))
+        found = list(pool.map(_checked_digest, first_use, first_use.values()))
     finally:
         pool.shutdown(cancel_futures=True)
-    return {path.relative_to(root).as_posix(): digest for path, digest in zip(first_use, digests, strict=True)}
+    return dict(zip(first_use, found, strict=True))
 
 
 def _checked_digest(path: Path, where: str) -> str:

@@ -13,7 +13,7 @@ def certify(request: Request, execution: Execution) -> None:
     from perceptbench.bench.commands.finished import run_and_print
     from perceptbench.bench.output import console, gains
 
-    records = run_and_print(request, execution.runs, execution.batch, as_json_object=execution.json)
+    found = run_and_print(request, execution)
     if not execution.json:
-        for sentence in gains(records):
+        for sentence in gains(found.records):
             console().print(sentence)

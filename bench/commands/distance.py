@@ -3,15 +3,11 @@
 import json as json_module
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.option import option
-
-if TYPE_CHECKING:
-    from perceptbench.metrics.base import LipschitzMetric
-    from perceptbench.metrics.seen import Seen
+from perceptbench.core.spec import parse_eps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,55 +27,21 @@ class DistanceRequest:
 @command()
 def distance(request: DistanceRequest) -> None:
     """The distance of two images and, where it can be proved, its interval and its decision under perturbation."""
-    from perceptbench.core.errors import UserError
-    from perceptbench.core.spec import Ref, parse_eps
-    from perceptbench.metrics.base import LipschitzMetric
-    from perceptbench.metrics.base import metric as registry
-    from perceptbench.metrics.seen import Seen
+    from perceptbench.bench.api.distance import distance as measure
     from perceptbench.triplets.images import read_image
 
-    first, second, metric = request.first, request.second, request.metric
-    eps, tau, json = request.eps, request.tau, request.json
-    budgets = parse_eps([eps]) if eps is not None else ()
-    if len(budgets) > 1:
-        raise UserError(f"bench distance takes one --eps, got {eps!r}")
-    built = registry.build(Ref.parse(metric))
-    if (budgets or tau is not None) and not isinstance(built, LipschitzMetric):
-        raise UserError(f"nothing can be proved of {metric}; leave --eps and --tau out, or use --metric lipsim")
-    if tau is not None and isinstance(built, LipschitzMetric):
-        _check_tau(built, metric, tau)
-    x, y = (read_image(path, where="command line")[None] for path in (first, second))
-    seen = Seen(built, {"first": x, "second": y})
-    result: dict[str, object] = {"metric": metric, "distance": seen.distance("first", "second").item()}
-    if budgets or tau is not None:
-        result |= {"norm": "l2"} | _proved(seen, budgets[0] if budgets else None, tau)
-    if json:
+    x, y = (read_image(path, where="command line") for path in (request.first, request.second))
+    found = measure(request.metric, x, y, request.eps, request.tau)
+    result: dict[str, object] = {"metric": request.metric, "distance": found.distance.item()}
+    if found.low is not None and found.high is not None:
+        eps = parse_eps([str(request.eps)])[0]
+        result |= {"norm": "l2", "eps": eps, "low": found.low.item(), "high": found.high.item()}
+    if found.within is not None and found.radius is not None:
+        result |= {"norm": "l2", "tau": request.tau, "within": found.within.item(), "radius": found.radius.item()}
+    if request.json:
         print(json_module.dumps(result, allow_nan=False))
         return
-    _print(result, first.name)
-
-
-def _check_tau(built: "LipschitzMetric", name: str, tau: float) -> None:
-    from perceptbench.core.errors import UserError
-
-    low, high = built.space.bounds
-    if not low <= tau < high:
-        raise UserError(f"--tau wants a distance of {name}, which lies in [{low:g}, {high:g}), got {tau:g}")
-
-
-def _proved(seen: "Seen", eps: float | None, tau: float | None) -> dict[str, object]:
-    """The interval within eps, and the radius of the decision d <= tau."""
-    from perceptbench.certifiers.decision import decision_proof, interval_proof
-
-    proved: dict[str, object] = {}
-    if eps is not None:
-        low, high = interval_proof(seen, "first", "second", eps)
-        proved |= {"eps": eps, "low": low.item(), "high": high.item()}
-    if tau is not None:
-        radius = decision_proof(seen, "first", "second", tau).radius
-        within = seen.distance("first", "second").item() <= tau
-        proved |= {"tau": tau, "within": within, "radius": radius.item()}
-    return proved
+    _print(result, request.first.name)
 
 
 def _print(result: dict[str, object], moving: str) -> None:

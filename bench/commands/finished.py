@@ -1,25 +1,34 @@
-"""Plan, run and print: what `bench run` and `bench certify` share."""
+"""Run and print: what `bench run` and `bench certify` share."""
 
-from pathlib import Path
+from rich.console import Console
 
+from perceptbench.bench.api.keywords import options_of
+from perceptbench.bench.api.run import run
+from perceptbench.bench.api.runs import Runs
+from perceptbench.bench.commands.shared import Execution
 from perceptbench.bench.output import as_json, console, explain, footnotes, print_tables
-from perceptbench.bench.plan import make_plans
 from perceptbench.bench.request import Request
-from perceptbench.bench.runner import run_plans
-from perceptbench.results.record import Record
 from perceptbench.results.rows import table_rows
 
 
-def run_and_print(request: Request, runs: Path, batch_size: int | None, *, as_json_object: bool) -> list[Record]:
+def run_and_print(request: Request, execution: Execution) -> Runs:
     """Progress goes to standard error, the result to standard output."""
-    records = run_plans(make_plans(request), runs, batch_size, request.save_images)
-    rows = table_rows(records)
-    if as_json_object:
+    options = options_of(request)
+    metrics = options.pop("metric")
+    try:
+        found = run(metrics, **options, runs=execution.runs, batch_size=execution.batch_size, progress=True)
+    except KeyboardInterrupt:
+        Console(stderr=True, markup=False).print("stopped; the same command goes on from here")
+        raise
+    rows = table_rows(found.records)
+    if execution.json:
         print(as_json(rows))
-        return records
+        return found
     output = console()
     print_tables(rows, output)
     for sentence in (*explain(rows), *footnotes(rows)):
         output.print(sentence)
-    output.print(f"Next: bench report --runs {runs} --to report, for tables, curves and every method's details.")
-    return records
+    output.print(
+        f"Next: bench report --runs {execution.runs} --to report, for tables, curves and every method's details."
+    )
+    return found

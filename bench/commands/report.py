@@ -24,8 +24,7 @@ class ReportRequest:
 @command()
 def report(request: ReportRequest) -> None:
     """Write the report of every finished run in a folder."""
-    from perceptbench.reports.write import write_report
-    from perceptbench.results.store import RunStore
+    from perceptbench.bench.api.runs import report as write
 
-    for path in write_report(RunStore(request.runs).select(), request.to, tuple(request.format)):
+    for path in write(request.runs, request.to, request.format):
         print(path)

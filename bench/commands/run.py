@@ -10,4 +10,4 @@ def run(request: Request, execution: Execution) -> None:
     """Attack metrics on 2AFC data and certify those that admit a proof."""
     from perceptbench.bench.commands.finished import run_and_print
 
-    run_and_print(request, execution.runs, execution.batch, as_json_object=execution.json)
+    run_and_print(request, execution)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
 
 SEED = option("Seed of every random number.")
@@ -24,13 +23,3 @@ class Execution:
     batch_size: str = field(default="auto", metadata=option("A number, or auto; it changes no result."))
     runs: Path = field(default=Path("runs"), metadata=RUNS)
     json: bool = field(default=False, metadata=JSON)
-
-    @property
-    def batch(self) -> int | None:
-        """None for auto. Raises UserError for anything but a positive number."""
-        text = self.batch_size
-        if text == "auto":
-            return None
-        if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-            raise UserError(f"--batch-size wants a positive number or auto, got {text!r}")
-        return int(text)

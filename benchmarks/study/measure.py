@@ -9,9 +9,11 @@ from typing import Any
 
 from benchmarks.study.grid import StudyEntry
 from perceptbench.bench.plan import make_plans
+from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.results.rows import Row, rows_of
+from perceptbench.results.store import RunStore
 from perceptbench.training.lipsim.config import Machine, Sources
 from perceptbench.training.lipsim.train import train_lipsim
 
@@ -55,4 +57,5 @@ def score(weights: Path, data: Sequence[str], runs: Path, limit: int | None, dev
     request = Request(
         metrics=[f"lipsim:{weights}"], data=data, attacks=[], certifiers=["margin"], eps=EPS, limit=limit, device=device
     )
-    return [row for record in run_plans(make_plans(request), runs, None) for row in rows_of(record)]
+    records = run_plans(make_plans(request), RunStore(runs), bars=samples_progress(show=True))
+    return [row for record in records for row in rows_of(record)]

@@ -31,8 +31,6 @@ class _Yours:
         self.modules = [value for value in held if isinstance(value, nn.Module)]
         self.differentiable = bool(getattr(inner, "differentiable", True))
         self.stochastic = bool(getattr(inner, "stochastic", False))
-        for module in self.modules:
-            module.eval().requires_grad_(False)
 
     def code(self) -> tuple[object, ...]:
         return (self, self.inner)
@@ -91,11 +89,20 @@ def py(target: str) -> Metric:
     made = _load(path, name)
     if isinstance(made, Metric):
         return made
+    yours = wrapped(made)
+    if yours is None:
+        raise UserError(f"{path}: {name} has neither __call__(x, y) nor embed(x), so it is no metric")
+    for module in yours.modules:
+        module.eval().requires_grad_(False)
+    return yours
+
+
+def wrapped(made: Any) -> EmbedMetric | CallableMetric | None:
+    """A metric around an object with `embed(x)` or `__call__(x, y)`; None where it has neither. The object stays as
+    it is: its modules are neither frozen nor put into another mode."""
     if hasattr(made, "embed"):
         return EmbedMetric(made)
-    if callable(made):
-        return CallableMetric(made)
-    raise UserError(f"{path}: {name} has neither __call__(x, y) nor embed(x), so it is no metric")
+    return CallableMetric(made) if callable(made) else None
 
 
 def _load(path: Path, name: str) -> Any:

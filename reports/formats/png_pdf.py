@@ -1,5 +1,6 @@
 """Draws charts and sheets as PNG and PDF. Figure objects: no display, no global state, no date in the file."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,15 @@ _KINDS: dict[type, _Kind] = {
 }
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show by themselves, though no display was set up for it."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        FigureCanvasAgg(self).print_png(content)
+        return content.getvalue()
+
+
 def drawn(block: Chart | Sheet) -> Figure:
     """The figure of a block."""
     return sheet.draw(block) if isinstance(block, Sheet) else _chart(block)
@@ -54,7 +64,7 @@ def _chart(chart: Chart) -> Figure:
     across = min(len(chart.panels), _ABOVE_EACH_OTHER)
     down = -(-len(chart.panels) // across)
     width, height = kind.size(chart.panels)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    figure = ShownFigure(figsize=(width * across, height * down), layout="constrained")
     places = figure.subplots(down, across, squeeze=False).flatten()
     for axis, panel in zip(places, chart.panels, strict=False):
         kind.draw(axis, panel)

@@ -1,0 +1,94 @@
+"""A thing in memory has one hash as long as code and contents are the same, and another where one differs."""
+
+import functools
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from perceptbench.bench.memory_sha256 import memory_sha256
+
+PROGRAM = """
+from perceptbench.bench.memory_sha256 import memory_sha256
+{}
+print(memory_sha256({}))
+"""
+
+
+def hashed(code: str, thing: str) -> str:
+    """In a process of its own, as a script or a notebook has it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(code, thing)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+MINE = """
+import torch
+SCALE = 2
+def helper(x): return SCALE * x
+class Mine:
+    "A metric."
+    def __init__(self, k=1): self.k, self.table = k, torch.ones(3)
+    def __call__(self, x, y): return self.k * helper(x - y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "thing", "same"),
+    [
+        (MINE, "Mine()", True),
+        ("# a comment\n\nother = 3\n" + MINE, "Mine()", True),
+        (MINE, "Mine(2)", False),
+        (MINE.replace("SCALE = 2", "SCALE = 3"), "Mine()", False),
+        (MINE.replace("SCALE * x", "SCALE + x"), "Mine()", False),
+        (MINE.replace("ones(3)", "zeros(3)"), "Mine()", False),
+        (MINE.replace("x - y", "x + y"), "Mine()", False),
+    ],
+)
+def test_code_of_a_notebook(changed, thing, same):
+    assert (hashed(MINE, "Mine()") == hashed(changed, thing)) is same
+
+
+def closed(value):
+    return lambda x, y: value * (x - y)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (closed(1), closed(2)),
+        (functools.partial(closed, 1), functools.partial(closed, 2)),
+        (torch.zeros(2), torch.zeros(1, 2)),
+        (torch.zeros(2), torch.zeros(2, dtype=torch.bfloat16)),
+        (torch.zeros(()), torch.ones(())),
+        (np.zeros(2), np.ones(2)),
+        ([1, 2], [2, 1]),
+        ({"a": 1}, {"a": 2}),
+        (1, 1.0),
+        (closed, memory_sha256),
+    ],
+)
+def test_what_differs_in_contents_differs(one, other):
+    assert memory_sha256(one) == memory_sha256(one)
+    assert memory_sha256(one) != memory_sha256(other)
+
+
+def test_order_of_a_set_and_cycles_do_no_harm():
+    assert memory_sha256({"a", "b", "c"}) == memory_sha256({"c", "b", "a"})
+    loop: list = [1]
+    loop.append(loop)
+    assert memory_sha256(loop) == memory_sha256(loop)
+
+
+def test_what_cannot_be_read_is_never_the_same():
+    class Holds:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    holds = Holds()
+    assert memory_sha256(holds) != memory_sha256(holds)
