@@ -40,7 +40,9 @@ def code_sha256(*components: object) -> str:
     for component in components:
         digest.update(type(component).__qualname__.encode())
         for base in inspect.getmro(type(component)):
-            _collect(sys.modules.get(base.__module__), seen, root=True)
+            # How a task's rows are made of its samples changes no sample.
+            if not base.__module__.startswith("perceptbench.results."):
+                _collect(sys.modules.get(base.__module__), seen, root=True)
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + seen[name].read_bytes())
     return digest.hexdigest()
@@ -58,14 +60,15 @@ def _collect(
 ) -> None:
     """Add a module and the modules of ours in which the objects behind its names are defined.
 
-    A root may be outside of this project (`py:FILE.py:CLASS`); then its imports from its own folder are added too.
+    A root may be outside of this project (`py:FILE.py:CLASS`, a plug-in): then what it imports from its own folder is
+    added too.
     """
     name = getattr(module, "__name__", "")
     file = getattr(module, "__file__", None)
     if module is None or file is None or name in seen:
         return
     path = Path(file)
-    beside = beside or (path.parent if root and name.startswith("py_") else None)
+    beside = beside or (path.parent if root and not name.startswith("perceptbench.") else None)
     if not (".".join(name.split(".")[:2]) in OURS or root or (beside and path.is_relative_to(beside))):
         return
     seen[name] = path

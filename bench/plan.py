@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -206,7 +207,8 @@ def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None
 def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
     """The arguments of a registered component with every default; nothing for one that exists in this process alone.
 
-    The content of a file decides numbers and its path does not, so of a path only the text after it is kept.
+    The content of a file decides numbers and its path does not. The fingerprints have the content of metrics and data,
+    so of their paths only the text after it is kept; for other components the SHA-256 of the file takes its place.
     """
     if ref is None or (registry in (metric, triplets) and ref in [one.ref for one in _alone(request)]):
         return {}
@@ -214,7 +216,9 @@ def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dic
     for key, value in registry.resolve(ref).items():
         if isinstance(value, str):
             path, mark, rest = value.partition("@" if "@" in value else ":")
-            if path and Path(path).exists():
+            if registry in (metric, triplets) and path and Path(path).exists():
                 value = f"(file){mark}{rest}"
+            elif registry not in (metric, triplets) and value and Path(value).is_file():
+                value = f"(file) {sha256(Path(value).read_bytes()).hexdigest()}"
         kept[key] = value
     return kept

@@ -1,7 +1,7 @@
 """The typed request of `bench run` and `bench certify`, of which their options are made. No torch here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from perceptbench.core.device import DEVICE, Device
@@ -18,6 +18,12 @@ def declared_options() -> Sequence[Declared]:
     """
     from perceptbench.results.tasks.base import arguments
 
+    own = {field.name for field in fields(Request)}
+    for name in arguments():
+        if name in own:
+            raise UserError(
+                f"a task declares the option --{name.replace('_', '-')}, which every run has; rename it there"
+            )
     return tuple(Declared(name, kind, default, help) for name, (kind, default, help) in arguments().items())
 
 

@@ -102,6 +102,7 @@ def _compute(
     with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
         state = _fitted(plan, folder)
         finished = set(writer.done["id"])
+        resumed = len(finished)
         progress.update(task, completed=len(finished))
         frames = [writer.done] if finished else []
         left = [entry for entry in plan.source.entries if entry.id not in finished]
@@ -110,23 +111,42 @@ def _compute(
                 _keep_counterexample(folder, done.unsound)
                 raise done.unsound
             _keep_images(folder, done)
-            if done.frame is not None:
-                writer.add(done.frame)
-                frames.append(done.frame)
-            progress.advance(task, len(done.ids))
+            # A chunk may come more than once; what is on disk counts.
+            new = _new_samples(done, finished)
+            if len(new):
+                writer.add(new)
+                frames.append(new)
+            finished |= set(done.ids)
+            progress.advance(task, new["id"].nunique())
+        _check_complete(plan, finished)
         samples = _in_order(pd.concat(frames, ignore_index=True), plan)
         record = Record(
             run=spec.id,
             spec=spec.to_dict(),
             provenance=provenance(plan.request.where, spec.seed),
             samples=samples,
-            facts=_facts(plan, state, samples, len(finished), time.monotonic() - started),
+            facts=_facts(plan, state, samples, resumed, time.monotonic() - started),
             folder=folder,
         )
         writer.finish(record)
         if folder is not None:
             (folder / STATE).unlink(missing_ok=True)
     return record
+
+
+def _new_samples(done: Done, finished: set[str]) -> pd.DataFrame:
+    """The rows of the samples that were not there yet. Raises ValueError for a chunk without rows for its samples."""
+    if done.frame is None or set(done.frame["id"]) != set(done.ids):
+        raise ValueError(f"the engine gave no rows, or rows of other samples, for {', '.join(done.ids)}")
+    return done.frame[~done.frame["id"].isin(finished)]
+
+
+def _check_complete(plan: Plan, finished: set[str]) -> None:
+    """Raises UserError where the engine left samples out: a score of some of them is not the score of all."""
+    if left := [entry.id for entry in plan.source.entries if entry.id not in finished]:
+        raise UserError(
+            f"the engine left out {len(left)} of {len(plan.source)} samples, {left[0]!r} among them; run again"
+        )
 
 
 def _keep_images(folder: Path | None, done: Done) -> None:
@@ -147,11 +167,20 @@ STATE = "state.json"
 def _fitted(plan: Plan, folder: Path | None) -> State:
     kept = None if folder is None else folder / STATE
     if kept is not None and kept.exists():
-        state: State = json.loads(kept.read_text(encoding="utf-8"))
-        return state
+        return _read_state(kept)
     state = plan.task.fit(plan.metric, plan.source, plan.request.where)
     if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
+    return state
+
+
+def _read_state(path: Path) -> State:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is damaged; delete the folder {path.parent} and run the same command again")
     return state
 
 
