@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import ProjectionCosine, Setting, generator, images, radius_in, run_each, small_attack, subset, triplets
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.norms import change, size
@@ -16,6 +15,9 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attacked import Setting, run_each, small_attack
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
 from perceptbench.triplets.base import Triplets
 
 # A bridge wants to be told what to run; one that has no example here fails at its name.
@@ -104,8 +106,8 @@ def test_an_attack_on_any_set_is_in_a_ball_the_attack_of_its_norm(name: str, nor
 def test_raw_result_is_within_budget_and_range(name: str, shape: tuple[int, int]) -> None:
     """Before the runner mends anything: a tight box, since black and white pixels are frequent."""
     made = small_attack(name, steps=15, queries=40)
-    x = images(3, *shape, seed=1).round()
-    left, right = images(3, *shape, seed=2), images(3, *shape, seed=3)
+    x = random_images(3, *shape, seed=1).round()
+    left, right = random_images(3, *shape, seed=2), random_images(3, *shape, seed=3)
     label = torch.tensor([0.0, 1.0, 0.0])
     batch = Triplets(x, left, right, label, label, ("a", "b", "c"))
     setting = Setting(made, name, PixelL2(), batch)
@@ -263,7 +265,7 @@ def test_a_metric_without_gradient_breaks_nothing_and_no_attack(name: str) -> No
 def test_movers_reach_the_edge_of_the_budget(name: str) -> None:
     """Under pixel l2 the largest shift is known: eps, or eps in every pixel."""
     made = small_attack(name)
-    x = 0.5 + 0.1 * (images(3, 8, seed=11) - 0.5)
+    x = 0.5 + 0.1 * (random_images(3, 8, seed=11) - 0.5)
     eps = 0.05
     skip = torch.zeros(1, 3, dtype=torch.bool)
     (outcome,) = run_attack(made, name, EmbeddingShift.make(PixelL2(), x), x, [eps], skip, Noise.make(0, "abc"))

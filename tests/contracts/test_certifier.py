@@ -2,22 +2,6 @@
 
 import pytest
 import torch
-from oracles import (
-    LiftedProjection,
-    ProjectionCosine,
-    Setting,
-    generator,
-    images,
-    l2_radius,
-    moved_across,
-    random_triplets,
-    run_each,
-    small_attack,
-    small_certifier,
-    subset,
-    tiny_lipsim,
-    triplets,
-)
 
 from perceptbench.certifiers.base import Certifier, Proof, certifier
 from perceptbench.certifiers.certify import certify
@@ -26,6 +10,17 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import CosineLipschitzMetric, LipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.testing.attacked import Setting, run_each, small_attack, small_certifier
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, tiny_lipsim
+from perceptbench.testing.samples import (
+    generator,
+    l2_radius,
+    moved_across,
+    random_images,
+    random_triplets,
+    subset,
+    triplets,
+)
 from perceptbench.triplets.base import Triplets
 
 NAMES = certifier.names()
@@ -124,7 +119,7 @@ def test_wrong_answers_ties_and_equal_anchors_have_no_radius(name: str, case: st
 def test_a_tie_between_different_anchors_has_no_radius() -> None:
     """The reference on the bisector, exactly: mirrored anchors."""
     reference = torch.full((2, 3, 8, 8), 0.5)
-    away = (images(2, 8, seed=1) * 64).round() / 256
+    away = (random_images(2, 8, seed=1) * 64).round() / 256
     label = torch.tensor([0.0, 1.0])
     batch = Triplets(reference, reference - away, reference + away, label, label, ("a", "b"))
     for metric in (PixelL2(), PSNR()):
@@ -252,7 +247,7 @@ def test_an_anchor_without_embedding_is_certified_only_as_far_as_it_holds(side: 
     """g(anchor) = 0 has cosine distance 1/2 from everything: the flip is nearer than the plane."""
     metric = ProjectionCosine(192)
     grey = torch.full((1, 3, 8, 8), 0.5)
-    reference, other = images(1, 8, seed=3), images(1, 8, seed=4)
+    reference, other = random_images(1, 8, seed=3), random_images(1, 8, seed=4)
     other = (0.9 * reference + 0.1 * other).clamp(0, 1)
     label = torch.tensor([1.0 if side == "left" else 0.0])
     left, right = (grey, other) if side == "left" else (other, grey)

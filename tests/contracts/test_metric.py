@@ -5,13 +5,14 @@ from functools import cache
 
 import pytest
 import torch
-from oracles import generator, images, tiny_lipsim
 from originals import find_shared_weights
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric, Metric, metric
+from perceptbench.testing.known_metrics import tiny_lipsim
+from perceptbench.testing.samples import generator, random_images
 from perceptbench.triplets.base import triplets
 
 # `lipsim-paper` costs 4 GMAC an image (test_lipsim_paper.py); bridges have tests of their own, and timm stands here for
@@ -52,7 +53,7 @@ def sample(subject: Metric, n: int, seed: int, height: int = 32, width: int | No
     Images are larger where the metric takes none so small.
     """
     height, width = (max(side, subject.smallest) for side in (height, width or height))
-    return (images(1, height, width, seed=99) + images(n, height, width, seed=seed)) / 2
+    return (random_images(1, height, width, seed=99) + random_images(n, height, width, seed=seed)) / 2
 
 
 @pytest.fixture(params=[name for name in CASES if name != "lipsim"])
@@ -129,9 +130,9 @@ def test_flat_images_have_finite_distances_and_gradients(subject: Metric, level:
 def test_too_small_images_get_a_sentence(subject: Metric) -> None:
     side = subject.smallest
     with torch.no_grad():
-        assert subject(images(1, side, seed=1), images(1, side, seed=2)).isfinite().all()
+        assert subject(random_images(1, side, seed=1), random_images(1, side, seed=2)).isfinite().all()
         if side > 1:
-            small = images(1, side - 1, side + 3)
+            small = random_images(1, side - 1, side + 3)
             with pytest.raises(UserError, match=rf"at least {side} x {side} pixels, got \({side - 1}, {side + 3}\)"):
                 subject(small, small)
             with pytest.raises(UserError, match=f"at least {side} x {side} pixels"):
@@ -189,11 +190,11 @@ def test_the_same_after_moving_to_the_same_device(subject: Metric) -> None:
 def test_shipped_lipsim_keeps_its_word_at_one_image() -> None:
     made = _build("lipsim")
     assert isinstance(made, LipschitzMetric)
-    double, x = made.double(), images(1, 32, seed=3).double()
+    double, x = made.double(), random_images(1, 32, seed=3).double()
     start = torch.randn(x.shape, generator=generator(4), dtype=torch.float64)
     assert 0 < _stretched(double, x, 0.3 * start / start.norm(), steps=3) <= made.lipschitz * (1 + 1e-7)
     with torch.no_grad():
-        a, b = double.embed(x), double.embed(images(1, 32, seed=6).double())
+        a, b = double.embed(x), double.embed(random_images(1, 32, seed=6).double())
         moved = double.embed(x + 0.3 * start / start.norm())
         low, high = double.space.interval(a, b, 0.3 * double.lipschitz)
         assert (low <= double.compare(moved, b)).all()
@@ -220,7 +221,7 @@ def _stretched(subject: LipschitzMetric, x: torch.Tensor, start: torch.Tensor, s
 @pytest.mark.parametrize("side", [32, 24])
 def test_measured_ratio_is_within_the_lipschitz_constant(lipschitz: LipschitzMetric, side: int, length: float) -> None:
     double = lipschitz.double()
-    x = images(4, side, seed=3).double()
+    x = random_images(4, side, seed=3).double()
     start = torch.randn(x.shape, generator=generator(4), dtype=torch.float64)
     start = length * start / start.flatten(1).norm(dim=1)[:, None, None, None]
     assert 0 < _stretched(double, x, start, steps=12) <= lipschitz.lipschitz * (1 + 1e-7)
@@ -229,7 +230,7 @@ def test_measured_ratio_is_within_the_lipschitz_constant(lipschitz: LipschitzMet
 @pytest.mark.parametrize("eps", [0.05, 1.0])
 def test_interval_contains_what_perturbations_reach(lipschitz: LipschitzMetric, eps: float) -> None:
     double = lipschitz.double()
-    x, y = images(3, 32, seed=5).double(), images(3, 32, seed=6).double()
+    x, y = random_images(3, 32, seed=5).double(), random_images(3, 32, seed=6).double()
     y[0] = x[0]
     with torch.no_grad():
         low, high = double.space.interval(double.embed(x), double.embed(y), eps * double.lipschitz)
@@ -253,7 +254,7 @@ def test_interval_contains_what_perturbations_reach(lipschitz: LipschitzMetric, 
 def test_boundary_is_where_the_answer_changes(lipschitz: LipschitzMetric) -> None:
     double = lipschitz.double()
     with torch.no_grad():
-        g, left, right = (double.embed(images(6, 32, seed=seed).double()) for seed in (1, 2, 3))
+        g, left, right = (double.embed(random_images(6, 32, seed=seed).double()) for seed in (1, 2, 3))
         normal, offset = double.space.boundary(left, right)
         way = ((g * normal).sum(1) - offset) / normal.square().sum(1)
         for factor, nearer in ((0.999, 1), (1.001, -1)):
@@ -263,7 +264,7 @@ def test_boundary_is_where_the_answer_changes(lipschitz: LipschitzMetric) -> Non
 
 
 def test_double_copies_and_keeps_the_original(lipschitz: LipschitzMetric) -> None:
-    x = images(2, 32, seed=1)
+    x = random_images(2, 32, seed=1)
     with torch.no_grad():
         single = lipschitz.embed(x)
         double = lipschitz.double().embed(x.double())
