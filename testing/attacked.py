@@ -20,6 +20,12 @@ from perceptbench.triplets.base import Triplets
 
 A = TypeVar("A")
 
+# DDN changes its norm by 5 % a step: with few steps it has to begin near the radii in use here.
+SMALL: dict[str, Scalar] = {
+    "steps": 40, "queries": 300, "starts": 2, "fab_steps": 40, "fmn_steps": 40, "init_norm": 0.3
+}  # fmt: skip
+"""Numbers with which attacks are fast and still find what they are tested for."""
+
 
 def fewer(attack: A, **numbers: Scalar) -> A:
     """The same attack with these numbers, as far as it has fields of these names: steps, queries, starts."""
@@ -30,17 +36,8 @@ def fewer(attack: A, **numbers: Scalar) -> A:
 def small_attack(name: str, **chosen: Scalar) -> Attack | Ensemble:
     """An attack as a user names it, with few steps where it has steps."""
     ref = Ref.parse(name)
-    # DDN changes its norm by 5 % a step: with few steps it has to begin near the radii in use here.
-    small: dict[str, Scalar] = {
-        "steps": 40,
-        "queries": 300,
-        "starts": 2,
-        "fab_steps": 40,
-        "fmn_steps": 40,
-        "init_norm": 0.3,
-    }
     known = attack.resolve(ref)
-    args = {key: value for key, value in {**small, **chosen}.items() if key in known}
+    args = {key: value for key, value in {**SMALL, **chosen}.items() if key in known}
     return attack.build(replace(ref, args=tuple({**args, **dict(ref.args)}.items())))
 
 

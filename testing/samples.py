@@ -1,13 +1,14 @@
 """Images and triplets whose answers are known in advance: the exact radius of the pixel-l2 metric, in closed form."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from perceptbench.core.spec import Norm
 from perceptbench.metrics.base import Metric
-from perceptbench.triplets.base import Triplets
+from perceptbench.triplets.base import Entry, Triplets, TripletSource
 
 
 def generator(seed: int) -> torch.Generator:
@@ -78,3 +79,14 @@ def moved_across(batch: Triplets, factor: float) -> Tensor:
     normal = torch.nn.functional.normalize((b - a).flatten(1), dim=1).view_as(r)
     sign = (1 - 2 * batch.label.double())[:, None, None, None]
     return r + factor * sign * l2_radius(batch)[:, None, None, None] * normal
+
+
+def source_of(batch: Triplets, name: str = "made up") -> TripletSource:
+    """A data set of these triplets, whose images keep their size."""
+    shares = batch.right_share.tolist()
+    entries = (Entry(sample, shares[i], partial(_row, batch, i)) for i, sample in enumerate(batch.ids))
+    return TripletSource(name, tuple(entries), 0, name)
+
+
+def _row(batch: Triplets, i: int) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.reference[i], batch.left[i], batch.right[i]
