@@ -13,9 +13,20 @@ package may import this folder, as it needs pytest and hypothesis: pip install '
 
 from perceptbench.testing.attack_contract import AttackContract
 from perceptbench.testing.certifier_contract import CertifierContract
+from perceptbench.testing.engine_contract import EngineContract
 from perceptbench.testing.metric_contract import MetricContract
 from perceptbench.testing.strategies import images
+from perceptbench.testing.task_contract import TaskContract
 from perceptbench.testing.threat_contract import ThreatContract
 from perceptbench.testing.triplets_contract import TripletsContract
 
-__all__ = ["AttackContract", "CertifierContract", "MetricContract", "ThreatContract", "TripletsContract", "images"]
+__all__ = [
+    "AttackContract",
+    "CertifierContract",
+    "EngineContract",
+    "MetricContract",
+    "TaskContract",
+    "ThreatContract",
+    "TripletsContract",
+    "images",
+]

@@ -84,5 +84,5 @@ def tiny_lipsim(seed: int = 0) -> FrozenLipSim:
     draw = generator(seed)
     with torch.no_grad():
         for p in net.parameters():
-            p += 0.1 * torch.randn(p.shape, generator=draw)
+            p.add_(0.1 * torch.randn(p.shape, generator=draw))
     return FrozenLipSim(freeze(net), config.size)

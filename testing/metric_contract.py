@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
@@ -122,7 +122,7 @@ class MetricContract:
                 (gradient,) = torch.autograd.grad(distance.sum(), moving)
                 finite(gradient, f"the gradient at a flat image of level {level} must be finite")
 
-    @few
+    @settings(few, max_examples=4)
     @given(x=images(n=2, smallest=8))
     def test_any_images_have_finite_distances(self, subject: Metric, x: Tensor) -> None:
         if min(x.shape[-2:]) < subject.smallest:

@@ -16,9 +16,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.core.threat import MOVES, Move
-
-_NAMES = {"l2": "l2", "linf": "l-infinity"}
+from perceptbench.core.threat import MOVES, Move, lp_unit
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Ball(ThreatSet):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """As axes and notes of tables say it."""
-        return f"{_NAMES[self.norm]} norm over all pixels and channels, images in [0, 1]"
+        return lp_unit(self.norm)
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Images:
         return x.clone() if noise is None else random_start(x, eps, self.norm, noise)

@@ -79,7 +79,7 @@ class Engine(Protocol):
     """Computes chunks of a job."""
 
     def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
-        """Each chunk at least once, in any order. Raises what goes wrong in one."""
+        """Each chunk at least once, in any order. Raises what goes wrong in one, with a note that names its samples."""
         ...
 
 
