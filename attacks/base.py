@@ -70,8 +70,8 @@ class Attack:
     """Whether it needs a goal that is reached at some point, and cannot raise a loss without end."""
     random: ClassVar[bool] = True
     """Whether it draws at random, so that another start may find more."""
-    differentiable: ClassVar[bool] = True
-    """Whether it needs the gradient of the metric."""
+    needs_gradient: ClassVar[bool] = True
+    """Whether it asks for the gradient of the metric, and not for distances alone."""
     literal: ClassVar[bool] = False
     """Whether the image it returns is the result for better or worse, as under `--protocol paper`."""
 

@@ -39,6 +39,7 @@ class Square(Attack):
     """`queries` forward passes; `start` is the first share of pixels."""
 
     norm: ClassVar[Norm]
+    needs_gradient: ClassVar[bool] = False
     queries: int = 500
     start: float = 0.8
 

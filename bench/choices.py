@@ -5,6 +5,7 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.literal import literal
 from perceptbench.attacks.objectives import with_embedding
+from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import rounded
 from perceptbench.attacks.threats.stacked import separate
@@ -42,6 +43,7 @@ def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | N
     if request.threat is None and own is None:
         raise UserError(f"{ref} works in any set: say in which by --threat; see: bench list threats")
     name = Ref.parse(request.threat or str(own))
+    threat.resolve(name)
     if made is not None and own is not None and own != name.name:
         raise UserError(
             f"{ref} works in the {own} ball, got --threat {name}; use an attack without a norm, such as pgd"
@@ -85,6 +87,9 @@ def fitting(
 ) -> None:
     """Raises UserError where attack, metric or moving images do not go with the task and its goal."""
     embeds = isinstance(made, Attack) and made.by_embedding
+    parts = parts_of(made, str(ref)) if made is not None and not built.differentiable else ()
+    if asking := ", ".join(part for part, member, _ in parts if member.needs_gradient):
+        raise UserError(f"the metric says that it has no gradient, which {asking} asks for; use l2-square")
     if embeds:
         with_embedding(built)
         if not question.endless:

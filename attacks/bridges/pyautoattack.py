@@ -37,6 +37,11 @@ class UpstreamAutoAttack(Attack):
     steps: int
     queries: int
 
+    @property
+    def needs_gradient(self) -> bool:  # type: ignore[override]
+        """Square asks for distances alone."""
+        return self.part != "square"
+
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         def upstream(model: nn.Module, image: Images, label: Tensor, seed: int) -> Tensor:
             return self._made(model, eps, seed).perturb(image, label)  # type: ignore[attr-defined, no-any-return]

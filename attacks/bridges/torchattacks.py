@@ -57,6 +57,11 @@ class TorchAttack(Attack):
         """Where the class takes no eps, it looks for the smallest flip."""
         return self.kind in _WITHOUT_BUDGET
 
+    @property
+    def needs_gradient(self) -> bool:  # type: ignore[override]
+        """Square asks for distances alone."""
+        return self.kind != "Square"
+
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         def upstream(model: nn.Module, image: Images, label: Tensor, seed: int) -> Tensor:
             made = getattr(import_module("torchattacks"), self.kind)

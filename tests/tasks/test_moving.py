@@ -236,3 +236,18 @@ def test_a_short_dense_change_is_not_swallowed_by_rounding() -> None:
     fitted = EightBit(Ball("l2")).fit(x + direction, x, eps)
     assert (size(change(fitted, x), "l2") <= eps).all()
     assert (size(change(fitted, x), "l2") > 0.8 * eps).all()
+
+
+def test_backward_passes_are_counted_through_rounding_and_through_blocks() -> None:
+    """Five steps are five gradients; two rounds over three images are six times as many."""
+    batch = triplets([0.4, 0.6], seed=9).redrawn(on_grid)
+    skip, noise = torch.zeros(1, 2, dtype=torch.bool), Noise.make(0, batch.ids)
+    for task, steps in (
+        (asked(PixelL2(), batch, threat=rounded(L2)), 5),
+        (asked(PixelL2(), batch, "all", separate(L2, 0.01, 0.01)), 30),
+    ):
+        made = small_attack("l2-pgd", steps=5)
+        (outcome,) = run_attack(made, "l2-pgd", task.objective, task.x, [0.01], skip, noise, task.threat)
+        assert not outcome.broken.any()
+        assert outcome.backwards.tolist() == [steps, steps]
+        assert (outcome.forwards > outcome.backwards).all()
