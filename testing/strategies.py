@@ -9,7 +9,7 @@ from perceptbench.testing.samples import random_images
 KINDS = ("noise", "flat", "black", "white", "two colours", "one bright pixel")
 
 few = settings(
-    max_examples=12, deadline=None, derandomize=True, database=None,
+    max_examples=12, deadline=None, derandomize=True, database=None, report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 """For tests of a contract: the same few examples in every run, and one test method for every class derived from it."""

@@ -21,13 +21,16 @@ class Kind(StrEnum):
     attacks = "attacks"
     certifiers = "certifiers"
     data = "data"
+    tasks = "tasks"
+    threats = "threats"
+    engines = "engines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRequest:
     """What to list."""
 
-    kind: Kind = field(metadata=option("metrics, attacks, certifiers or data", positional=True))
+    kind: Kind = field(metadata=option(", ".join(Kind), positional=True))
 
 
 @command()
@@ -85,8 +88,14 @@ def _components(kind: Kind) -> "Table":
 
 def _registry(kind: Kind):  # type: ignore[no-untyped-def]
     from perceptbench.attacks.base import attack
+    from perceptbench.attacks.threats.base import threat
+    from perceptbench.bench.engines.base import engine
     from perceptbench.certifiers.base import certifier
     from perceptbench.metrics.base import metric
+    from perceptbench.tasks.base import task
     from perceptbench.triplets.base import triplets
 
-    return {Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets}[kind]
+    return {
+        Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets,
+        Kind.tasks: task, Kind.threats: threat, Kind.engines: engine,
+    }[kind]  # fmt: skip
