@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.core.errors import UnsoundError, UserError
+from perceptbench.core.errors import UnsoundError, UserError, sentence
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -124,7 +124,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"bench: {sentence(error)}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         print(f"bench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)

@@ -138,8 +138,8 @@ def _refuse_unsound(
     i = int(inside.nonzero()[0])
     images = plan.task.images(prepared, outcome.adversarial, plan.move)
     raise UnsoundError(
-        f"{plan.spec.metric}: triplet {batch.ids[i]!r} was flipped at {plan.spec.norm} {outcome.size[i]:.6g}, inside "
-        f"its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
+        f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.norm} {outcome.size[i]:.6g}, "
+        f"inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
         str(plan.spec.metric),
         {name: image[i].cpu().contiguous() for name, image in images.items()},
     )

@@ -21,6 +21,7 @@ from perceptbench.core.spec import Ref, Scalar
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.identity import weights_sha256
+from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Aim, Source, Task, task
 from perceptbench.triplets.base import triplets
 
@@ -135,6 +136,8 @@ def _plan(
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
     question.admit(source)
+    if request.save_images and source.kind not in KINDS:
+        raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
     if made is None and proof is None:
         raise UserError(f"nothing can be proved of --task {task_ref} under --threat {threat_ref}; use bench run")

@@ -22,3 +22,8 @@ class UnsoundError(Exception):
         super().__init__(message)
         self.metric = metric
         self.tensors = tensors
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, with the notes that were added on its way: in which samples it was raised, for instance."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])

@@ -13,6 +13,12 @@ Move: TypeAlias = Literal["reference", "left", "right", "all"]
 MOVES: tuple[Move, ...] = ("reference", "left", "right", "all")
 
 
+def lp_unit(norm: str) -> str:
+    """What eps counts in an lp ball, as axes and notes of tables say it."""
+    name = "l-infinity" if norm == "linf" else norm
+    return f"{name} norm over all pixels and channels, images in [0, 1]"
+
+
 @dataclass(frozen=True, slots=True)
 class Threat:
     """Which images of a triplet an attacker may change, and in which norm.

@@ -50,6 +50,46 @@ def test_the_code_refers_to_pages_that_exist():
     assert all((ROOT / page).exists() for page in found)
 
 
+def _code(heading):
+    """The first program of a section of CONTRIBUTING."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert code is not None
+    return code[1]
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [
+        ("Add a task", "perceptbench_shift/pairs_below_scores.py"),
+        ("Add a threat", "perceptbench_shift/shift.py"),
+        ("Hold it to its contract", "test_contracts.py"),
+    ],
+)
+def test_what_contributing_quotes_is_what_the_plugin_holds(heading, file):
+    """Its classes, as test_plugin.py installs and runs them."""
+    whole = (ROOT / "tests" / "plugin" / file).read_text()
+    for part in re.split(r"\n\n\n(?=class )", _code(heading)):
+        assert part.strip() in whole
+
+
+def test_the_engine_of_contributing_keeps_the_contract(tmp_path):
+    from perceptbench.bench.engines.base import engine
+    from perceptbench.core.spec import Ref
+    from perceptbench.testing import EngineContract
+    from perceptbench.testing.engine_contract import small_job
+
+    exec(compile(_code("Add an engine"), "Add an engine", "exec"), {"__name__": "contributed_backwards"})
+    try:
+        made = engine.build(Ref("backwards"))
+    finally:
+        engine._factories.pop("backwards")
+        engine._cards.pop("backwards")
+    contract = EngineContract()
+    contract.test_chunks_give_the_frames_of_this_process(made, small_job(), 2, False)
+    contract.test_no_chunk_is_no_work(made, small_job())
+
+
 @pytest.mark.parametrize(("heading", "name"), [("Add a metric", "l1"), ("Add an attack", "l2-noise")])
 def test_the_examples_of_contributing_work(heading, name):
     """The one-file metric and attack are run as they are printed."""
@@ -61,10 +101,7 @@ def test_the_examples_of_contributing_work(heading, name):
     from perceptbench.metrics.base import metric
     from perceptbench.metrics.classical.pixel import PixelL2
 
-    section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## {heading}")[1]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    assert code is not None
-    exec(compile(code[1], heading, "exec"), {"__name__": f"contributed_{name.replace('-', '_')}"})
+    exec(compile(_code(heading), heading, "exec"), {"__name__": f"contributed_{name.replace('-', '_')}"})
     x, y = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).split(1)
     try:
         if heading == "Add a metric":

@@ -17,10 +17,9 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.core.threat import MOVES, Move
+from perceptbench.core.threat import MOVES, Move, lp_unit
 
 _SHRINK = 1 - 1e-6
-_NAMES = {"l2": "l2", "linf": "l-infinity"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Ball(ThreatSet):
 
     @property
     def unit(self) -> str:  # type: ignore[override]
-        """In words, for axes and notes of tables."""
-        return f"{_NAMES[self.norm]} norm over all pixels and channels, images in [0, 1]"
+        """As axes and notes of tables say it."""
+        return lp_unit(self.norm)
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Images:
         return x.clone() if noise is None else random_start(x, eps, self.norm, noise)

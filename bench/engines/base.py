@@ -81,7 +81,7 @@ class Engine(Protocol):
     """Computes chunks of a job."""
 
     def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
-        """Compute each chunk at least once, in any order. Raises the error of a chunk that fails."""
+        """Each chunk at least once, in any order. Raises what goes wrong in one, with a note that names its samples."""
         ...
 
 

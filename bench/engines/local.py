@@ -28,11 +28,14 @@ class Local:
 
 def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
     plan, ids = job.plan, [entry.id for entry in entries]
-    batch = plan.source.batch(entries).to(plan.request.where)
     try:
+        batch = plan.source.batch(entries).to(plan.request.where)
         frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, pictures.watch)
     except UnsoundError as error:
         return Done(ids, unsound=error)
+    except Exception as error:
+        error.add_note(f"raised in the samples {', '.join(ids)}")
+        raise
     return Done(ids, frame, pictures.taken())
 
 

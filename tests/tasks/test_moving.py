@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles import images, l2_radius, random_triplets, small_attack, triplets
 
 from perceptbench.attacks.norms import change, size
 from perceptbench.attacks.running.outcome import Outcome
@@ -24,6 +23,8 @@ from perceptbench.tasks.base import Aim
 from perceptbench.tasks.compared import Compared
 from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
+from perceptbench.testing.attacked import small_attack
+from perceptbench.testing.samples import l2_radius, random_images, random_triplets, triplets
 from perceptbench.triplets.base import Triplets
 
 L2 = Ball("l2")
@@ -100,7 +101,7 @@ def test_a_side_image_of_an_asymmetric_metric_is_its_second_argument() -> None:
     batch = random_triplets(4, 8, 1, PixelL2())
     for move in ("left", "right"):
         task = asked(metric, batch, move)  # type: ignore[arg-type]
-        moved = images(4, 8, seed=9)
+        moved = random_images(4, 8, seed=9)
         reference, left, right = task.images(moved)
         expected = (2 * batch.label - 1) * (metric(reference, right) - metric(reference, left))
         torch.testing.assert_close(task.objective.value(moved), expected)
@@ -175,7 +176,7 @@ def test_quantized_images_are_of_eight_bits_and_inside(name: str) -> None:
 
 
 def test_rounding_never_leaves_the_ball() -> None:
-    x = on_grid(images(5, 16, seed=1))
+    x = on_grid(random_images(5, 16, seed=1))
     for eps in (0.01, 0.1, 0.5):
         candidate = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
         fitted = EightBit(Ball("l2")).fit(candidate, x, eps)
@@ -187,8 +188,8 @@ def test_rounding_never_leaves_the_ball() -> None:
 @pytest.mark.parametrize(("goal", "by_embedding"), [("push", False), ("push", True), ("pull", False), ("pull", True)])
 def test_push_and_pull_move_by_the_whole_budget(goal: str, by_embedding: bool) -> None:
     """Under pixel l2 an image gets eps away from itself, and eps nearer to another one."""
-    x = 0.4 + 0.2 * images(3, 8, seed=11)
-    far = 0.4 + 0.2 * images(3, 8, seed=12)
+    x = 0.4 + 0.2 * random_images(3, 8, seed=11)
+    far = 0.4 + 0.2 * random_images(3, 8, seed=12)
     label = torch.tensor([1.0, 0.0, 1.0])
     side = label[:, None, None, None] == 1
     batch = Triplets(x, torch.where(side, far, x), torch.where(side, x, far), label, label, ("a", "b", "c"))
@@ -220,8 +221,8 @@ def test_a_minimal_attack_cut_to_its_budgets_is_run_at_each() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 4, 8])
 def test_a_budget_of_whole_levels_is_used_in_full(levels: int) -> None:
-    x = on_grid(images(2, 24, seed=4))
-    up = torch.where(images(2, 24, seed=5) < 0.5, -1.0, 1.0)
+    x = on_grid(random_images(2, 24, seed=4))
+    up = torch.where(random_images(2, 24, seed=5) < 0.5, -1.0, 1.0)
     eps = levels / 255
     fitted = EightBit(Ball("linf")).fit(x + eps * up, x, eps)
     assert ((fitted - x) * 255).abs().round().amax() == levels
@@ -229,7 +230,7 @@ def test_a_budget_of_whole_levels_is_used_in_full(levels: int) -> None:
 
 
 def test_a_short_dense_change_is_not_swallowed_by_rounding() -> None:
-    x = on_grid(0.25 + 0.5 * images(2, 64, seed=6))
+    x = on_grid(0.25 + 0.5 * random_images(2, 64, seed=6))
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
     eps = 0.07
     fitted = EightBit(Ball("l2")).fit(x + direction, x, eps)
