@@ -106,13 +106,14 @@ def test_every_format_of_the_report_has_its_tables_and_the_unit(installed, runs)
 
 
 def test_it_is_listed_and_its_option_is_one_of_the_command(installed):
-    kinds = ("tasks", "threats", "data")
+    kinds = {"tasks": "pairs-below", "threats": "shift", "data": "photo-pairs"}
     program = (
         "from perceptbench.bench.commands.listing import Kind, ListRequest, listing\n"
-        f"for kind in {kinds}: listing(ListRequest(kind=Kind(kind)))"
+        f"for kind in {list(kinds)}: listing(ListRequest(kind=Kind(kind)))"
     )
     said = installed.python("-c", program)
-    assert all(name in said for name in ("pairs-below", "shift", "photo-pairs"))
+    for kind, name in kinds.items():
+        assert name in said.partition(f"perceptbench: {kind}")[2].partition("perceptbench: ")[0]
     assert "--tau" in installed.bench("run", "--help")
 
 
