@@ -28,7 +28,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
     batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
-    prepared = plan.task.prepare(plan.metric, batch, state)
+    prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = plan.task.clean(prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
@@ -64,13 +64,13 @@ def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
 
 def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: PerImage) -> Iterator[Outcome]:
     """The outcome of the attack at each eps, in order; without an attack the unchanged images."""
-    spec, x = plan.spec, plan.task.moving(prepared, plan.move)
+    spec, x = plan.spec, plan.task.moving(prepared)
     if plan.attack is None:
         none, nothing = torch.zeros_like(clean.judged.reached), torch.zeros_like(radius)
         unbroken = ("",) * len(batch.ids)
         yield from (Outcome(eps, x, none, nothing, unbroken, nothing, nothing) for eps in spec.eps)
         return
-    objective = plan.task.objective(prepared, plan.aim)
+    objective = plan.task.objective(prepared)
     noise = Noise.make(spec.seed, batch.ids)
     if plan.literal:
         # Each eps is attacked separately, and wrong answers are attacked too: the last image is the result.
@@ -96,13 +96,13 @@ class _Judge:
     clean: Clean
 
     def __post_init__(self) -> None:
-        self._last = self.plan.task.moving(self.prepared, self.plan.move)
+        self._last = self.plan.task.moving(self.prepared)
         self._judged = self.clean.judged
 
     def __call__(self, adversarial: Images) -> Judged:
         index = (adversarial != self._last).flatten(1).any(1).nonzero().flatten()
         if len(index):
-            found = self.plan.task.judge(self.prepared, adversarial[index], index, self.plan.move)
+            found = self.plan.task.judge(self.prepared, adversarial[index], index)
             columns = {
                 name: _written(self._judged.columns[name], index, values) for name, values in found.columns.items()
             }
@@ -136,7 +136,7 @@ def _refuse_unsound(
     if not plan.sound or not bool(inside.any()):
         return
     i = int(inside.nonzero()[0])
-    images = plan.task.images(prepared, outcome.adversarial, plan.move)
+    images = plan.task.images(prepared, outcome.adversarial)
     raise UnsoundError(
         f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.norm} {outcome.size[i]:.6g}, "
         f"inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",

@@ -5,9 +5,9 @@ judgement. Not here: how attacks search (`attacks`), the scores of finished runs
 torch), and the loop over chunks (`bench`).
 
     from perceptbench.core.spec import Ref
-    from perceptbench.tasks.base import task
+    from perceptbench.tasks.base import Aim, task
 
     question = task.build(Ref.parse("preference"))
-    prepared = question.prepare(metric, batch, state={})
+    prepared = question.prepare(metric, batch, Aim("flip"), state={})
     question.clean(prepared).columns["correct"]              # (n,)
 """

@@ -176,27 +176,33 @@ class Task(Scores, Generic[P]):
         """What is computed on clean data once a run. It is stored, so that a resumed run does not compute it again."""
         return {}
 
-    def prepare(self, metric: Metric, batch: Any, state: State) -> P:
-        """Everything that the other methods need of a batch."""
+    def prepare(self, metric: Metric, batch: Any, aim: Aim, state: State) -> P:
+        """Everything that the other methods need of a batch and of what the attacker wants of it.
+
+        Raises UserError for an aim it cannot serve.
+        """
         raise NotImplementedError
 
     def clean(self, prepared: P) -> Clean:
         """The answers before any attack. Raises UserError for a distance that is not finite."""
         raise NotImplementedError
 
-    def moving(self, prepared: P, move: Move) -> Images:
+    def moving(self, prepared: P) -> Images:
         """The images (n, 3, h, w) that an attack changes: one for each sample, or several stacked as one."""
         raise NotImplementedError
 
-    def objective(self, prepared: P, aim: Aim) -> Objective:
-        """The goal as a loss of the images that an attack changes. Raises UserError for an aim it cannot serve."""
+    def objective(self, prepared: P) -> Objective:
+        """The goal as a loss of the images that an attack changes."""
         raise NotImplementedError
 
     def prove(self, prepared: P, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
-        """Radii (n,) within which the answers stay the same. Raises UserError where this task has no certificate."""
+        """Radii (n,) within which the answers stay the same, in the norm of the threat.
+
+        Certifiers prove in pixel l2; certifiers/certify.py converts. Raises UserError where there is no certificate.
+        """
         raise UserError(f"--task {self.name} has no certificate; leave --certifier out")
 
-    def judge(self, prepared: P, changed: Tensor, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: P, changed: Tensor, index: Tensor) -> Judged:
         """The answers after a change of some samples.
 
         Args:
@@ -205,7 +211,7 @@ class Task(Scores, Generic[P]):
         """
         raise NotImplementedError
 
-    def images(self, prepared: P, changed: Tensor, move: Move) -> Mapping[str, Images]:
+    def images(self, prepared: P, changed: Tensor) -> Mapping[str, Images]:
         """All images of the samples by name, the changed ones as `adversarial...`: they are kept as evidence."""
         raise NotImplementedError
 

@@ -9,10 +9,9 @@ from torch import Tensor
 from perceptbench.attacks.threats.stacked import stack, unstack
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.core.threat import Move
 from perceptbench.metrics.base import Anchors, Metric
 from perceptbench.metrics.seen import Seen
-from perceptbench.tasks.base import Clean, Judged
+from perceptbench.tasks.base import Aim, Clean, Judged
 from perceptbench.triplets.base import Triplets
 
 _NAMES = ("reference", "left", "right")
@@ -24,12 +23,13 @@ class Compared:
 
     metric: Metric
     batch: Triplets
+    aim: Aim
     seen: Seen
 
     @classmethod
-    def of(cls, metric: Metric, batch: Triplets) -> "Compared":
-        """For these triplets."""
-        return cls(metric, batch, Seen(metric, {name: getattr(batch, name) for name in _NAMES}))
+    def of(cls, metric: Metric, batch: Triplets, aim: Aim) -> "Compared":
+        """For these triplets and what an attacker wants of them."""
+        return cls(metric, batch, aim, Seen(metric, {name: getattr(batch, name) for name in _NAMES}))
 
     @cached_property
     def anchors(self) -> Anchors:
@@ -50,9 +50,9 @@ class Compared:
         }  # fmt: skip
         return Clean(columns, _judged(batch.sign, d0, d1, torch.zeros_like(d0)))
 
-    def judged(self, changed: Tensor, index: Tensor, move: Move) -> Judged:
+    def judged(self, changed: Tensor, index: Tensor) -> Judged:
         """The answers of some rows after a change: a tie is a lost answer."""
-        return _judged(self.batch.sign[index], *self.after(changed, index, move))
+        return _judged(self.batch.sign[index], *self.after(changed, index))
 
     def distances(self) -> tuple[PerImage, PerImage]:
         """d(reference, left) and d(reference, right). Raises UserError where one is not finite."""
@@ -63,40 +63,41 @@ class Compared:
             )
         return d0, d1
 
-    def moving(self, move: Move) -> Tensor:
+    def moving(self) -> Tensor:
         """The image that moves, or all three stacked as one."""
-        if move == "all":
+        if self.aim.move == "all":
             return stack(self.batch.reference, self.batch.left, self.batch.right)
-        image: Images = getattr(self.batch, move)
+        image: Images = getattr(self.batch, self.aim.move)
         return image
 
-    def images(self, changed: Tensor, move: Move) -> tuple[Images, Images, Images]:
+    def images(self, changed: Tensor) -> tuple[Images, Images, Images]:
         """Reference, left and right after a change."""
-        if move == "all":
+        if self.aim.move == "all":
             reference, left, right = unstack(changed)
             return reference, left, right
-        found = {"reference": self.batch.reference, "left": self.batch.left, "right": self.batch.right, move: changed}
+        found = {name: getattr(self.batch, name) for name in _NAMES} | {self.aim.move: changed}
         return found["reference"], found["left"], found["right"]
 
-    def evidence(self, changed: Tensor, move: Move) -> dict[str, Images]:
+    def evidence(self, changed: Tensor) -> dict[str, Images]:
         """The clean images and the changed ones, by name."""
         kept = {name: getattr(self.batch, name) for name in _NAMES}
-        for name, after in zip(_NAMES, self.images(changed, move), strict=True):
+        for name, after in zip(_NAMES, self.images(changed), strict=True):
             if after is not kept[name]:
                 kept["adversarial" if name == "reference" else f"adversarial_{name}"] = after
         return kept
 
     @torch.no_grad()
-    def after(self, changed: Tensor, index: Tensor, move: Move) -> tuple[PerImage, PerImage, PerImage]:
+    def after(self, changed: Tensor, index: Tensor) -> tuple[PerImage, PerImage, PerImage]:
         """d(reference, left), d(reference, right) and the distance of the changed image from its clean self, (m,) each.
 
         Where all three images move, the last distance is that of the reference.
         """
+        move = self.aim.move
         if move == "reference":
             d0, d1, itself = self._all.select(index).distances(changed)
             return d0, d1, itself
-        part = Compared(self.metric, self.batch.mapped(lambda tensor: tensor[index]), self.seen)
-        reference, left, right = part.images(changed, move)
+        part = Compared(self.metric, self.batch.mapped(lambda tensor: tensor[index]), self.aim, self.seen)
+        reference, left, right = part.images(changed)
         moved, clean = (reference, "reference") if move == "all" else (changed, move)
         itself = self.seen.anchors(clean).select(index).distances(moved)[0]
         return self.metric(reference, left), self.metric(reference, right), itself

@@ -9,7 +9,6 @@ from perceptbench.attacks.base import Objective
 from perceptbench.attacks.objectives import DistanceShift, EmbeddingShift
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images
-from perceptbench.core.threat import Move
 from perceptbench.metrics.base import Metric
 from perceptbench.results.tasks.drift import DriftScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
@@ -32,16 +31,17 @@ class Drift(DriftScores, Task[Compared]):
                 "--goal push or pull gives a mean distance, whose interval needs two images or more, got one"
             )
 
-    def prepare(self, metric: Metric, batch: Triplets, state: State) -> Compared:
-        return Compared.of(metric, batch)
+    def prepare(self, metric: Metric, batch: Triplets, aim: Aim, state: State) -> Compared:
+        return Compared.of(metric, batch, aim)
 
     def clean(self, prepared: Compared) -> Clean:
         return prepared.answers()
 
-    def moving(self, prepared: Compared, move: Move) -> Images:
-        return prepared.moving(move)
+    def moving(self, prepared: Compared) -> Images:
+        return prepared.moving()
 
-    def objective(self, prepared: Compared, aim: Aim) -> Objective:
+    def objective(self, prepared: Compared) -> Objective:
+        aim = prepared.aim
         sign = 1 if aim.goal == "push" else -1
         if aim.by_embedding:
             target = prepared.batch.reference if aim.goal == "push" else _not_chosen(prepared.batch)
@@ -51,11 +51,11 @@ class Drift(DriftScores, Task[Compared]):
         with torch.no_grad():
             return DistanceShift(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
 
-    def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
-        return prepared.judged(changed, index, move)
+    def judge(self, prepared: Compared, changed: Tensor, index: Tensor) -> Judged:
+        return prepared.judged(changed, index)
 
-    def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
-        return prepared.evidence(changed, move)
+    def images(self, prepared: Compared, changed: Tensor) -> dict[str, Images]:
+        return prepared.evidence(changed)
 
 
 def _not_chosen(batch: Triplets) -> Images:

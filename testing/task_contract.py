@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,10 +44,15 @@ class Asked:
     source: Source
     state: Any
 
-    def prepared(self, rows: slice = slice(None)) -> Any:
-        """Some of the samples, prepared."""
+    def prepared(self, rows: slice = slice(None), aim: Aim | None = None) -> Any:
+        """Some of the samples, prepared for an aim; for the first goal and move of the task where none is given."""
         batch = self.source.batch(self.source.entries[rows])
-        return self.question.prepare(self.metric, batch, self.state)
+        first = Aim(self.question.goals[0], cast(Move, self.question.moves[0]))
+        return self.question.prepare(self.metric, batch, aim or first, self.state)
+
+    def aims(self) -> Iterator[Aim]:
+        """Every goal with every move."""
+        yield from (Aim(goal, move) for goal in self.question.goals for move in _moves(self))
 
 
 class _Strange(TripletSource):
@@ -144,13 +150,13 @@ class TaskContract:
                 pytest.fail(f"the column {name} must be of dtype {dtype}: {error}")
 
     def test_the_clean_judgement_is_that_of_unchanged_images(self, asked: Asked) -> None:
-        prepared, n = asked.prepared(), len(asked.source)
-        clean = asked.question.clean(prepared).judged
-        for move in _moves(asked):
-            x = asked.question.moving(prepared, move)
+        n = len(asked.source)
+        for aim in asked.aims():
+            prepared = asked.prepared(aim=aim)
+            clean, x = asked.question.clean(prepared).judged, asked.question.moving(prepared)
             for index in (torch.arange(n), torch.tensor([n - 1, 0])):
-                judged = asked.question.judge(prepared, x[index].clone(), index, move)
-                _same_rows(judged, clean, index, f"judge must answer for unchanged images as clean does, --move {move}")
+                judged = asked.question.judge(prepared, x[index].clone(), index)
+                _same_rows(judged, clean, index, f"judge must answer for unchanged images as clean does, {_typed(aim)}")
 
     def test_a_sample_does_not_notice_its_batch(self, asked: Asked) -> None:
         whole = asked.question.clean(asked.prepared())
@@ -161,42 +167,41 @@ class TaskContract:
             _same_columns(alone.columns, whole.columns, row, wrong)
 
     def test_the_evidence_holds_the_clean_images_and_the_changed_ones(self, asked: Asked) -> None:
-        prepared = asked.prepared()
-        for move in _moves(asked):
-            changed = 1 - asked.question.moving(prepared, move)
-            kept = asked.question.images(prepared, changed, move)
+        for aim in asked.aims():
+            prepared = asked.prepared(aim=aim)
+            changed = 1 - asked.question.moving(prepared)
+            kept = asked.question.images(prepared, changed)
             names = [name for name in kept if name.startswith("adversarial")]
             assert names, f"images must name the changed ones `adversarial...`, got {sorted(kept)}"
             assert len(kept) > len(names), "images must also have the clean images"
             assert {len(x) for x in kept.values()} == {len(asked.source)}, "images must have one row a sample"
 
     def test_the_goal_is_reached_where_the_judge_says_so(self, asked: Asked) -> None:
-        question, prepared, every = asked.question, asked.prepared(), torch.arange(len(asked.source))
-        clean = question.clean(prepared).judged.reached
+        question, every = asked.question, torch.arange(len(asked.source))
         within, made = threat.build(Ref.parse(self.threat)), attack.build(Ref.parse(self.attack))
-        for goal in question.goals:
-            for move in (move for move in _moves(asked) if move in within.moves):
-                x, where = question.moving(prepared, move), f"--goal {goal}, --move {move}"
-                objective = question.objective(prepared, Aim(goal, move))
-                before = objective.value(x)
-                finite(before, f"the loss of unchanged images must be finite, {where}")
-                assert objective.endless == question.endless, f"endless must say the same of task and goal, {where}"
-                skip = clean[None].expand(len(self.eps), -1)
-                noise = Noise.make(0, asked.source.batch(asked.source.entries).ids)
-                for outcome in run_attack(made, "tiny", objective, x, self.eps, skip, noise, within):
-                    judged = question.judge(prepared, outcome.adversarial, every, move)
-                    after = objective.value(outcome.adversarial)
-                    assert torch.equal(objective.reached(after), judged.reached), (
-                        f"the objective must call reached what the judge calls reached, {where}"
-                    )
-                if question.endless:
-                    assert not judged.reached.any(), f"a goal without end is never reached, {where}"
-                    assert (after > before).all(), f"the attack must raise the loss of every sample, {where}"
-                else:
-                    assert (judged.reached & ~clean).any(), (
-                        f"at eps {self.eps[-1]} the attack must reach its goal for some sample, {where}; "
-                        "give a larger eps, or mend the sign of the loss"
-                    )
+        for aim in (aim for aim in asked.aims() if aim.move in within.moves):
+            where, prepared = _typed(aim), asked.prepared(aim=aim)
+            clean, x = question.clean(prepared).judged.reached, question.moving(prepared)
+            objective = question.objective(prepared)
+            before = objective.value(x)
+            finite(before, f"the loss of unchanged images must be finite, {where}")
+            assert objective.endless == question.endless, f"endless must say the same of task and goal, {where}"
+            skip = (clean & (not question.endless))[None].expand(len(self.eps), -1)
+            noise = Noise.make(0, asked.source.batch(asked.source.entries).ids)
+            for outcome in run_attack(made, "tiny", objective, x, self.eps, skip, noise, within):
+                judged = question.judge(prepared, outcome.adversarial, every)
+                after = objective.value(outcome.adversarial)
+                assert question.endless or torch.equal(objective.reached(after), judged.reached), (
+                    f"the objective must call reached what the judge calls reached, {where}"
+                )
+            if question.endless:
+                assert not objective.reached(after).any(), f"a goal without end is never reached, {where}"
+                assert (after > before).all(), f"the attack must raise the loss of every sample, {where}"
+            else:
+                assert (judged.reached & ~clean).any(), (
+                    f"at eps {self.eps[-1]} the attack must reach its goal for some sample, {where}; "
+                    "give a larger eps, or mend the sign of the loss"
+                )
 
     def test_a_whole_run_gives_columns_and_rows(self, asked: Asked, tmp_path: Path) -> None:
         record = self._run(asked, tmp_path, self.attack, self.threat, self.eps)
@@ -216,7 +221,7 @@ class TaskContract:
     def test_no_attack_reaches_its_goal_inside_a_radius(self, asked: Asked, tmp_path: Path, norm: str) -> None:
         if not asked.question.provable:
             pytest.skip("states no certificate; see provable")
-        side = asked.question.moving(asked.prepared(), _moves(asked)[0])[0].numel() ** 0.5
+        side = asked.question.moving(asked.prepared())[0].numel() ** 0.5
         eps = (self.eps[-1] / (side if norm == "linf" else 1),)
         try:
             record = self._run(asked, tmp_path, f"{norm}-fab(steps=30)", norm, eps)
@@ -235,6 +240,10 @@ class TaskContract:
         )  # fmt: skip
         (record,) = run_plans(make_plans(request), RunStore(runs), 2)
         return record
+
+
+def _typed(aim: Aim) -> str:
+    return f"--goal {aim.goal}, --move {aim.move}"
 
 
 def _moves(asked: Asked) -> tuple[Move, ...]:

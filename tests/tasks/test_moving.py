@@ -37,19 +37,18 @@ class Asked:
 
     task: Any
     prepared: Compared
-    aim: Aim
     threat: ThreatSet
 
     @property
     def x(self) -> Images:
-        return self.task.moving(self.prepared, self.aim.move)
+        return self.task.moving(self.prepared)
 
     @property
     def objective(self) -> Any:
-        return self.task.objective(self.prepared, self.aim)
+        return self.task.objective(self.prepared)
 
     def images(self, changed: Images) -> tuple[Images, Images, Images]:
-        return self.prepared.images(changed, self.aim.move)
+        return self.prepared.images(changed)
 
 
 def asked(
@@ -57,7 +56,7 @@ def asked(
     by_embedding: bool = False,
 ) -> Asked:  # fmt: skip
     task = Preference() if goal == "flip" else Drift()
-    return Asked(task, task.prepare(metric, batch, {}), Aim(goal, move, by_embedding), threat)
+    return Asked(task, task.prepare(metric, batch, Aim(goal, move, by_embedding), {}), threat)
 
 
 def attacked(task: Asked, batch: Triplets, *budgets: float, name: str = "l2-apgd-ce") -> list[Outcome]:

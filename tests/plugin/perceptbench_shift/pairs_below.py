@@ -15,7 +15,7 @@ from perceptbench.certifiers.margin import Margin
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage
-from perceptbench.core.threat import Move, Threat
+from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Anchors, Metric
 from perceptbench.metrics.seen import Seen
 from perceptbench.tasks.base import Aim, Clean, Judged, State, Task, task
@@ -27,7 +27,7 @@ from perceptbench_shift.pairs_below_scores import PairsBelowScores
 class PairsBelow(PairsBelowScores, Task[Seen]):
     """Two images are alike where their distance is at most tau; an attacker moves a pair that is alike beyond tau."""
 
-    def prepare(self, metric: Metric, batch: Any, state: State) -> Seen:
+    def prepare(self, metric: Metric, batch: Any, aim: Aim, state: State) -> Seen:
         return Seen(metric, {"reference": batch.reference, "other": batch.other})
 
     def clean(self, prepared: Seen) -> Clean:
@@ -36,10 +36,10 @@ class PairsBelow(PairsBelowScores, Task[Seen]):
             raise UserError("the metric gave a distance that is not finite; mend it first")
         return Clean({"d": d, "below": d <= self.tau}, self._judged(d))
 
-    def moving(self, prepared: Seen, move: Move) -> Images:
+    def moving(self, prepared: Seen) -> Images:
         return prepared.images["reference"]
 
-    def objective(self, prepared: Seen, aim: Aim) -> Objective:
+    def objective(self, prepared: Seen) -> Objective:
         return Beyond(prepared.anchors("other"), self.tau)
 
     def prove(self, prepared: Seen, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
@@ -49,10 +49,10 @@ class PairsBelow(PairsBelowScores, Task[Seen]):
         return in_norm(proof, threat.norm, prepared.images["reference"])
 
     @torch.no_grad()
-    def judge(self, prepared: Seen, changed: Tensor, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: Seen, changed: Tensor, index: Tensor) -> Judged:
         return self._judged(prepared.anchors("other").select(index).distances(changed)[0])
 
-    def images(self, prepared: Seen, changed: Tensor, move: Move) -> Mapping[str, Images]:
+    def images(self, prepared: Seen, changed: Tensor) -> Mapping[str, Images]:
         return {**prepared.images, "adversarial": changed}
 
     def _judged(self, d: PerImage) -> Judged:
