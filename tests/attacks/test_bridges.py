@@ -22,8 +22,8 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
-from perceptbench.testing.attacked import Setting, run_each, small_attack
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
+from perceptbench.testing.small_attacks import Setting, run_each, small_attack
 from perceptbench.triplets.base import Triplets
 
 upstream = pytest.importorskip("torchattacks")

@@ -19,8 +19,8 @@ from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
-from perceptbench.testing.attacked import Setting, small_attack
 from perceptbench.testing.samples import generator, random_images, triplets
+from perceptbench.testing.small_attacks import Setting, small_attack
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 

@@ -17,9 +17,9 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
-from perceptbench.testing.attacked import Setting, small_attack
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.samples import l2_radius, linf_radius, random_images, random_triplets, triplets
+from perceptbench.testing.small_attacks import Setting, small_attack
 from perceptbench.triplets.base import Triplets
 
 RADII = [0.1, 0.2, 0.4, 0.8]

@@ -13,8 +13,8 @@ from perceptbench.core.spec import Norm, Ref
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.testing import AttackContract
 from perceptbench.testing.attack_contract import RADII
-from perceptbench.testing.attacked import Setting, small_attack
 from perceptbench.testing.samples import radius_in, triplets
+from perceptbench.testing.small_attacks import Setting, small_attack
 
 # A bridge wants to be told what to run; one that has no example here fails at its name.
 EXAMPLES = {

@@ -23,8 +23,8 @@ from perceptbench.tasks.base import Aim
 from perceptbench.tasks.compared import Compared
 from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
-from perceptbench.testing.attacked import small_attack
 from perceptbench.testing.samples import l2_radius, random_images, random_triplets, triplets
+from perceptbench.testing.small_attacks import small_attack
 from perceptbench.triplets.base import Triplets
 
 L2 = Ball("l2")

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from oracles import images
 from torch import nn
 
 import perceptbench as pb
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import Metric, metric
+from perceptbench.testing.samples import random_images
 
 
 class Net(nn.Module):
@@ -26,7 +26,7 @@ class Colour:
         return x.mean((2, 3))
 
 
-X, Y = images(3, 8, seed=1), images(3, 8, seed=2)
+X, Y = random_images(3, 8, seed=1), random_images(3, 8, seed=2)
 
 
 def difference(x, y):
