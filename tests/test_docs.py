@@ -57,3 +57,16 @@ def test_the_examples_of_contributing_work(heading, name):
         registry = metric if heading == "Add a metric" else attack
         registry._factories.pop(name)
         registry._cards.pop(name)
+
+
+@pytest.mark.parametrize(("page", "count"), [("docs/python.md", 6), ("README.md", 1)])
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, count, tmp_path, monkeypatch, capfd):
+    """In an empty folder, and nothing is printed; of README what uses the package."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    blocks = [block for block in blocks if page != "README.md" or "import perceptbench" in block]
+    assert len(blocks) == count
+    variables: dict[str, object] = {"__name__": "page"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{page}, block {number}", "exec"), variables)
+    assert capfd.readouterr() == ("", "")

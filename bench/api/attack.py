@@ -63,9 +63,10 @@ def attack(
 
     Raises UserError for images that do not go together, an unknown attack, and options that do not go with it.
 
-        x, left, right = torch.rand(3, 3, 224, 224)
-        found = pb.attack("lipsim", x, left, right, "l2-pgd", eps=2)
-        found.flipped, found.size
+    Example:
+        >>> x, left, right = torch.rand(3, 3, 224, 224)
+        >>> found = pb.attack("lipsim", x, left, right, "l2-pgd", eps=2)
+        >>> found.flipped, found.size
     """
     given = GivenTriplets.of(metric, x, left, right, label)
     with given.planned("attack", attack=attack, eps=eps, certifier=None, **options) as planned:

@@ -48,7 +48,8 @@ def certify(
 
     Raises UserError for images that do not go together, and where the certifier knows nothing of the metric.
 
-        pb.certify("lipsim", x, left, right).radius
+    Example:
+        >>> pb.certify("lipsim", x, left, right).radius
     """
     given = GivenTriplets.of(metric, x, left, right, label)
     with given.planned("certify", certifier=certifier, eps=_ANY_EPS, **options) as planned:

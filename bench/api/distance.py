@@ -44,7 +44,8 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
 
     Raises UserError for eps or tau with a metric of which nothing can be proved, and for a tau that is no distance.
 
-        pb.distance("lipsim", "a.png", "b.png", eps=0.5)
+    Example:
+        >>> pb.distance("lipsim", "a.png", "b.png", eps=0.5)
     """
     made = metric_of(metric)
     budgets = parse_eps([str(eps)]) if eps is not None else ()
