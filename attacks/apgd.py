@@ -1,8 +1,8 @@
-"""Auto-PGD (Croce & Hein, ICML 2020, arXiv:2003.01690): momentum, and steps halved when stuck.
+"""Auto-PGD (Croce & Hein, ICML 2020, arXiv:2003.01690): steps with momentum, whose size is halved without progress.
 
-On two classes the cross-entropy is softplus(-margin), so its sign, its normalised gradient and
-every decision of this algorithm are those of the margin, which does not saturate: APGD-CE *is*
-APGD on the margin, and that is what runs here.
+With two classes the cross-entropy is softplus(-margin). Its sign, its normalised gradient and every decision of this
+algorithm are those of the margin, and the margin does not saturate. So APGD-CE and APGD on the margin are the same
+attack; the margin is what runs here.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def checkpoints(steps: int) -> set[int]:
 
 @dataclass
 class _State:
-    """Everything of the rows still in work, so that dropping some is one call."""
+    """The state of the samples under attack, in one place so that samples can be dropped in one call."""
 
     x: Images
     current: Tensor
@@ -57,7 +57,7 @@ class _State:
 
     @property
     def moving(self) -> tuple[Tensor, ...]:
-        """What the next candidate is made of."""
+        """The tensors from which the next candidate is computed."""
         return self.current, self.x, self.previous, self.gradient, self.step
 
     def select(self, index: Tensor) -> "_State":
@@ -101,7 +101,7 @@ def _candidate(
     within: ThreatSet, eps: float, first: bool,
     current: Tensor, x: Images, previous: Tensor, gradient: Tensor, step: PerImage,
 ) -> Tensor:  # fmt: skip
-    """A projected ascent step, then three quarters of it plus a quarter of the last move."""
+    """A projected ascent step; after the first step, 3/4 of it plus 1/4 of the previous move."""
     ascent = within.project(climb(current, gradient, step, within.norm), x, eps)
     if first:
         return ascent
@@ -121,7 +121,7 @@ def _start(x: Images, start: Images, loss: PerImage, gradient: Tensor, eps: floa
 
 
 def _advance(s: _State, candidate: Tensor, loss: PerImage, gradient: Tensor) -> None:
-    """Move to the candidate; count the rises; remember the best point and its gradient."""
+    """Move to the candidate; count the steps that raised the loss; keep the best point and its gradient."""
     s.rises = s.rises + (loss > s.loss)
     better = loss > s.best_loss
     if bool(better.all()):
@@ -134,7 +134,7 @@ def _advance(s: _State, candidate: Tensor, loss: PerImage, gradient: Tensor) -> 
 
 
 def _reconsider(s: _State, gap: int) -> None:
-    """Halve the step and go back to the best point where too few steps rose, or nothing was won."""
+    """Halve the step and return to the best point where too few steps raised the loss, or the best loss stayed."""
     stuck = (s.best_loss <= s.best_loss_then) & ~s.halved_then
     halve = (s.rises < _RHO * gap) | stuck
     s.step = torch.where(halve, s.step / 2, s.step)

@@ -1,8 +1,8 @@
 """An AutoAttack that is valid on two classes.
 
-Upstream's targeted APGD, targeted FAB and DLR need three or four logits and cannot run on a forced
-choice; these parts can, and each runs on what still stands. The margin takes the place of the
-cross-entropy in all three (see apgd.py).
+Targeted APGD, targeted FAB and the DLR loss of the original need three or four logits, and a forced choice has two.
+The parts here need two. Each part attacks only the samples that no earlier part has broken. All of them use the margin
+in place of the cross-entropy (see apgd.py).
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,14 @@ from perceptbench.core.spec import Norm
 
 @dataclass(frozen=True)
 class AutoAttack:
-    """APGD with restarts, FMN, FAB, Square. FMN is not among upstream's: it finds small flips that they leave.
+    """APGD with restarts, then FMN, FAB and Square. The original has no FMN; it finds small flips that the others miss.
 
-    `full` takes upstream's numbers: 5 starts, FAB 3 x 100, Square 5000. Others may be given: starts and
-    steps of APGD, steps of FMN (0 for none), starts and steps of FAB, queries of Square.
+    Args:
+        full: take the numbers of the original: 5 starts of APGD, FAB 3 x 100, Square 5000.
+        starts, steps: of APGD.
+        fmn_steps: of FMN; 0 leaves it out.
+        fab_starts, fab_steps: of FAB.
+        queries: of Square.
     """
 
     norm: ClassVar[Norm]
@@ -60,7 +64,7 @@ class AutoAttack:
 @attack("l2-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
 @dataclass(frozen=True)
 class L2AutoAttack(AutoAttack):
-    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l2, each on what still stands."""
+    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l2, each on what is not broken yet."""
 
     norm: ClassVar[Norm] = "l2"
     members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]] = (L2APGD, L2FMN, L2FAB, L2Square)
@@ -69,7 +73,7 @@ class L2AutoAttack(AutoAttack):
 @attack("linf-aa", source="arXiv:2003.01690, for two classes: docs/protocol.md")
 @dataclass(frozen=True)
 class LinfAutoAttack(AutoAttack):
-    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l-infinity, each on what still stands."""
+    """APGD (3 x 100), FMN (100), FAB (100) and Square (500) in l-infinity, each on what is not broken yet."""
 
     norm: ClassVar[Norm] = "linf"
     members: ClassVar[tuple[type[APGD], type[FMN], type[FAB], type[Square]]] = (LinfAPGD, LinfFMN, LinfFAB, LinfSquare)

@@ -1,7 +1,7 @@
-"""The seam between attackers' goals and attackers' methods.
+"""The seam between what an attacker wants and how the attacker searches.
 
-An *objective* gives each image a loss that grows towards the attacker's goal; an *attack* raises
-it within a budget and knows nothing else: no metric, no sample, no answer of people. Any pair composes:
+An *objective* gives each image a loss, which is larger the nearer the attacker is to the goal. An *attack* raises that
+loss within a budget. It knows nothing else: no metric, no triplet, no label. Every pair composes:
 
     FlipPreference x APGD           the paper's attack on the 2AFC answer
     FlipPreference x Square         the same goal without gradients
@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Mask, PerImage
@@ -24,7 +25,7 @@ class Objective:
 
     @property
     def endless(self) -> bool:
-        """True where more is always better, so that nothing is ever reached."""
+        """Whether a larger loss is always better, so that the goal is never reached."""
         return False
 
     def loss(self, x: Tensor) -> PerImage:
@@ -32,7 +33,7 @@ class Objective:
         raise NotImplementedError
 
     def reached(self, loss: PerImage) -> Mask:
-        """Which of these losses mean success. A goal without an end never says yes."""
+        """Which of these losses (n,) mean success; none of them for an endless goal."""
         raise NotImplementedError
 
     def select(self, index: torch.Tensor) -> "Objective":
@@ -40,57 +41,65 @@ class Objective:
         raise NotImplementedError
 
     def gradient(self, x: Tensor) -> tuple[PerImage, Tensor]:
-        """Loss and its gradient at x, both detached."""
+        """Loss (n,) and its gradient at x, shaped as x; both detached."""
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             loss = self.loss(x)
             (gradient,) = torch.autograd.grad(loss.sum(), x)
-        # Networks that work channels last give their gradients so: mixed layouts cost every later pass.
-        return loss.detach(), gradient.contiguous()
+        # Networks that compute with channels last also give such gradients; mixed memory layouts slow every later pass.
+        return loss.detach(), finite(gradient.contiguous(), "gradient")
 
     @torch.no_grad()
     def value(self, x: Tensor) -> PerImage:
-        """Loss alone."""
+        """Loss (n,) without a gradient."""
         return self.loss(x)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """The values themselves. Raises UserError for NaN or infinity, which would make the metric look robust."""
+    # The sum is one cheap pass, and it is finite only where every term is.
+    if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):
+        raise UserError(f"the metric gave a {what} that is not finite at a perturbed image; correct the metric first")
+    return values
 
 
 class Attack:
     """Raises an objective within a budget. Subclasses are dataclasses whose fields are the arguments users type.
 
-    The class attributes say what it can do; the runner, the tasks and the checks before a run read nothing else.
+    The class attributes say what it can do. The runner, the tasks and the checks before a run read nothing else.
     """
 
     norm: ClassVar[Norm | None]
-    """Of the ball it works in; None where it works in every threat's set. Each attack states it."""
+    """The norm of the ball it works in; None where it works in the set of any threat. Each attack states it."""
     by_embedding: ClassVar[bool] = False
     """Whether it moves the metric's embedding (LipSim, eq. 14) rather than a distance or an answer."""
     minimal: ClassVar[bool] = False
-    """Whether it looks for the smallest success instead of filling the budget; then one call serves every eps."""
+    """Whether it searches for the smallest success, and not for any within eps; then one call serves every eps."""
     flips_only: ClassVar[bool] = False
-    """Whether it needs a goal that is reached at some point, and cannot raise a loss without end."""
+    """Whether it needs a goal that can be reached; it cannot serve an endless one."""
     random: ClassVar[bool] = True
-    """Whether it draws at random, so that another start may find more."""
+    """Whether it draws random numbers, so that another start may find more."""
     needs_gradient: ClassVar[bool] = True
-    """Whether it asks for the gradient of the metric, and not for distances alone."""
+    """Whether it needs the gradient of the metric, and not distances alone."""
     literal: ClassVar[bool] = False
-    """Whether the image it returns is the result for better or worse, as under `--protocol paper`."""
+    """Whether the image it returns is the result even where an earlier image was better (`--protocol paper`)."""
 
     __call__: Callable[..., Tensor]
     """(objective, x, eps, noise) or (objective, x, eps, noise, within) -> the best theta found for each image.
 
-    The runner judges it again. `objective` is a loss of theta, in an lp ball of the image (n, 3, h, w) itself; `x`
-    are clean images (n, 3, h, w) in [0, 1]; `eps` is the budget in the unit of the threat; `noise` is one source of
-    random numbers a sample; `within` is the set to stay in, given to attacks that have no norm of their own.
+    The runner judges it again. `objective` is a loss of theta; in an lp ball theta is the image (n, 3, h, w) itself.
+    `x` are clean images (n, 3, h, w) in [0, 1]. `eps` is the budget in the unit of the threat. `noise` is one source of
+    random numbers for each sample. `within` is the set to stay in; only attacks without a norm of their own get it.
     """
 
 
 @runtime_checkable
 class Ensemble(Protocol):
-    """Several attacks in turn, each on what still stands: `l2-aa`."""
+    """Several attacks in turn, each on the samples that are not broken yet: `l2-aa`."""
 
     @property
     def norm(self) -> Norm:
-        """Of the budget of every part."""
+        """The norm in which every part works."""
         ...
 
     def parts(self) -> Sequence[tuple[str, Attack, int]]:

@@ -1,7 +1,7 @@
 """Decoupled Direction and Norm (Rony et al., CVPR 2019, arXiv:1811.09600).
 
-The direction follows the gradient; the norm follows the answer alone: smaller after a flip, larger
-after none. The margin takes the place of the cross-entropy: its normalised gradient is the same.
+The direction follows the gradient. The norm follows the answer alone: it shrinks after a flip and grows otherwise. The
+margin takes the place of the cross-entropy, whose normalised gradient is the same.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ _FIRST_STEP, _LAST_STEP = 1.0, 0.01
 class DDN(Attack):
     """Decoupled direction and norm in l2: looks for the smallest flip.
 
-    Algorithm 1 of the paper, whose pixels are not rounded here. Steps of the direction shrink from 1
-    to 0.01 along a cosine. No norm below init_norm (1 - gamma)^steps is ever tried: 0.006 by default.
+    Algorithm 1 of the paper, but pixels are not rounded. Steps of the direction shrink from 1 to 0.01 along a cosine.
+    No norm below init_norm (1 - gamma)^steps is tried, which is 0.006 by default.
 
     Args:
         init_norm: the first norm, in pixel units.
@@ -46,7 +46,7 @@ class DDN(Attack):
 
     def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
         smallest = Smallest.none_yet(x)
-        # Two images a sample beside the best, updated in place: the metric's passes stay the cost.
+        # Two more images for each sample, updated in place, so that the cost stays that of the metric's passes.
         current, delta = x.clone(), torch.zeros_like(x)
         radius = torch.full_like(smallest.size, self.init_norm)
         for i in range(self.steps):

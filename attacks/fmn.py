@@ -1,8 +1,8 @@
 """Fast Minimum-Norm (Pintor et al., NeurIPS 2021, arXiv:2102.12827).
 
-Steps along the gradient, projected into a ball whose radius is searched at the same time: until the
-first flip it is where the linearised loss crosses zero, then it shrinks after a flip and grows after
-none, by less and less.
+Steps along the gradient, projected into a ball whose radius is searched at the same time. Until the first flip the
+radius is where the linearised loss crosses zero. From then on it shrinks after each flip and grows otherwise, by a
+share that gets smaller.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _ALPHA_SHARE, _LAST_GAMMA = 0.01, 0.001
 
 @dataclass(frozen=True)
 class FMN(Attack):
-    """Algorithm 1 of the paper, on the loss it uses: the margin; but images are clipped before the projection.
+    """Algorithm 1 of the paper, with its loss, the margin. But images are clipped before the projection.
 
     Args:
-        alpha: the l2 length of the first step, in pixel units; a hundredth of it at the end.
-        gamma: the first share by which the radius changes; 0.001 at the end.
+        alpha: the l2 length of the first step, in pixel units; the last step has a hundredth of it.
+        gamma: the share by which the radius changes at first; 0.001 at the end.
     """
 
     norm: ClassVar[Norm]
@@ -59,7 +59,7 @@ class FMN(Attack):
             radius = torch.minimum(torch.where(flipped, shrunk, grown), farthest)
             step = annealed(self.alpha, _ALPHA_SHARE * self.alpha, i, self.steps)
             delta.addcmul_(gradient, per_image(step / length(gradient, "l2").clamp_min(1e-12)))
-            # Into [0, 1] first: what clipping cuts off after the projection would be missing from the length.
+            # Clip before the projection: clipped afterwards, the change would be shorter than the radius allows.
             torch.add(x, delta, out=current).clamp_(0, 1)
             torch.sub(current, x, out=delta)
             self._into_ball(delta, radius)

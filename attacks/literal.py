@@ -1,13 +1,13 @@
-"""The attacks as the authors' public code ran them, for `--protocol paper`: to compare, not to judge by.
+"""The attacks as the public code of the LipSim paper ran them (`--protocol paper`): for comparison only.
 
 Facts taken from github.com/SaraGhazanfari/lipsim and from advertorch, whose PGD it calls:
 
 - PGD on the preference: untargeted, random start, clipped to [0, 1], no best iterate kept; l2 takes 1000
-  steps of 0.01, linf 50 steps of 0.01 per pixel. The target handed over is the model's own output.
+  steps of 0.01, linf 50 steps of 0.01 per pixel. The target is the model's own output.
 - PGD on the embedding: the same l2 attack on the mean squared error (eq. 14 of the paper), l2 alone.
 - "AutoAttack": its first part alone, APGD-CE on the label, 100 steps and 1 start.
 
-Every triplet is attacked by PGD, a wrong answer too, and may be put right by it.
+PGD attacks every triplet, also those that are answered wrongly; it may turn a wrong answer into the right one.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from torch.nn.functional import cross_entropy
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
 from perceptbench.attacks.base import Attack, Objective
-from perceptbench.attacks.norms import climb, project
+from perceptbench.attacks.norms import climb
+from perceptbench.attacks.threats.lp import project
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
@@ -30,15 +31,15 @@ from perceptbench.metrics.base import Anchors
 
 @dataclass(frozen=True)
 class OwnOutput(Objective):
-    """Move away from the model's own answer at the clean image, whatever people preferred.
+    """Move away from the model's own answer at the clean image, regardless of what people preferred.
 
-    With the logits z = (d1, d0) and y = (d1, d0) at the clean image, the loss is the cross-entropy
-    -y . log softmax(z): y is used as if it were probabilities, though it need not add up to 1. In the
-    margin m = d1 - d0 its slope is (d0 + d1) sigmoid(m) - d1 with the clean d0, d1: zero at
-    m = log(d1 / d0). So from the clean image it climbs towards the flip where the logarithmic mean of
-    the two distances is below 1, and away from it where that is above 1.
+    The logits are z = (d1, d0), and y = (d1, d0) at the clean image. The loss is the cross-entropy
+    -y . log softmax(z): y is used as if it were probabilities, although it need not add up to 1. As a function of the
+    margin m = d1 - d0 its slope is (d0 + d1) sigmoid(m) - d1 with the clean d0, d1, which is zero at m = log(d1 / d0).
+    So the attack moves towards the flip where the logarithmic mean of the two clean distances is below 1, and away
+    from the flip where that mean is above 1.
 
-    It has no end: the last image is the result.
+    The goal is endless: the last image is the result.
     """
 
     anchors: Anchors
@@ -51,7 +52,7 @@ class OwnOutput(Objective):
     @classmethod
     @torch.no_grad()
     def make(cls, anchors: Anchors, x: Images) -> "OwnOutput":
-        """Around these clean images; anchors are prepared from (left, right)."""
+        """The objective for these clean images (n, 3, h, w); anchors are prepared from (left, right)."""
         return cls(anchors, _logits(anchors, x))
 
     def loss(self, x: Images) -> PerImage:
@@ -72,7 +73,7 @@ def _logits(anchors: Anchors, x: Images) -> Tensor:
 
 @dataclass(frozen=True)
 class LiteralPGD(Attack):
-    """Steps of an absolute size, in pixel units; the last iterate is the result and is judged as it is."""
+    """Steps of an absolute size, in pixel units. The last iterate is the result."""
 
     norm: ClassVar[Norm]
     literal: ClassVar[bool] = True
@@ -84,12 +85,12 @@ class LiteralPGD(Attack):
         step = torch.full_like(x[:, 0, 0, 0], self.step_size)
         for _ in range(self.steps):
             _, gradient = objective.gradient(current)
-            # Into [0, 1] first, then into the ball: the other order would end elsewhere.
+            # First into [0, 1], then into the ball, as in the original; the other order gives other images.
             current = project(climb(current, gradient, step, self.norm).clamp_(0, 1), x, eps, self.norm)
         return current
 
     def _start(self, x: Images, eps: float, noise: Noise) -> Images:
-        """linf: uniform in the ball. l2: an image of uniform noise, drawn back to the ball around x."""
+        """linf: uniform in the ball. l2: an image of uniform noise, projected into the ball around x."""
         draw = noise.uniform(x)
         return project(draw if self.norm == "l2" else x + eps * (2 * draw - 1), x, eps, self.norm)
 
@@ -124,12 +125,12 @@ _VARIANTS: dict[str, Callable[[], Attack]] = {
 
 
 def literal(name: str) -> Attack:
-    """What the paper's code ran under this registered name.
+    """The attack that the paper's code ran under this registered name.
 
-    Those with `literal = True` keep the last iterate, attack wrong answers too, and want `OwnOutput`
-    where they attack the preference; the others attack the label as every attack here does.
+    Attacks with `literal = True` keep the last iterate, also attack wrong answers, and need `OwnOutput` to attack the
+    preference. The others attack the label, as the attacks of our own protocol do.
 
-    Raises UserError for a name the paper has no row of.
+    Raises UserError for a name that is not in the paper.
     """
     if name not in _VARIANTS:
         known = ", ".join(sorted(_VARIANTS))

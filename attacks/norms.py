@@ -1,4 +1,4 @@
-"""l2 and l-infinity over all pixels and channels of an image: size, steepest step, projection."""
+"""l2 and l-infinity over all pixels and channels of an image: sizes, steepest steps, random starts."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,13 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, Mask, PerImage
 
-_SHRINK = 1 - 1e-6
 _TINY = torch.finfo(torch.float32).tiny
 
 
 def each(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
-    """A function that works on every row of its batches by itself, called one row at a time on a CPU.
+    """Apply a function that treats the rows of its batches independently; on a CPU row by row.
 
-    There one image stays in the cache through all passes over it, and a batch does not.
+    One image fits into the cache of a CPU through all passes over it, and a batch does not.
     """
     if batches[0].device.type != "cpu":
         return function(*batches)
@@ -42,13 +41,13 @@ def change(candidate: Images, x: Images) -> Tensor:
 
 
 def size(delta: Tensor, norm: Norm) -> PerImage:
-    """The norm of each perturbation, in float64: what is measured is what is claimed."""
+    """The norm (n,) of each perturbation in float64: this value is reported."""
     flat = delta.double().flatten(1)
     return flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
 
 
 def length(delta: Tensor, norm: Norm) -> PerImage:
-    """The same in the precision of the images: for an attack's own decisions, several times faster."""
+    """The same in the precision of the images: several times faster, for decisions inside an attack."""
     # One image at a time: on CPUs torch reduces long rows of a batch ten times slower.
     if norm == "linf":
         return torch.stack([torch.stack(torch.aminmax(image)).abs().max() for image in delta])
@@ -56,7 +55,7 @@ def length(delta: Tensor, norm: Norm) -> PerImage:
 
 
 def dot(a: Images, b: Images) -> PerImage:
-    """Inner products, one an image."""
+    """The inner product (n,) of each pair of images."""
     return torch.stack([torch.dot(p, q) for p, q in zip(a.flatten(1), b.flatten(1), strict=True)])
 
 
@@ -66,44 +65,12 @@ def unit(delta: Images, norm: Norm) -> Images:
 
 
 def climb(x: Tensor, gradient: Tensor, step: PerImage, norm: Norm) -> Tensor:
-    """x moved by a step of this norm along which a linear function with this gradient grows most."""
+    """x after a step (n,) of this norm in the direction in which a linear function with this gradient grows most."""
     if norm == "l2":
-        # Clamped: a long step over no gradient would be infinite, and infinity times zero no number.
+        # Clamped: a step divided by a zero gradient is infinite, and infinity times zero is NaN.
         scale = (step / length(gradient, "l2").clamp_min(_TINY)).clamp(max=1 / _TINY)
         return torch.addcmul(x, gradient, spread(scale, x))
     return torch.addcmul(x, gradient.sign(), spread(step, x))
-
-
-def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """Into the ball of radius eps around x, then into [0, 1] (which only brings it nearer to x)."""
-    return project_(candidate.clone(), x, eps, norm)
-
-
-def project_(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """The same in place: at these sizes fresh memory costs more than the arithmetic."""
-    delta = candidate.sub_(x)
-    if norm == "l2":
-        shrink = (eps / length(delta, "l2").clamp_min(1e-12)).clamp(max=1)
-        torch.addcmul(x, delta, per_image(shrink), out=delta)
-    else:
-        delta.clamp_(-eps, eps).add_(x)
-    return delta.clamp_(0, 1)
-
-
-def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
-    """Project, then shrink by parts in a million and a rounding error until the *measured* size is within eps."""
-    candidate = project(candidate, x, eps, norm)
-    for attempt in range(6):
-        measured = size(change(candidate, x), norm)
-        if bool((measured <= eps).all()):
-            break
-        # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.
-        target = max(eps * _SHRINK - 2.0**-24 * 4**attempt, 0.0)
-        factor = torch.where(measured > eps, target / measured, 1.0).to(x)
-        # Only the rows that need it: a row's last bits must not depend on the others.
-        shrunk = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
-        candidate = torch.where(per_image(measured > eps), shrunk, candidate)
-    return candidate
 
 
 def random_start(x: Images, eps: float, norm: Norm, noise: Noise) -> Images:

@@ -1,4 +1,4 @@
-"""The attacker's goals."""
+"""What an attacker may want, as losses: flip an answer, or move a distance or an embedding."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ from perceptbench.metrics.base import Anchors, EmbeddingMetric, Metric
 class FlipPreference(Objective):
     """Make the metric prefer the other image of a triplet by moving the reference.
 
-    The loss is minus the margin: d(x, preferred) - d(x, other). For two classes, cross-entropy is
-    softplus of it, so signs, directions and step decisions are those of the cross-entropy, and the
-    margin does not saturate (docs/protocol.md). A tie is a success: the answer is lost.
+    The loss is d(x, preferred) - d(x, other). With two classes the cross-entropy is softplus of it, so signs,
+    directions and step decisions are those of the cross-entropy, and this loss does not saturate (docs/protocol.md).
+    A tie counts as success, since the metric then has no answer.
 
     Args:
         anchors: prepared from (left, right).
@@ -46,11 +46,11 @@ class FlipPreference(Objective):
 
 @dataclass(frozen=True)
 class FlipFromTheSide(Objective):
-    """The same by moving `left` or `right`: d(reference, x) against the distance of the image that stays.
+    """The same by moving `left` or `right`: d(reference, x) against the distance of the image that stays fixed.
 
     Args:
         sign: +1 where the image that moves is the preferred one.
-        other: distances of the reference to the image that stays.
+        other: distances of the reference to the image that stays fixed.
     """
 
     metric: Metric
@@ -62,11 +62,11 @@ class FlipFromTheSide(Objective):
     @classmethod
     @torch.no_grad()
     def make(cls, metric: Metric, reference: Images, stays: Images, sign: PerImage) -> "FlipFromTheSide":
-        """For a batch of references and the images of the other side."""
+        """For a batch of references and the images that stay fixed."""
         return cls(metric, reference, metric.prepare(reference), sign, metric(reference, stays))
 
     def loss(self, x: Images) -> PerImage:
-        # Anchors give d(x, reference): the reference may be prepared only where that is the same.
+        # Anchors give d(x, reference), which equals d(reference, x) only for a symmetric metric.
         distance = self.anchors.distances(x)[0] if self.metric.symmetric else self.metric(self.reference, x)
         return self.sign * (distance - self.other)
 
@@ -101,10 +101,10 @@ class FlipByAll(Objective):
 
 
 @dataclass(frozen=True)
-class Drift(Objective):
-    """Push an image away from itself (sign +1), or pull it towards another one (-1), as the metric sees it.
+class DistanceShift(Objective):
+    """Push an image away from itself (sign +1), or pull it towards another one (-1), in the metric's distance.
 
-    It has no end: more is always better.
+    The goal is endless.
     """
 
     anchors: Anchors
@@ -120,12 +120,12 @@ class Drift(Objective):
     def reached(self, loss: PerImage) -> Mask:
         return torch.zeros_like(loss, dtype=torch.bool)
 
-    def select(self, index: Tensor) -> "Drift":
-        return Drift(self.anchors.select(index), self.sign)
+    def select(self, index: Tensor) -> "DistanceShift":
+        return DistanceShift(self.anchors.select(index), self.sign)
 
 
 def with_embedding(metric: Metric) -> EmbeddingMetric:
-    """The metric itself, if it embeds. Raises UserError otherwise."""
+    """The metric itself if it has an embedding. Raises UserError otherwise."""
     if not isinstance(metric, EmbeddingMetric):
         raise UserError(
             f"the mse attack moves embeddings, and {type(metric).__name__} compares images without one; "
@@ -136,10 +136,9 @@ def with_embedding(metric: Metric) -> EmbeddingMetric:
 
 @dataclass(frozen=True)
 class EmbeddingShift(Objective):
-    """Move the embedding of an image away from a target, or towards it: +-|g(x + delta) - target|^2.
+    """Move the embedding of an image away from a target (sign +1) or towards it (-1): sign |g(x + delta) - target|^2.
 
-    With the image's own embedding as target and sign +1 it is the paper's attack (LipSim, eq. 14).
-    It has no end: more is always better.
+    With the image's own embedding as target and sign +1 this is the paper's attack (LipSim, eq. 14). It is endless.
     """
 
     metric: EmbeddingMetric

@@ -21,10 +21,8 @@ from perceptbench.core.tensors import Images
 class PGD(Attack):
     """Projected gradient ascent in the set of any threat, best iterate kept.
 
-    A random start, then `steps` steps of `relative_step` * eps.
-
-    Unlike the rows of the paper, which hand the model's own output to the attack and keep the last
-    iterate, this one attacks the label (docs/protocol.md).
+    A random start, then `steps` steps of `relative_step` * eps. It attacks the label; the PGD of the paper attacks the
+    model's own output and keeps the last iterate (docs/protocol.md).
     """
 
     norm: ClassVar[Norm | None] = None

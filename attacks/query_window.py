@@ -1,4 +1,4 @@
-"""Where the Square attack looks, and what it puts there: windows of a shrinking side, and pyramids.
+"""Where a query of the Square attack changes the image, and how: random square windows, and pyramids to add.
 
 Sections 3.3 and 5 of arXiv:1912.00049.
 """
@@ -23,7 +23,7 @@ Window: TypeAlias = tuple[slice, slice, slice, slice]
 
 
 def window(generator: torch.Generator, side: int, height: int, width: int) -> Window:
-    """A random window, the same for every sample: so it is a slice, and its cost that of its pixels."""
+    """A random window, the same for every sample, so that it is a slice and costs only its own pixels."""
     top, left = (
         (torch.rand(2, generator=generator) * torch.tensor([height - side + 1, width - side + 1])).long().tolist()
     )

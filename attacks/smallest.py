@@ -11,9 +11,9 @@ from perceptbench.core.tensors import Images, Mask, PerImage
 
 @dataclass
 class Smallest:
-    """Keeps the best iterate, not the last: a walk around a boundary ends on either side of it.
+    """The smallest flip so far, since the last iterate of a search around a boundary may lie on either side of it.
 
-    `best` is the clean image and `size` infinite where nothing has flipped yet.
+    Where nothing has flipped yet, `best` is the clean image and `size` is infinite.
     """
 
     best: Images
@@ -21,21 +21,21 @@ class Smallest:
 
     @classmethod
     def none_yet(cls, x: Images) -> "Smallest":
-        """Nothing found around these images."""
+        """Before anything was found around these images."""
         return cls(x.clone(), torch.full_like(x[:, 0, 0, 0], torch.inf))
 
     @property
     def found(self) -> Mask:
-        """Who has been flipped."""
+        """Which images have been flipped."""
         return self.size.isfinite()
 
     @property
     def settled(self) -> bool:
-        """Whether every image was lost before it was touched: nothing is smaller."""
+        """Whether every image is flipped without any change, so that no smaller flip exists."""
         return bool((self.size == 0).all())
 
     def update(self, candidate: Images, size: PerImage, flipped: Mask) -> None:
-        """Take the candidates that flip with a perturbation of less than the smallest size so far."""
+        """Keep the candidates that flip and are smaller than the smallest flip so far."""
         better = flipped & (size < self.size)
         torch.where(per_image(better), candidate, self.best, out=self.best)
         self.size = torch.where(better, size, self.size)

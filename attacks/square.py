@@ -1,7 +1,7 @@
 """Square Attack (Andriushchenko et al., ECCV 2020, arXiv:1912.00049): random search, no gradients.
 
-Each query changes one square window; it is kept where the loss rises. The side of the window
-follows the paper's schedule, rescaled to the number of queries.
+Each query changes one square window. The change is kept where the loss rises. The side of the window follows the
+paper's schedule, rescaled to the number of queries.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,10 @@ from perceptbench.core.tensors import Images, PerImage
 
 @dataclass
 class Search:
-    """The rows still in work. `current` is the best so far; a proposal is written into it and may be taken back."""
+    """The state of the samples under attack.
+
+    `current` is the best image so far. A proposal is written into it and undone where the loss does not rise.
+    """
 
     x: Images
     current: Images
@@ -44,7 +47,7 @@ class Square(Attack):
     start: float = 0.8
 
     def first(self, x: Images, eps: float, noise: Noise) -> Images:
-        """Where the search begins."""
+        """The images from which the search starts."""
         raise NotImplementedError
 
     def side(self, share: float, height: int, width: int) -> int:
@@ -54,7 +57,7 @@ class Square(Attack):
     def propose(
         self, s: Search, eps: float, windows: Sequence[Window], noise: Noise
     ) -> tuple[Sequence[Window], PerImage]:
-        """Write a change into windows of `s.current`, within the budget; the windows written and the new energy."""
+        """Write a change within the budget into windows of `s.current`. Returns these windows and the new energy."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -111,12 +114,12 @@ class LinfSquare(Square):
 @attack("l2-square", source="arXiv:1912.00049")
 @dataclass(frozen=True)
 class L2Square(Square):
-    """Square attack in l2: the budget of a second window moves into the first (algorithm 3)."""
+    """Square attack in l2: the budget of one window moves into another (algorithm 3)."""
 
     norm: ClassVar[Norm] = "l2"
 
     def side(self, share: float, height: int, width: int) -> int:
-        """Odd and at least 3, as upstream has it, where the image is large enough."""
+        """Odd and at least 3, as in the original, where the image is large enough."""
         side = super().side(share, height, width)
         return min(max(side + 1 - side % 2, 3), height, width)
 
@@ -139,7 +142,7 @@ class L2Square(Square):
         old = s.current[here] - x
         released = _energy(s.current[there] - s.x[there])
         s.current[there] = s.x[there]
-        # After the other window was cleared, so that nothing is counted twice where they overlap.
+        # Computed after the other window is cleared, so that an overlap is not counted twice.
         released = released + _energy(s.current[here] - x)
         unused = (eps**2 - s.energy).clamp_min(0) / x.shape[1]
         turned = per_image(noise.uniform(x.new_empty(len(x), 1))[:, 0] < 0.5)

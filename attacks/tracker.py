@@ -1,4 +1,4 @@
-"""Who is still standing inside an attack, and the best theta found for each."""
+"""Inside an attack: which samples have not reached the goal yet, and the best theta of each sample."""
 
 from dataclasses import dataclass, field
 
@@ -11,10 +11,10 @@ from perceptbench.core.tensors import Mask, PerImage
 
 @dataclass
 class Tracker:
-    """Keeps the theta of the largest loss; what has reached its goal leaves the batch.
+    """Keeps the theta of the largest loss. Samples that have reached the goal leave the batch.
 
-    `index` maps the rows still in work to the rows of the batch the attack was given. An attack that
-    keeps the best itself calls `leave` and `settle`, any other one `update`.
+    `index` holds the rows, in the batch that the attack was given, of the samples that are left. An attack that keeps
+    its best theta itself calls `leave` and `settle`; any other attack calls `update`.
     """
 
     best: Tensor
@@ -29,13 +29,13 @@ class Tracker:
 
     @property
     def active(self) -> bool:
-        """Whether anything is left to do."""
+        """Whether any sample is left."""
         return len(self.index) > 0
 
     def update(self, objective: Objective, x: Tensor, loss: PerImage) -> Tensor:
-        """Note a step: thetas (m, ...) of the rows in work and their losses.
+        """Note a step: thetas (m, ...) of the m samples that are left, and their losses (m,).
 
-        Returns the positions (among those m) that go on; callers select their state by it.
+        Returns the positions among these m that go on; callers select their own state by them.
         """
         better = loss > self.best_loss[self.index]
         rows = self.index[better]
@@ -46,12 +46,12 @@ class Tracker:
         return going
 
     def leave(self, done: Mask, x: Tensor) -> Tensor:
-        """Keep the thetas (m, ...) of rows that are done; the positions of those that go on."""
+        """Keep the thetas (m, ...) of the samples that are done. Returns the positions of those that go on."""
         self.best[self.index[done]] = x[done]
         going = (~done).nonzero().flatten()
         self.index = self.index[going]
         return going
 
     def settle(self, x: Tensor) -> None:
-        """Keep these thetas of the rows still in work."""
+        """Keep these thetas of the samples that are left."""
         self.best[self.index] = x

@@ -1,8 +1,8 @@
-"""What runs: requests, plans, the run loop, engines, the store's identity, and the command line in front of them.
+"""Runs: what was asked for, the plans made of it, the loop that computes them, and the command line.
 
-A request (request.py) says what was asked for; checks.py refuses what does not go together; plan.py makes runs of
-it that can start. Options and commands are in `commands/`, where runs are computed in `engines/`. Numbers are made in
-the layers below; tables and figures of finished runs are made in `reports/`.
+Here: a request (request.py) says what was asked for, checks.py and choices.py refuse what does not fit together,
+plan.py makes runs of it, runner.py computes them. The commands are in `commands/`, the places where chunks are computed
+in `engines/`. Not here: numbers, which the layers below compute; tables and figures of finished runs (`reports`).
 
     from perceptbench.bench.plan import make_plans
     from perceptbench.bench.request import Request

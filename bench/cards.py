@@ -1,6 +1,6 @@
-"""What is known of every metric before it is run: the rows of `bench list metrics` and of docs/metrics.md.
+"""The card of every metric, as it is declared: the rows of `bench list metrics` and the page docs/metrics.md.
 
-`python -m perceptbench.bench.cards docs/metrics.md` writes the page anew.
+`python -m perceptbench.bench.cards docs/metrics.md` writes the page again.
 """
 
 import sys
@@ -47,8 +47,8 @@ and checked from then on.
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """The facts of one metric in the words of the tables; `-` where there is nothing to say."""
+class MetricFacts:
+    """The facts of one metric as texts for tables; `-` where a fact is missing."""
 
     name: str
     card: Card
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def kind(self) -> type[Metric]:
-        """The class of what its factory makes, as far as that says so."""
+        """The class that its factory makes, as far as the factory states it."""
         factory: Any = metric.factory(self.name)
         made = factory if isinstance(factory, type) else get_type_hints(factory).get("return", Metric)
         return made if isinstance(made, type) and issubclass(made, Metric) else Metric
@@ -92,26 +92,26 @@ class Entry:
         return f"with {', '.join(wanted)}" if wanted else "yes"
 
 
-def entries() -> list[Entry]:
+def all_facts() -> list[MetricFacts]:
     """Every registered metric, by name."""
     cards = {name: metric.card(name) for name in metric.names()}
-    return [Entry(name, card, card.about or About(year=0)) for name, card in cards.items()]
+    return [MetricFacts(name, card, card.about or About(year=0)) for name, card in cards.items()]
 
 
 def page() -> str:
-    """docs/metrics.md: what does not depend on the machine, of the metrics of this project."""
-    ours = [entry for entry in entries() if metric.factory(entry.name).__module__.startswith("perceptbench.metrics.")]
+    """The text of docs/metrics.md: the facts that do not depend on the machine, for the metrics of this project."""
+    ours = [entry for entry in all_facts() if metric.factory(entry.name).__module__.startswith("perceptbench.metrics.")]
     return _PAGE.format(facts=_facts(ours), sources=_sources(ours), weights=_weights(ours))
 
 
-def _facts(ours: Sequence[Entry]) -> str:
+def _facts(ours: Sequence[MetricFacts]) -> str:
     head = ("metric", "what it is", "M", "GMAC", "side", "original", "proved by", "NIGHTS")
     return _table(
         head, ((f"`{e.name}`", e.card.summary, *e.size, e.about.original, e.proved_by, e.nights) for e in ours)
     )
 
 
-def _sources(ours: Sequence[Entry]) -> str:
+def _sources(ours: Sequence[MetricFacts]) -> str:
     head = ("metric", "source", "year", "licence of the code", "of the weights", "NIGHTS published by")
     rows = []
     for e in ours:
@@ -121,7 +121,7 @@ def _sources(ours: Sequence[Entry]) -> str:
     return _table(head, rows)
 
 
-def _weights(ours: Sequence[Entry]) -> str:
+def _weights(ours: Sequence[MetricFacts]) -> str:
     head = ("file", "for", "source", "SHA-256", "how to get it")
     users: dict[Weights, list[str]] = {}
     for entry in ours:

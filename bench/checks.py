@@ -1,4 +1,4 @@
-"""What is wrong whatever metric and data it is asked of. What goes with what: choices.py."""
+"""Checks of a request that need no metric and no data. What fits together is decided in choices.py."""
 
 from typing import Any, cast
 
@@ -8,25 +8,25 @@ from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import split_list
 from perceptbench.core.threat import MOVES, Move, Threat
-from perceptbench.results.images import MAX_EPS, MOST
+from perceptbench.results.saved_images import MAX_EPS, MOST
 from perceptbench.results.tasks.base import scores
 
 _FIRST = ("preference", "drift")
-"""The tasks that a goal names first, where several know it."""
+"""Tasks in the order in which a goal chooses one, where several tasks have the goal."""
 
 
 def tasks() -> list[str]:
-    """Names of tasks, those first that a goal means where several know it."""
+    """Names of tasks, in the order in which a goal chooses one of them."""
     return sorted(scores.names(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
 
 
 def declared(name: str) -> Any:
-    """What a task declares: the class attributes of its scores. Raises UserError for an unknown name."""
+    """The scores class of a task, which declares goals, moves and data. Raises UserError for an unknown name."""
     return scores.factory(name)
 
 
 def check(request: Request) -> None:
-    """Raises UserError for what is wrong whatever metric and data it is asked of."""
+    """Raises UserError for a request that is wrong for every metric and data set."""
     if not [one for one in request.metrics if isinstance(one, Held) or split_list([one])]:
         raise UserError("name at least one metric: --metric lipsim; see: bench list metrics")
     if not request.eps:

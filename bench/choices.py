@@ -1,4 +1,4 @@
-"""From names to components that go together: attack, threat, task, certifier. What does not go together is refused."""
+"""From names to components that fit together: attack, threat, task, certifier. Other combinations are refused."""
 
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from perceptbench.tasks.base import Source, Task
 
 
 def chosen_attack(request: Request, ref: Ref) -> Attack | Ensemble:
-    """The attack of a name. Raises UserError where the protocol or the restarts do not go with it."""
+    """The attack of a name. Raises UserError where the protocol or the restarts do not fit it."""
     if request.protocol == "paper":
         if ref.args:
             raise UserError(f"--protocol paper has the paper's own numbers; write {ref.name}, got {ref}")
@@ -37,7 +37,7 @@ def chosen_attack(request: Request, ref: Ref) -> Attack | Ensemble:
 def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | None) -> tuple[Ref, ThreatSet]:
     """The set of changes: that of --threat, else the ball of the attack's norm.
 
-    Raises UserError where the attack does not work in it, or where it cannot move what is to move.
+    Raises UserError where the attack does not work in this set, or where the set cannot change the images of --move.
     """
     own = "l2" if made is None else made.norm
     if request.threat is None and own is None:
@@ -57,23 +57,15 @@ def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | N
 
 
 def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | None, source: Source) -> tuple[Ref, str]:
-    """The task and the goal: as named, else what the goal, the attack or the data suggest, in this order.
+    """The task and the goal: as named, else what the goal, the attack or the data imply, in this order.
 
     Raises UserError for a goal that the task does not have, and for options that it does not declare.
     """
     embeds = isinstance(made, Attack) and made.by_embedding
-    if request.task is not None:
-        named = Ref.parse(request.task)
-    elif request.goal is not None:
-        named = Ref(next(name for name in tasks() if request.goal in declared(name).goals))
-    elif embeds:
-        named = Ref("drift")
-    else:
-        readers = [name for name in tasks() if source.kind in declared(name).kinds and not declared(name).endless]
-        named = Ref(readers[0] if readers else "preference")
+    named = Ref.parse(request.task) if request.task else Ref(_implied(request.goal, embeds, source.kind))
     known = scores.resolve(named)
-    if strange := set(request.declared) - set(known):
-        option = "--" + min(strange).replace("_", "-")
+    if unknown := set(request.declared) - set(known):
+        option = "--" + min(unknown).replace("_", "-")
         raise UserError(f"--task {named.name} has no option {option}; leave it out")
     goals = declared(named.name).goals
     goal = request.goal or goals[0]
@@ -82,10 +74,18 @@ def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | Non
     return Ref(named.name, None, tuple({**dict(named.args), **request.declared}.items())), goal
 
 
-def fitting(
+def _implied(goal: str | None, embeds: bool, kind: str) -> str:
+    """The first task that has the goal, of those that read this kind of data if there is one."""
+    names = sorted(tasks(), key=lambda name: kind not in declared(name).kinds)
+    if goal is not None:
+        return next(name for name in names if goal in declared(name).goals)
+    return next(name for name in names if declared(name).endless == embeds)
+
+
+def check_fit(
     request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
 ) -> None:
-    """Raises UserError where attack, metric or moving images do not go with the task and its goal."""
+    """Raises UserError where attack, metric or --move do not fit the task and its goal."""
     embeds = isinstance(made, Attack) and made.by_embedding
     parts = parts_of(made, str(ref)) if made is not None and not built.differentiable else ()
     if asking := ", ".join(part for part, member, _ in parts if member.needs_gradient):
@@ -109,15 +109,15 @@ def fitting(
 def chosen_certifier(
     request: Request, ref: Ref | None, question: Task[Any], goal: str, threat_ref: Ref, within: ThreatSet, built: Metric
 ) -> Certifier | None:
-    """The certifier of a name; None where the default one has nothing to say.
+    """The certifier of a name; None where the default one does not apply.
 
-    Raises UserError where one that was asked for cannot answer for this task, threat, metric or these moves.
+    Raises UserError where a certifier that was asked for does not apply to this task, threat, metric or --move.
     """
     if ref is None:
         return None
     default = ref == Ref("margin")
     if not question.provable:
-        # Nothing is flipped, so there is no answer to certify beside it.
+        # This task has no answer to certify.
         if not default:
             raise UserError(f"--goal {goal} flips no answer, so {ref} has nothing to certify; leave it out")
         return None

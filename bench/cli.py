@@ -1,4 +1,4 @@
-"""The command line: a name to the module that has the command, which is imported only when it is called."""
+"""The command line. The module of a command is imported only when the command is called."""
 
 import sys
 from importlib import import_module
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.core.errors import UnsoundError, UserError
+from perceptbench.core.errors import UnsoundError, UserError, sentence
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -34,7 +34,7 @@ COMMANDS = {
     ),
     "data prepare": ("data:prepare", "Fetch, check and unpack a data set; run again, it goes on where it stopped."),
 }
-"""Module of `bench/commands/` and function in it, and the first line of its docstring."""
+"""For each command: its module in `bench/commands/` and the function in it, and the first line of its docstring."""
 
 GROUPS = {"train": "Train metrics.", "data": "Bring data sets to this machine."}
 
@@ -45,7 +45,7 @@ class Sections(TyperCommand):
     """The help of a command: its arguments, then its options by section."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write them. (Some versions of typer bring their own click: so no types.)"""
+        """Write them. Without types, since some versions of typer bring their own click."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
@@ -73,7 +73,7 @@ class Lazy(TyperGroup):
         return typer.main.get_command(made)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the names and summaries: nothing is imported for them."""
+        """Write names and summaries without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
 
@@ -93,7 +93,7 @@ def _top(
 
 
 def _application() -> typer.Typer:
-    """Every name with its summary; `Lazy` puts the command in its place."""
+    """Every command by name with its summary; `Lazy` imports the command itself."""
     names = {"context_settings": {"help_option_names": ["-h", "--help"]}, "no_args_is_help": True}
     top = typer.Typer(cls=Lazy, **_PLAIN, **names)  # type: ignore[arg-type]
     top.callback()(_top)
@@ -124,7 +124,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"bench: {sentence(error)}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         print(f"bench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One chunk of one run: prepare, answer, prove, attack what is not proved, judge again, write."""
+"""Computes one chunk of a run: prepare, answer, prove, attack what is not proved, judge again, write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,67 +19,69 @@ from perceptbench.results.record import columns_of
 from perceptbench.tasks.base import Batch, Clean, Judged, State
 
 Watch: TypeAlias = Callable[[Any, Images], None]
-"""Is shown a batch and its attacked images, once for each eps in order."""
+"""Called with a batch and its attacked images, once for each eps in order."""
 
 
 def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None) -> pd.DataFrame:
-    """Rows of samples.parquet for one chunk, all eps.
+    """The rows of samples.parquet for one chunk: one for each sample and eps.
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
     batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
-    prepared = plan.task.prepare(plan.metric, batch, state)
+    prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = plan.task.clean(prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
     lost, frames = clean.judged.reached, []
     for outcome in _attacked(plan, prepared, batch, clean, radius):
         judged = judge(outcome.adversarial)
-        # Two judges, of batches of different size: a success that either saw is one, here and at larger eps.
+        # Both the runner of the attack and the task judge, in batches of different size, which may round differently.
+        # A success that either of them saw counts, here and at every larger eps.
         reached = judged.reached | outcome.broken
         _refuse_unsound(plan, prepared, batch, clean, radius, outcome, reached)
         if watch is not None:
             watch(batch, outcome.adversarial)
         lost = reached if plan.literal else lost | reached
-        fell = lost & ~clean.judged.reached
+        broken = lost & ~clean.judged.reached
         frames.append(_frame(plan, {
             "id": list(batch.ids), "group": list(groups), "eps": outcome.eps, **clean.columns, **judged.columns,
-            "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(fell, outcome, plan.attack_name),
+            "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(broken, outcome, plan.attack_name),
             "radius": radius, "forwards": outcome.forwards, "backwards": outcome.backwards,
         }))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
 
 def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
-    """Radii in the norm that covers the threat; 0 where nothing is proved."""
+    """Certified radii (n,) in the norm that covers the threat; 0 where nothing is proved."""
     nothing = torch.zeros_like(clean.judged.reached, dtype=torch.float64)
     if plan.certifier is None:
         return nothing
     noise = Noise.make(plan.spec.seed, batch.ids, "certificate")
     radius = plan.task.prove(prepared, plan.certifier, plan.certified, noise).radius
-    # A smoothed vote is another classifier: its radius does not depend on the metric's own answer.
+    # A smoothed vote is another classifier, so its radius does not depend on the metric's own answer.
     return torch.where(clean.judged.reached, nothing, radius) if plan.sound else radius
 
 
 def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: PerImage) -> Iterator[Outcome]:
-    """What the attack achieves at each eps, in order; without an attack the unchanged images."""
-    spec, x = plan.spec, plan.task.moving(prepared, plan.move)
+    """The outcome of the attack at each eps, in order; without an attack the unchanged images."""
+    spec, x = plan.spec, plan.task.moving(prepared)
     if plan.attack is None:
-        nobody, nothing = torch.zeros_like(clean.judged.reached), torch.zeros_like(radius)
+        none, nothing = torch.zeros_like(clean.judged.reached), torch.zeros_like(radius)
         unbroken = ("",) * len(batch.ids)
-        yield from (Outcome(eps, x, nobody, nothing, unbroken, nothing, nothing) for eps in spec.eps)
+        yield from (Outcome(eps, x, none, nothing, unbroken, nothing, nothing) for eps in spec.eps)
         return
-    objective = plan.task.objective(prepared, plan.aim)
+    objective = plan.task.objective(prepared)
     noise = Noise.make(spec.seed, batch.ids)
     if plan.literal:
-        # Each eps by itself, and wrong answers too: what the attack returns is what counts.
+        # Each eps is attacked separately, and wrong answers are attacked too: the last image is the result.
         for eps in spec.eps:
             skip = torch.zeros(1, len(x), dtype=torch.bool, device=x.device)
             yield from run_attack(plan.attack, plan.attack_name, objective, x, [eps], skip, noise, plan.threat)
         return
     budgets = torch.tensor(spec.eps, dtype=torch.float64, device=x.device)
     proved = (radius[None] > budgets[:, None]) & (plan.sound is True) & spec.skip_certified
-    skip = clean.judged.reached[None] | proved
+    # Where nothing can be reached, an answer that is wrong already is attacked like any other.
+    skip = (clean.judged.reached[None] & (not plan.task.endless)) | proved
     yield from run_attack(
         plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, plan.threat, spec.restarts
     )
@@ -87,20 +89,20 @@ def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: Per
 
 @dataclass
 class _Judge:
-    """The task's judgement; an image that did not change since the last budget is not judged again."""
+    """The judgement of the task. An image that is the same as at the last budget is not judged again."""
 
     plan: Plan
     prepared: Any
     clean: Clean
 
     def __post_init__(self) -> None:
-        self._last = self.plan.task.moving(self.prepared, self.plan.move)
+        self._last = self.plan.task.moving(self.prepared)
         self._judged = self.clean.judged
 
     def __call__(self, adversarial: Images) -> Judged:
         index = (adversarial != self._last).flatten(1).any(1).nonzero().flatten()
         if len(index):
-            found = self.plan.task.judge(self.prepared, adversarial[index], index, self.plan.move)
+            found = self.plan.task.judge(self.prepared, adversarial[index], index)
             columns = {
                 name: _written(self._judged.columns[name], index, values) for name, values in found.columns.items()
             }
@@ -121,9 +123,9 @@ def _frame(plan: Plan, columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({name: plain[name] for name in types}).astype(types)
 
 
-def _broken_by(fell: Tensor, outcome: Outcome, name: str) -> list[str]:
-    """The part that broke each lost sample; the attack itself where only this judgement saw a success."""
-    return [part or name if gone else "" for gone, part in zip(fell.tolist(), outcome.broken_by, strict=True)]
+def _broken_by(broken: Tensor, outcome: Outcome, name: str) -> list[str]:
+    """The part that broke each sample; the name of the attack where only the task saw a success."""
+    return [part or name if lost else "" for lost, part in zip(broken.tolist(), outcome.broken_by, strict=True)]
 
 
 def _refuse_unsound(
@@ -134,10 +136,10 @@ def _refuse_unsound(
     if not plan.sound or not bool(inside.any()):
         return
     i = int(inside.nonzero()[0])
-    images = plan.task.images(prepared, outcome.adversarial, plan.move)
+    images = plan.task.images(prepared, outcome.adversarial)
     raise UnsoundError(
-        f"{plan.spec.metric}: triplet {batch.ids[i]!r} was flipped at {plan.spec.norm} {outcome.size[i]:.6g}, inside "
-        f"its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
+        f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.norm} {outcome.size[i]:.6g}, "
+        f"inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
         str(plan.spec.metric),
         {name: image[i].cpu().contiguous() for name, image in images.items()},
     )

@@ -1,4 +1,4 @@
-"""What decides a number besides its arguments and its weights (metrics/identity.py): data and code, as SHA-256."""
+"""SHA-256 of the code that decides a number, and versions of libraries. That of weights: metrics/identity.py."""
 
 import hashlib
 import importlib
@@ -18,21 +18,21 @@ ALWAYS = (
     "perceptbench.metrics.spaces.geometry",
     "perceptbench.triplets.images",
 )
-"""Modules that decide every number, whatever the components are."""
+"""Modules that decide every number, for all components."""
 
 LIBRARIES = ("torch", "timm", "numpy", "scipy", "pillow")
-"""Packages whose version can change a number."""
+"""Packages whose version may change a number."""
 
 
 def library_versions(*modules: str) -> str:
-    """Their versions, and those of the packages behind some modules, for the identity of a run."""
+    """The versions of `LIBRARIES` and of the packages of some modules, for the identity of a run."""
     owners = packages_distributions()
     named = dict.fromkeys((*LIBRARIES, *(owners.get(module, [module])[0] for module in modules)))
     return " ".join(f"{name} {version(name)}" for name in named)
 
 
 def code_sha256(*components: object) -> str:
-    """Over the components' classes, the source of their modules, and that of every module of ours these use."""
+    """SHA-256 over the classes of components and the source of their modules and of every module of ours they use."""
     seen: dict[str, Path] = {}
     digest = hashlib.sha256()
     for name in ALWAYS:
@@ -40,7 +40,9 @@ def code_sha256(*components: object) -> str:
     for component in components:
         digest.update(type(component).__qualname__.encode())
         for base in inspect.getmro(type(component)):
-            _collect(sys.modules.get(base.__module__), seen, root=True)
+            # How a task's rows are made of its samples changes no sample.
+            if not base.__module__.startswith("perceptbench.results."):
+                _collect(sys.modules.get(base.__module__), seen, root=True)
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + seen[name].read_bytes())
     return digest.hexdigest()
@@ -56,17 +58,17 @@ def sources(module: ModuleType, beside: Path) -> list[Path]:
 def _collect(
     module: ModuleType | None, seen: dict[str, Path], *, root: bool = False, beside: Path | None = None
 ) -> None:
-    """Add a module and, through what its names refer to, the modules of ours behind it.
+    """Add a module and the modules of ours in which the objects behind its names are defined.
 
-    A root may lie outside this project (`py:FILE.py:CLASS`); then what it imports from its own
-    folder is followed as well.
+    A root may be outside of this project (`py:FILE.py:CLASS`, a plug-in): then what it imports from its own folder is
+    added too.
     """
     name = getattr(module, "__name__", "")
     file = getattr(module, "__file__", None)
     if module is None or file is None or name in seen:
         return
     path = Path(file)
-    beside = beside or (path.parent if root and name.startswith("py_") else None)
+    beside = beside or (path.parent if root and not name.startswith("perceptbench.") else None)
     if not (".".join(name.split(".")[:2]) in OURS or root or (beside and path.is_relative_to(beside))):
         return
     seen[name] = path

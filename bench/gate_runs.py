@@ -1,4 +1,4 @@
-"""The matrix of a baseline, run again: what must be as it was, audits, then the runs."""
+"""Runs the matrix of a baseline again: first checks that the question is the same, then audits, then the runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
-from perceptbench.core.spec import Options, Ref, canonical_json
+from perceptbench.core.run_spec import Options, canonical_json
+from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding
@@ -20,9 +21,9 @@ from perceptbench.results.store import RunStore
 
 
 def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[BaselineRun, ...]:
-    """The runs of one metric, given as in the matrix or with other weights (`lipsim:FILE` for `lipsim`).
+    """The runs of one metric, named as in the matrix or with other weights (`lipsim:FILE` for `lipsim`).
 
-    Raises UserError where that is none, or could be several.
+    Raises UserError where no metric of the matrix fits, or several do.
     """
     if candidate is None:
         return tuple(matrix)
@@ -34,7 +35,7 @@ def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[Ba
 
 
 def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) -> list[Plan]:
-    """A plan a run, with the candidate in place of its metric. Raises UserError for what can no longer be run."""
+    """A plan for each run, with the candidate as its metric. Raises UserError where one can no longer be run."""
     plans = []
     built: dict[str, Metric] = {}
     for run in matrix:
@@ -52,13 +53,13 @@ def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) 
             **{key: spec[key] for key in Options().options()},
         )
         (plan,) = make_plans(asked)
-        # Weights are held once, however many runs share them.
+        # One copy of the weights for all runs of a metric.
         plans.append(replace(plan, metric=built.setdefault(str(plan.spec.metric), plan.metric)))
     return plans
 
 
 def specified(matrix: Sequence[BaselineRun], plans: Sequence[Plan], candidate: str | None) -> list[Finding]:
-    """Whether each run still asks the same question of the same triplets; weights and code may have changed."""
+    """Whether each run has the same triplets and specification as before; weights and code may have changed."""
     found = []
     for run, plan in zip(matrix, plans, strict=True):
         method = plan.spec.attack or plan.spec.certifier
@@ -86,10 +87,10 @@ def _data_changed(run: BaselineRun, plan: Plan) -> list[str]:
 
 
 def _spec_changed(run: BaselineRun, plan: Plan, candidate: str | None) -> list[str]:
-    # A phrase for readers, which older baselines lack.
-    passed_over = {"eps_unit", *({"metric", _target(plan)} if candidate else ())}
+    # eps_unit is a text for readers, which older baselines lack.
+    ignored = {"eps_unit", *({"metric", _target(plan)} if candidate else ())}
     before, now = (
-        {key: value for key, value in _flat(completed(spec)).items() if key not in passed_over}
+        {key: value for key, value in _flat(completed(spec)).items() if key not in ignored}
         for spec in (run.spec, json.loads(canonical_json(plan.spec.to_dict())))
     )
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
@@ -97,7 +98,7 @@ def _spec_changed(run: BaselineRun, plan: Plan, candidate: str | None) -> list[s
 
 
 def _target(plan: Plan) -> str:
-    """Of a metric with weights of its own: the argument that names their file."""
+    """The argument that names the file of weights, for a metric that takes one."""
     return f"arguments.metric.{next(iter(plan.spec.arguments['metric']), '')}"
 
 
@@ -111,7 +112,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
-    """A search, for each metric whose certificates are promises, for two images that it moves faster than proved."""
+    """For each metric with sound certificates, a search for two images that it moves faster than was proved."""
     found = {}
     for plan in plans:
         name, metric = str(plan.spec.metric), plan.metric
@@ -131,7 +132,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
 
 
 def rerun(plans: Sequence[Plan], runs: Path) -> tuple[list[Finding], list[BaselineRun]]:
-    """The runs, from the folder where they are in it; a flip inside a sound radius ends them with its sentence."""
+    """The runs, taken from the folder where they are stored. A flip inside a sound radius stops them with a finding."""
     try:
         records = run_plans(plans, RunStore(runs), bars=samples_progress(show=True))
     except UnsoundError as error:

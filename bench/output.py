@@ -1,4 +1,4 @@
-"""What a run prints at its end: one JSON object, or one table a data set and task and what it means."""
+"""What a run prints at its end: one JSON object, or tables by data set and task, and sentences that explain them."""
 
 import json
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from perceptbench.results.statistics.estimates import radius_gain
 
 _WIDTH = 118
 _JSON_SCHEMA = 1
-"""Of the object on standard output. New keys are optional, so it is still 1."""
+"""The schema of the object on standard output. New keys are optional, so it is still 1."""
 
 
 def console(least: int = _WIDTH) -> Console:
-    """Standard output, wide enough for the tables also where it is a pipe or a narrow window."""
+    """Standard output; wide enough for the tables even in a pipe or a narrow window."""
     made = Console(highlight=False, markup=False)
     return made if made.width >= least else Console(highlight=False, markup=False, width=least)
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """The object of interface.md."""
+    """One JSON object, as docs/records.md describes it."""
     return json.dumps({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
 
 
@@ -44,12 +44,12 @@ def print_tables(rows: Sequence[Row], out: Console) -> None:
 
 
 def _table_of(task: str) -> str:
-    """The tasks on triplets share a table: natural scores of both are 2AFC scores."""
+    """Tasks on triplets share a table, since the natural score of each is the 2AFC score."""
     return TRIPLET_TASKS[0] if task in TRIPLET_TASKS else task
 
 
 def _caption(rows: Sequence[Row]) -> str:
-    """What eps is measured in."""
+    """The unit of eps."""
     others = {row.threat: row.eps_unit for row in rows if row.threat and row.norm is None}
     norm = "norm over all pixels and channels, images in [0, 1] at 224 x 224"
     units = [*([norm] if any(row.norm for row in rows) or not others else [])]
@@ -58,7 +58,7 @@ def _caption(rows: Sequence[Row]) -> str:
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Words and numbers as they are, for a terminal."""
+    """A table of words and numbers for a terminal."""
     table = Table(title=title)
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i < 3 else "right", overflow="fold")
@@ -68,7 +68,7 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
-    """The lines of one metric; what would repeat is left blank."""
+    """The lines of one metric; repeated cells are left blank."""
     natural = next(row for row in rows if row.kind == "natural")
     lines: list[list[str]] = []
     keys = dict.fromkeys((r.threat, r.eps) for r in rows if r.kind != "natural")
@@ -108,7 +108,7 @@ _MOVED = {
 
 
 def _moved(row: Row) -> str:
-    """What the attack may change, in words."""
+    """The images that the attack may change, in words."""
     default = "the reference" if row.task == "preference" else "what moves"
     return next((words for option, words in _MOVED.items() if option in row.options), default)
 
@@ -118,7 +118,7 @@ def _size(row: Row) -> str:
 
 
 def explain(rows: Sequence[Row]) -> list[str]:
-    """What the numbers say, a sentence a metric, at the largest eps that was asked for."""
+    """One sentence a metric that says what its numbers mean at the largest eps."""
     sentences = []
     for name, data, task in dict.fromkeys((row.metric, row.data, row.task) for row in rows):
         subject = (name, data, task)
@@ -140,7 +140,7 @@ def explain(rows: Sequence[Row]) -> list[str]:
 
 
 def gains(records: Sequence[Record]) -> list[str]:
-    """How much larger the radii of the first certifier are than those of each other, on the same triplets."""
+    """How much larger the radii of the first certifier are than those of each other one, on the same triplets."""
     sentences = []
     for first in records:
         for other in records:
@@ -159,7 +159,7 @@ def gains(records: Sequence[Record]) -> list[str]:
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
-    """What the attacks were made of, and what must be said with any score on these data."""
+    """The parts of the attacks, the promise of certificates that are not sound, and the notes of the data sets."""
     made_of = {row.method: row.parts for row in rows if row.parts}
     said = {row.data: row.note for row in rows if row.note}
     promised = {row.method: row.promise for row in rows if row.kind == "certificate" and not row.sound}

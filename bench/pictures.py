@@ -1,4 +1,4 @@
-"""`--save-images N`: the attacked images of the first N triplets of a run, kept beside its numbers."""
+"""`--save-images N`: keeps the attacked images of the first N triplets of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,22 +11,22 @@ from torch import Tensor
 
 from perceptbench.bench.plan import Plan
 from perceptbench.core.tensors import Images
-from perceptbench.results.images import SavedTriplet, saved_numbers
+from perceptbench.results.saved_images import SavedTriplet, saved_numbers
 from perceptbench.tasks.base import Sample
 from perceptbench.triplets.base import Triplets
 
 COMPARED = 24
-"""The image shown for comparison is one of those of the first so many triplets."""
+"""The image that a sheet shows for comparison is one of the images of this many first triplets."""
 
 
 def missing(plan: Plan, folder: Path, count: int) -> Sequence[Sample]:
-    """Those of the first samples whose images are not there: computed before they were asked for, or deleted since."""
+    """Those of the first samples whose images are missing: not asked for at the time, or deleted since."""
     there = saved_numbers(folder) if count else set()
     return [entry for number, entry in enumerate(plan.source.entries[:count]) if number not in there]
 
 
 class Pictures:
-    """Keeps images of a run while it is computed. No number depends on it."""
+    """Collects images of a run while it is computed. No number depends on it."""
 
     def __init__(self, plan: Plan, count: int) -> None:
         self.plan = plan
@@ -35,12 +35,12 @@ class Pictures:
         self._whole: list[tuple[int, SavedTriplet]] = []
 
     def taken(self) -> tuple[tuple[int, SavedTriplet], ...]:
-        """The triplets seen at every budget since this was last asked, each with its number in the data."""
+        """The triplets that became complete since the last call, each with its number in the data."""
         taken, self._whole = tuple(self._whole), []
         return taken
 
     def watch(self, batch: Triplets, adversarial: Images) -> None:
-        """Take the images of one budget; after the last budget a triplet is whole."""
+        """Take the images of one budget; after the last budget a triplet is complete."""
         for row, name in enumerate(batch.ids):
             if name not in self._numbers:
                 continue
@@ -62,9 +62,9 @@ class Pictures:
 
     @torch.no_grad()
     def _near(self, x: Tensor, attacked: Tensor) -> tuple[Tensor, float] | tuple[None, None]:
-        """Of other images, the one whose distance from x is nearest to that of the attacked x, and its distance.
+        """The other image whose distance from x is closest to that of the attacked x, and this distance.
 
-        None where all images are the same. One pair at a time, so that the answer does not depend on a batch.
+        None where all images are the same. One pair at a time, so that the result does not depend on a batch.
         """
         anchors = self.plan.metric.prepare(x[None])
         aim = float(anchors.distances(attacked[None])[0, 0])

@@ -1,7 +1,8 @@
-"""From what a user asked for to runs that can start."""
+"""From a request to runs that can start."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,16 +10,18 @@ from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.bench.checks import check
-from perceptbench.bench.choices import chosen_attack, chosen_certifier, chosen_task, chosen_threat, fitting
+from perceptbench.bench.choices import check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
 from perceptbench.bench.fingerprints import code_sha256, library_versions
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref, RunSpec, Scalar
+from perceptbench.core.run_spec import RunSpec
+from perceptbench.core.spec import Ref, Scalar
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.identity import weights_sha256
+from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Aim, Source, Task, task
 from perceptbench.triplets.base import triplets
 
@@ -35,17 +38,17 @@ class Plan:
     attack: Attack | Ensemble | None
     certifier: Certifier | None
     request: Request
-    """The part of what was asked for that leads to this run alone."""
+    """The part of the request that leads to this run alone."""
 
     @property
     def attack_name(self) -> str:
-        """The attack without its arguments, '' where there is none."""
+        """The name of the attack without its arguments; '' where there is none."""
         ref = self.spec.attack
         return "" if ref is None else f"{ref.name}:{ref.target}" if ref.target else ref.name
 
     @property
     def sound(self) -> bool | None:
-        """Whether the certificates of this run are promises; None where there are none."""
+        """Whether the certificates of this run bind the metric itself; None where there are none."""
         return None if self.certifier is None else self.certifier.sound(self.metric)
 
     @property
@@ -55,7 +58,7 @@ class Plan:
 
     @property
     def certified(self) -> Threat:
-        """What a certificate of this run is about: who moves, in the norm that covers the threat."""
+        """The threat of a certificate of this run: which images move, in the norm that covers the set of changes."""
         spec = self.spec
         return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right)
 
@@ -67,20 +70,20 @@ class Plan:
 
     @property
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
-        """(name, attack, starts) of what runs; nothing without an attack."""
+        """(name, attack, number of starts) of what runs; empty without an attack."""
         return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
 
     @property
     def literal(self) -> bool:
-        """Whether the image an attack returns is the result, for better or worse (`--protocol paper`)."""
+        """Whether the image that an attack returns is the result even where an earlier one was better."""
         return isinstance(self.attack, Attack) and self.attack.literal
 
 
 def make_plans(request: Request) -> list[Plan]:
-    """One plan a run. Raises UserError for anything wrong, before the first image is embedded.
+    """One plan for each run. Raises UserError for anything wrong, before the first image is embedded.
 
-    With attacks, the first certifier rides along in each attack's run wherever the metric admits
-    it; without, each certifier is a run of its own.
+    With attacks, the run of each attack also has the first certifier where the metric admits it. Without attacks, each
+    certifier is a run of its own.
     """
     check(request)
     sources = list(_built(request.data, triplets))
@@ -115,11 +118,11 @@ def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | No
     attacks, certifiers = refs(request.attacks), refs(request.certifiers)
     if not attacks:
         return [(None, ref) for ref in certifiers]
-    rider = certifiers[0] if certifiers else None
-    # The default rides along wherever a metric admits it; what was asked for by name is refused aloud.
-    if rider == Ref("margin") and not isinstance(built, LipschitzMetric):
-        rider = None
-    return [(ref, rider) for ref in attacks]
+    beside = certifiers[0] if certifiers else None
+    # The default is left out where a metric does not admit it; any other one is refused later, with the reason.
+    if beside == Ref("margin") and not isinstance(built, LipschitzMetric):
+        beside = None
+    return [(ref, beside) for ref in attacks]
 
 
 def _plan(
@@ -131,8 +134,10 @@ def _plan(
     source = source.limited(request.limit)
     task_ref, goal = chosen_task(request, made, attack_ref, source)
     question = task.build(task_ref)
-    fitting(request, question, goal, made, attack_ref, built)
+    check_fit(request, question, goal, made, attack_ref, built)
     question.admit(source)
+    if request.save_images and source.kind not in KINDS:
+        raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
     if made is None and proof is None:
         raise UserError(f"nothing can be proved of --task {task_ref} under --threat {threat_ref}; use bench run")
@@ -196,7 +201,7 @@ def arguments_of(made: object) -> dict[str, Scalar]:
 
 
 def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
-    """What runs, every default filled in: under the paper's protocol not what is registered by that name."""
+    """The arguments of the attack with every default. `--protocol paper` runs another attack under that name."""
     if ref is None or made is None:
         return {}
     return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
@@ -205,7 +210,8 @@ def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None
 def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
     """The arguments of a registered component with every default; nothing for one that exists in this process alone.
 
-    Where a file lies decides nothing, what is in it does: of a path only what follows it is kept.
+    The content of a file decides numbers and its path does not. The fingerprints have the content of metrics and data,
+    so of their paths only the text after it is kept; for other components the SHA-256 of the file takes its place.
     """
     if ref is None or (registry in (metric, triplets) and ref in [one.ref for one in _alone(request)]):
         return {}
@@ -213,7 +219,9 @@ def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dic
     for key, value in registry.resolve(ref).items():
         if isinstance(value, str):
             path, mark, rest = value.partition("@" if "@" in value else ":")
-            if path and Path(path).exists():
+            if registry in (metric, triplets) and path and Path(path).exists():
                 value = f"(file){mark}{rest}"
+            elif registry not in (metric, triplets) and value and Path(value).is_file():
+                value = f"(file) {sha256(Path(value).read_bytes()).hexdigest()}"
         kept[key] = value
     return kept

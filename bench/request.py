@@ -1,22 +1,29 @@
-"""What a user may ask of `bench run` and `bench certify`, typed. It imports no torch: the options are made of it."""
+"""The typed request of `bench run` and `bench certify`, of which their options are made. No torch here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from perceptbench.core.device import DEVICE, Device
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Declared, collected, option
-from perceptbench.core.spec import ATTACK, Options, Ref, Scalar, parse_eps, split_list
+from perceptbench.core.run_spec import ATTACK, Options
+from perceptbench.core.spec import Ref, Scalar, parse_eps, split_list
 
 
 def declared_options() -> Sequence[Declared]:
-    """The options that tasks declare: the arguments of their scores. No torch is imported for it.
+    """The options that tasks declare, which are the arguments of their scores. Imports no torch.
 
-    Where two tasks declare the same name, it is one option that serves both.
+    Two tasks that declare the same name share one option.
     """
     from perceptbench.results.tasks.base import arguments
 
+    own = {field.name for field in fields(Request)}
+    for name in arguments():
+        if name in own:
+            raise UserError(
+                f"a task declares the option --{name.replace('_', '-')}, which every run has; rename it there"
+            )
     return tuple(Declared(name, kind, default, help) for name, (kind, default, help) in arguments().items())
 
 
@@ -62,13 +69,13 @@ class Request(Options):
 
     Args:
         metrics, data, attacks, certifiers: names as typed; each text may be a comma list. Metrics and data may also
-            be handed over.
+            be objects.
         eps: budgets, sorted.
-        task: what is asked of the metric; None for the one that goal, attack or data suggest.
+        task: what is asked of the metric; None for the task that goal, attack or data imply.
         threat: the set of changes; None for the ball of the attack's norm.
         goal: what the attacker wants; None for the first goal of the task.
         device: auto takes a GPU where there is one.
-        save_images: of so many triplets a run. It decides no number, so it is no option of the spec.
+        save_images: the number of triplets whose images each run keeps. It changes no result, so it is not in the spec.
         declared: the options of `declared_options` that were typed.
     """
 
@@ -102,7 +109,7 @@ class Request(Options):
 
     @property
     def where(self) -> str:
-        """cpu or cuda. Raises UserError where there is no GPU and one was asked for."""
+        """cpu or cuda. Raises UserError where cuda was asked for and there is no GPU."""
         return Device(self.device).resolve()
 
 

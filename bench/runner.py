@@ -1,4 +1,4 @@
-"""Runs of plans: chunks handed to an engine, rows on disk as they come; a killed run goes on where it stopped."""
+"""Computes plans: gives chunks to an engine and stores rows as they come. A killed run resumes where it stopped."""
 
 import json
 import time
@@ -22,8 +22,8 @@ from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric
-from perceptbench.results.images import save
 from perceptbench.results.record import Record, columns_of
+from perceptbench.results.saved_images import save
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
 
@@ -68,13 +68,13 @@ def run(
     progress: Progress,
     task: TaskID,
 ) -> Record:
-    """Answer from the store, or compute what is missing and store it; keep the images of the first samples.
+    """The record of one run: from the store, or computed and stored. Keeps the images of the first samples.
 
-    Where a sample was finished before its images were asked for, it alone is attacked again, for
-    the images; the stored numbers stay as they are.
+    A sample that was finished before its images were asked for is attacked again for the images alone; its stored
+    numbers stay as they are.
 
-    Raises UnsoundError, with the counter-example kept in the run's folder, when an attack succeeds inside
-    a radius that was called sound; then no record is written.
+    Raises UnsoundError where an attack succeeds inside a radius that was called sound. Then the counter-example is
+    written into the folder of the run, and no record is.
     """
     progress.update(task, total=len(plan.source), description=_describe(plan))
     folder, size = store.folder(plan.spec.id), batch_size or AUTO_BATCH[plan.request.where]
@@ -102,6 +102,7 @@ def _compute(
     with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
         state = _fitted(plan, folder)
         finished = set(writer.done["id"])
+        resumed = len(finished)
         progress.update(task, completed=len(finished))
         frames = [writer.done] if finished else []
         left = [entry for entry in plan.source.entries if entry.id not in finished]
@@ -110,23 +111,42 @@ def _compute(
                 _keep_counterexample(folder, done.unsound)
                 raise done.unsound
             _keep_images(folder, done)
-            if done.frame is not None:
-                writer.add(done.frame)
-                frames.append(done.frame)
-            progress.advance(task, len(done.ids))
+            # A chunk may come more than once; what is on disk counts.
+            new = _new_samples(done, finished)
+            if len(new):
+                writer.add(new)
+                frames.append(new)
+            finished |= set(done.ids)
+            progress.advance(task, new["id"].nunique())
+        _check_complete(plan, finished)
         samples = _in_order(pd.concat(frames, ignore_index=True), plan)
         record = Record(
             run=spec.id,
             spec=spec.to_dict(),
             provenance=provenance(plan.request.where, spec.seed),
             samples=samples,
-            facts=_facts(plan, state, samples, len(finished), time.monotonic() - started),
+            facts=_facts(plan, state, samples, resumed, time.monotonic() - started),
             folder=folder,
         )
         writer.finish(record)
         if folder is not None:
             (folder / STATE).unlink(missing_ok=True)
     return record
+
+
+def _new_samples(done: Done, finished: set[str]) -> pd.DataFrame:
+    """The rows of the samples that were not there yet. Raises ValueError for a chunk without rows for its samples."""
+    if done.frame is None or set(done.frame["id"]) != set(done.ids):
+        raise ValueError(f"the engine gave no rows, or rows of other samples, for {', '.join(done.ids)}")
+    return done.frame[~done.frame["id"].isin(finished)]
+
+
+def _check_complete(plan: Plan, finished: set[str]) -> None:
+    """Raises UserError where the engine left samples out: a score of some of them is not the score of all."""
+    if left := [entry.id for entry in plan.source.entries if entry.id not in finished]:
+        raise UserError(
+            f"the engine left out {len(left)} of {len(plan.source)} samples, {left[0]!r} among them; run again"
+        )
 
 
 def _keep_images(folder: Path | None, done: Done) -> None:
@@ -141,17 +161,26 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
 
 
 STATE = "state.json"
-"""What the task found on clean data, kept until the record holds it, so that a resumed run does not find it anew."""
+"""What the task computed on clean data, kept until the record holds it, so that a resumed run reads it."""
 
 
 def _fitted(plan: Plan, folder: Path | None) -> State:
     kept = None if folder is None else folder / STATE
     if kept is not None and kept.exists():
-        state: State = json.loads(kept.read_text(encoding="utf-8"))
-        return state
+        return _read_state(kept)
     state = plan.task.fit(plan.metric, plan.source, plan.request.where)
     if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
+    return state
+
+
+def _read_state(path: Path) -> State:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is damaged; delete the folder {path.parent} and run the same command again")
     return state
 
 
@@ -166,7 +195,7 @@ def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:
 
 
 def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """By eps, then as the data set lists its samples: the same file however it was computed."""
+    """Sorted by eps, then as in the data set, so that the file does not depend on the order of computation."""
     position = {entry.id: i for i, entry in enumerate(plan.source.entries)}
     samples = samples.assign(_at=samples["id"].map(position)).sort_values(["eps", "_at"])
     return samples.drop(columns="_at").reset_index(drop=True)
@@ -198,6 +227,6 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
 
 
 def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
-    """The reference image by the id of the sample, where it stands in more than one: intervals draw it whole."""
+    """The reference image of each sample by id, for images in several samples: intervals resample them by image."""
     count = Counter(entry.reference for entry in entries)
     return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}

@@ -104,7 +104,8 @@ def _slot(field: str, path: Path, type: Any, default: Any, said: Option, within:
 def _declared(one: Declared, path: Path, section: str) -> Slot:
     shown = one.help if one.default is None else f"{one.help}  [default: {one.default}]"
     said = Option(help=shown, section=section)
-    return Slot(path=path, name=one.name, type=one.type | None, default=None, option=said, key=one.name)
+    name = one.name.replace("_", "-")
+    return Slot(path=path, name=name, type=one.type | None, default=None, option=said, key=one.name)
 
 
 def requests_of(requests: Mapping[str, type], slots: Sequence[Slot], words: Mapping[str, Any]) -> dict[str, Any]:

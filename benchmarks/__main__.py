@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks import against, machine, memory, report, share, startup, steps, sweep, whole
+from benchmarks import against, budget_sweep, machine, measurements, memory, share, startup, steps, whole
 from benchmarks.session import Session
 from perceptbench.core.device import Device
 
@@ -13,7 +13,7 @@ ITEMS = {
     "startup": startup.measure,
     "memory": memory.measure,
     "share": share.measure,
-    "sweep": sweep.measure,
+    "sweep": budget_sweep.measure,
     "upstream": against.measure,
     "whole": whole.measure,
     "step": steps.measure,
@@ -30,7 +30,7 @@ def main() -> None:
         device=Device(asked.device).resolve(), quick=asked.quick, until=started + 60 * asked.minutes, peak=asked.peak
     )
     facts = machine.facts()
-    print(report.table(facts, []), flush=True)
+    print(measurements.table(facts, []), flush=True)
     for name in asked.only or ITEMS:
         since = time.monotonic()
         ITEMS[name](session)
@@ -41,7 +41,7 @@ def main() -> None:
     if asked.quick and asked.to is None:
         print("quick: these numbers mean nothing and were not kept")
         return
-    print(f"kept in {report.write(asked.to or RESULTS, machine.slug(facts), facts, session.rows, minutes)}")
+    print(f"kept in {measurements.write(asked.to or RESULTS, machine.slug(facts), facts, session.rows, minutes)}")
 
 
 def _arguments() -> argparse.Namespace:

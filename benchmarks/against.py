@@ -1,9 +1,9 @@
 """Ours beside upstream's AutoAttack on the same cached objective: same parts, same numbers."""
 
 from benchmarks import ours
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import EPS, Session
-from benchmarks.upstream import autoattack
+from benchmarks.upstream_autoattack import autoattack
 from benchmarks.whole import NEAREST
 from benchmarks.work import Work
 

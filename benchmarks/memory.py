@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import Session
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 

@@ -15,7 +15,8 @@ from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref, canonical_json
+from perceptbench.core.run_spec import canonical_json
+from perceptbench.core.spec import Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.identity import weights_sha256
@@ -25,7 +26,7 @@ from perceptbench.triplets.base import Triplets, triplets
 STEPS = 100
 
 
-class TwoLogits(nn.Module):
+class MarginLogits(nn.Module):
     """A classifier that answers 0 until the objective is reached."""
 
     def __init__(self, objective: FlipPreference) -> None:
@@ -81,7 +82,7 @@ def ddn(objective: FlipPreference, one: Triplets) -> float:
         raise UserError("the outside DDN needs foolbox: pip install 'perceptbench[bench]'") from None
     if bool(objective.reached(objective.value(one.reference))):
         return 0.0
-    model = foolbox.PyTorchModel(TwoLogits(objective).eval(), bounds=(0, 1), device=one.reference.device)
+    model = foolbox.PyTorchModel(MarginLogits(objective).eval(), bounds=(0, 1), device=one.reference.device)
     label = torch.zeros(1, dtype=torch.long, device=one.reference.device)
     with forked_rng(0):
         attacked, _, _ = foolbox.attacks.DDNAttack(steps=STEPS)(model, one.reference, label, epsilons=None)

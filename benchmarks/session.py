@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from benchmarks.machine import wait
-from benchmarks.report import BenchRow, line
+from benchmarks.measurements import BenchRow, line
 from benchmarks.subjects import subject
-from benchmarks.upstream import Numbers
+from benchmarks.upstream_autoattack import Numbers
 from benchmarks.work import Work, make
 
 EPS = 2.0

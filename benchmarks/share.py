@@ -1,7 +1,7 @@
 """The share of an attack's time that the metric itself takes; the rest is ours."""
 
 from benchmarks import ours
-from benchmarks.report import BenchRow
+from benchmarks.measurements import BenchRow
 from benchmarks.session import EPS, Session
 from benchmarks.timed import Meter, Timed
 from perceptbench.core.spec import Ref

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import Session
 
 BAR = 40.0

@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import torch
 
-from benchmarks.literal import Literal
+from benchmarks.literal_model import Literal
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.peak import share_of_peak
-from benchmarks.report import BenchRow, ratio
 from benchmarks.session import EPS, Session
 from benchmarks.timed import Enough, Laps, Paced, PacedModel
-from benchmarks.upstream import apgd_run
+from benchmarks.upstream_autoattack import apgd_run
 from benchmarks.work import Work
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.running.sweep import run_attack

@@ -75,8 +75,8 @@ def find(
 
 def _plain(record: Record, budgets: Sequence[float]) -> bool:
     """Whether it has the budgets and flips the answer by moving the reference, as all here do."""
-    usual = {"goal": "flip", "move": "reference", "quantize": None, "protocol": "ours"}
-    return set(budgets) <= set(record.spec["eps"]) and all(record.spec.get(k, v) == v for k, v in usual.items())
+    default = {"goal": "flip", "move": "reference", "quantize": None, "protocol": "ours"}
+    return set(budgets) <= set(record.spec["eps"]) and all(record.spec.get(k, v) == v for k, v in default.items())
 
 
 def main() -> None:

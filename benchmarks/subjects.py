@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import nn
 
-from benchmarks.vit import RandomViT, SmallViT
+from benchmarks.random_vit import RandomViT, SmallViT
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric, metric

@@ -3,10 +3,10 @@
 from statistics import median
 
 from benchmarks import ours
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import EPS, Session
 from benchmarks.steps import literal_steps
-from benchmarks.upstream import autoattack
+from benchmarks.upstream_autoattack import autoattack
 from benchmarks.work import Work
 
 BAR = 5.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmarks.literal import Literal
-from benchmarks.rows import Rows, pooled
+from benchmarks.literal_model import Literal
+from benchmarks.row_finder import RowFinder, pooled
 from benchmarks.subjects import Subject
-from benchmarks.upstream import Cached
+from benchmarks.upstream_autoattack import Cached
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref
@@ -38,12 +38,12 @@ class Work:
 
     def literal(self) -> Literal:
         """(a): everything anew at every step."""
-        rows = Rows(self.batch.reference)
+        rows = RowFinder(self.batch.reference)
         return Literal(self.subject.literal(), self.batch.left, self.batch.right, rows)
 
     def cached(self) -> Cached:
         """(b): our objective for upstream."""
-        return Cached(self.objective, Rows(self.batch.reference))
+        return Cached(self.objective, RowFinder(self.batch.reference))
 
     def check(self) -> None:
         """Raises ValueError where the literal protocol has other numbers than we: then there is nothing to compare."""

@@ -6,6 +6,8 @@ import torch
 
 from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.core.noise import Noise
+from perceptbench.core.spec import Norm
+from perceptbench.core.tensors import Images
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.seen import Seen
@@ -35,14 +37,24 @@ def certify(
     Raises UserError as the certifier does.
     """
     certifier.admit(threat)
-    pixels = batch.reference[0].numel()
-    scale = pixels**0.5 if threat.norm == "linf" else 1.0
+    scale = _scale(threat.norm, batch.reference)
     if seen is None:
         seen = Seen(metric, batch.images)
     proof = certifier.prove(seen, batch.label, _scaled(threat, scale), noise)
     together = 3 if threat.move == "all" and not threat.separate and threat.norm == "l2" else 1
-    widest = (together * pixels) ** 0.5 / scale
-    return replace(proof, radius=(proof.radius / scale).clamp(max=widest), error=proof.error / scale)
+    widest = (together * batch.reference[0].numel()) ** 0.5
+    return in_norm(replace(proof, radius=proof.radius.clamp(max=widest)), threat.norm, batch.reference)
+
+
+def in_norm(proof: Proof, norm: Norm, x: Images) -> Proof:
+    """A proof in pixel l2 as one in this norm, for images of the size of x."""
+    scale = _scale(norm, x)
+    return replace(proof, radius=proof.radius / scale, error=proof.error / scale)
+
+
+def _scale(norm: Norm, x: Images) -> float:
+    """How much longer a change of size 1 in this norm may be in l2."""
+    return float(x[0].numel() ** 0.5) if norm == "linf" else 1.0
 
 
 def _scaled(threat: Threat, scale: float) -> Threat:

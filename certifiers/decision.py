@@ -22,8 +22,7 @@ def interval_proof(seen: Seen, moving: str, fixed: str, eps: float) -> tuple[Per
     metric = lipschitz_only(seen.metric, "margin")
     moved, other = seen.embedded_exact(moving), seen.embedded_exact(fixed)
     low, high = metric.space.interval(moved, other, eps * metric.lipschitz)
-    _, off = _distance(seen, moving, fixed)
-    return low - off, high + off
+    return low - _reserve(seen, moving, fixed, low), high + _reserve(seen, moving, fixed, high)
 
 
 @torch.no_grad()
@@ -43,8 +42,9 @@ def decision_proof(seen: Seen, moving: str, fixed: str, tau: float | PerImage) -
     """
     metric = lipschitz_only(seen.metric, "margin")
     moved, other = seen.embedded_exact(moving), seen.embedded_exact(fixed)
-    exact, off = _distance(seen, moving, fixed)
+    exact = _exact(seen, moving, fixed)
     threshold = torch.as_tensor(tau, dtype=exact.dtype, device=exact.device).expand_as(exact)
+    off = _reserve(seen, moving, fixed, threshold)
     # The distance may not even come as near to tau as float32 may be wrong.
     nearer = threshold + off.copysign(exact - threshold)
     ideal = metric.space.decision_radius(moved, other, threshold) / metric.lipschitz
@@ -55,8 +55,12 @@ def decision_proof(seen: Seen, moving: str, fixed: str, tau: float | PerImage) -
     return Proof(claimed.clamp(max=widest), taken_off(ideal, claimed), moved.norm(dim=1), nobody)
 
 
-def _distance(seen: Seen, moving: str, fixed: str) -> tuple[PerImage, PerImage]:
-    """The distance of the network in float64, and the reserve."""
+def _exact(seen: Seen, moving: str, fixed: str) -> PerImage:
+    """The distance of the network in float64."""
     metric = lipschitz_only(seen.metric, "margin").double()
-    exact = metric.compare(seen.embedded_exact(moving), seen.embedded_exact(fixed))
-    return exact, reserve(seen.distance(moving, fixed), exact)
+    return metric.compare(seen.embedded_exact(moving), seen.embedded_exact(fixed))
+
+
+def _reserve(seen: Seen, moving: str, fixed: str, reach: PerImage) -> PerImage:
+    """What float32 may get wrong on the way from the clean distance to another one."""
+    return reserve(seen.distance(moving, fixed), _exact(seen, moving, fixed), reach)

@@ -11,7 +11,7 @@ _SAFETY = 8
 _FLOOR = 32 * torch.finfo(torch.float32).eps
 
 
-def reserve(answered: PerImage, exact: PerImage) -> PerImage:
+def reserve(answered: PerImage, exact: PerImage, reach: PerImage | None = None) -> PerImage:
     """By how much a distance (n,) near the clean images may be off in float32.
 
     Eight times what it is off at the clean images, and 32 units in the last place of the distance.
@@ -19,8 +19,10 @@ def reserve(answered: PerImage, exact: PerImage) -> PerImage:
     Args:
         answered: the distances that the metric gives.
         exact: those of its network in float64.
+        reach: distances (n,) that the images may come to, such as a threshold, where these are larger.
     """
-    return _SAFETY * (answered - exact).abs() + _FLOOR * exact.abs()
+    largest = exact.abs() if reach is None else torch.maximum(exact.abs(), reach.abs())
+    return _SAFETY * (answered - exact).abs() + _FLOOR * largest
 
 
 def taken_off(ideal: PerImage, claimed: PerImage) -> PerImage:

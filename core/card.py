@@ -1,4 +1,4 @@
-"""What is known of a component before it is made: what `bench list` and the generated pages show."""
+"""What is known of a registered component without building it; `bench list` and the generated pages show it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ class About:
 
     Args:
         year: of the publication; 0 where there is none.
-        weights: the files it computes with, from their official source.
-        weights_licence: of those files, as their publisher states it.
-        side: the side in pixels to which images are resized; 0 where any size is taken as it is.
-        parameters: those of the networks that run, in millions.
-        gmac: multiply-adds for one image once the images it is compared with are prepared, in 10^9.
-        original: what the original calls its number: "distance", or "similarity" where we give 1 - it.
+        weights: the files that it loads, each from its official source.
+        weights_licence: the licence of these files, as their publisher states it.
+        side: the side in pixels to which images are resized; 0 where images keep their size.
+        parameters: of the networks that run, in millions.
+        gmac: multiply-adds in 10^9 for one image, after the images it is compared with were prepared.
+        original: what the original computes: "distance", or "similarity" where ours is 1 minus it.
         nights: published natural 2AFC score on the NIGHTS test split, in percent, and who published it.
     """
 
@@ -44,10 +44,10 @@ class Card:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those of the needed Python modules that are not installed here."""
+        """The Python modules it needs that are not installed here."""
         return tuple(module for module in self.needs if importlib.util.find_spec(module) is None)
 
     @property
     def absent(self) -> tuple[Weights, ...]:
-        """Those of the weights that would have to be fetched first."""
+        """The weights that must be fetched before it can be used."""
         return tuple(file for file in self.about.weights if locate(file) is None) if self.about else ()

@@ -1,24 +1,29 @@
-"""The exceptions a user is meant to read."""
+"""The exceptions that users read."""
 
 from typing import Any
 
 
 class UserError(Exception):
-    """Bad usage or bad input: the message says what was expected, what came and what to do.
+    """Bad usage or bad input. The message says in one sentence what was expected, what came and what to do.
 
-    The command line prints it as one sentence and exits with status 2.
+    The command line prints it and exits with status 2.
     """
 
 
 class UnsoundError(Exception):
-    """A flip inside a radius that was called sound: a proof or its code is wrong.
+    """An attack succeeded inside a radius that was called sound, so a proof or its code is wrong.
 
     Args:
-        metric: its name.
-        tensors: the counter-example.
+        metric: the name of the metric.
+        tensors: the counter-example: clean and changed images by name.
     """
 
     def __init__(self, message: str, metric: str, tensors: dict[str, Any]) -> None:
         super().__init__(message)
         self.metric = metric
         self.tensors = tensors
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, with the notes that were added on its way: in which samples it was raised, for instance."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])

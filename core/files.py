@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Writing files so that a file is complete or does not exist, and the folder of the cache."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def weights_target(to: Path) -> None:
-    """Make the folder of weights to be written. Raises UserError for another ending, or where it cannot be written."""
+    """Make the folder for a file of weights. Raises UserError for a name without .safetensors or a read-only folder."""
     if to.suffix != ".safetensors":
         raise UserError(f"--to wants a name ending in .safetensors, got {to}")
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -30,5 +30,5 @@ def weights_target(to: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Where this program keeps what it fetched: $XDG_CACHE_HOME or ~/.cache, and `perceptbench` in it."""
+    """The folder for fetched files: `perceptbench` in $XDG_CACHE_HOME or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perceptbench"

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a sample: the same whatever else is in the batch."""
+"""Random numbers by sample: what a sample draws does not depend on the rest of the batch."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def seed_of(*parts: object) -> int:
-    """A seed that follows from what is to be drawn, and from nothing else; in [0, 2^63)."""
+    """A seed in [0, 2^63) that depends on these parts alone."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 @contextmanager
 def forked_rng(seed: int) -> Iterator[None]:
-    """For libraries that draw from torch's global generator: seeded inside, untouched outside."""
+    """For libraries that draw from torch's global generator: seeded inside, restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -25,9 +25,9 @@ def forked_rng(seed: int) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """One generator an image, seeded by (seed, stream, id of the sample).
+    """One generator for each sample, seeded by (seed, label, id of the sample).
 
-    Drawn on the CPU, so that every device sees the same numbers.
+    Numbers are drawn on the CPU, so that they are the same on every device.
     """
 
     seed: int
@@ -42,17 +42,17 @@ class Noise:
         return cls(seed, tuple(ids), tuple(torch.Generator().manual_seed(s) for s in seeds), label)
 
     def stream(self, name: str) -> "Noise":
-        """An independent source for the same samples, e.g. one for each restart."""
+        """An independent source for the same samples, for example one for each restart."""
         return Noise.make(self.seed, self.ids, f"{self.label}/{name}")
 
     def select(self, index: Tensor) -> "Noise":
-        """The sources of some of the samples; they go on where they stood."""
+        """The generators of some of the samples, in their present state."""
         keep = index.tolist()
         ids = tuple(self.ids[i] for i in keep)
         return Noise(self.seed, ids, tuple(self.generators[i] for i in keep), self.label)
 
     def common(self) -> torch.Generator:
-        """One generator for all samples: what it draws depends on seed and stream, not on who is in the batch."""
+        """One generator for all samples: its numbers depend on seed and label and not on the batch."""
         return torch.Generator().manual_seed(seed_of(self.seed, self.label))
 
     def normal(self, like: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""What a field of a typed request says about its option on the command line. No typer, no torch.
+"""What a field of a dataclass states about its option on the command line. No typer, no torch.
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Stage:
         steps: int = field(default=100, metadata=option("Optimiser steps.", min=0))
 
-The name and the type of the option are those of the field, and its default is the field's default. `bench/commands`
-makes the commands of such classes; a field without metadata has no option.
+Name, type and default of the option are those of the field. `bench/commands/options.py` makes commands of such classes.
+A field without metadata has no option.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """What a field is where nobody typed it.
+    """The value of a field for which nothing was typed.
 
     Args:
         words: the rule in words, for the help: "a sixth of --lr".
@@ -55,12 +55,12 @@ class Follows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nested:
-    """The options of a field that is a dataclass itself: those of its own fields.
+    """The options of a field that is itself a dataclass: those of its own fields.
 
     Args:
         section: the heading of those that name none.
-        names: other names for the options of some fields, at any depth; two fields of one name share one option.
-        follows: rules for some fields, at any depth. Such a field has an option only if it is in `names`.
+        names: other names for the options of some fields, at any depth; two fields with one name share an option.
+        follows: rules for some fields, at any depth. Such a field has an option only where it is in `names`.
     """
 
     section: str | None
@@ -70,11 +70,11 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An option that a component declares (a tau, a rate): no class lists it as a field.
+    """An option that a registered component declares (a tau, a rate) and that is no field of a request.
 
     Args:
         type: of its value: str, int, float or bool.
-        default: what the component takes where nobody types it; shown in the help.
+        default: what the component takes where nothing is typed; shown in the help.
     """
 
     name: str
@@ -111,6 +111,6 @@ def collected(section: str, declared: Callable[[], Sequence[Declared]]) -> Mappi
 
 
 def says(field: Field[Any]) -> Option | Nested | Collected | None:
-    """What a field says of itself; None where it has no option."""
+    """What a field states; None where it has no option."""
     found: Option | Nested | Collected | None = field.metadata.get(_KEY)
     return found

@@ -1,4 +1,4 @@
-"""Names for components: one decorator to register, one call to build, and a hint when misspelt."""
+"""Components by name: a decorator registers one, a call builds it, and a misspelt name gets a hint."""
 
 import difflib
 import importlib
@@ -18,10 +18,13 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 class Registry(Generic[T]):
-    """Factories by name. Importing every module of `package` registers what it holds.
+    """Factories by name. Discovery imports every module of `package`, so a new component is one new file.
 
-    Plug-ins come through the entry points of a group, `bench.<last word of package>` where none is given.
-    `word` is what `bench list` calls these components: the last word of the package where none is given.
+    Args:
+        kind: what one is called in messages: "metric".
+        package: where the components are.
+        word: what `bench list` calls them; by default the last word of `package`.
+        group: the entry points through which plug-ins register; by default `bench.<word>`.
     """
 
     def __init__(self, kind: str, package: str, *, word: str | None = None, group: str | None = None) -> None:
@@ -42,7 +45,7 @@ class Registry(Generic[T]):
         needs: tuple[str, ...] = (),
         about: About | None = None,
     ) -> Callable[[F], F]:
-        """Register a factory: its signature is its schema, its docstring its documentation.
+        """Register a factory. Its signature gives the arguments, the first line of its docstring the summary.
 
         Raises ValueError when the name is taken.
         """
@@ -72,7 +75,7 @@ class Registry(Generic[T]):
         return self._factory(name)
 
     def inputs(self, name: str) -> tuple[str, ...]:
-        """What a user must give: the parameters without a default."""
+        """The parameters without a default, which a user must give."""
         parameters = inspect.signature(self._factory(name)).parameters.values()
         return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
 
@@ -137,7 +140,7 @@ class Registry(Generic[T]):
 
 
 def _checked(value: Scalar, parameter: inspect.Parameter, where: str) -> Scalar:
-    """Refuse a word where a number belongs; take an integer where a float belongs."""
+    """Refuse a value of the wrong type; an integer may stand for a float."""
     wanted = parameter.annotation
     is_default = value == parameter.default and type(value) is type(parameter.default)
     if is_default or wanted not in (int, float, bool, str):

@@ -1,4 +1,4 @@
-"""The shapes every layer speaks of, named once."""
+"""Names for the shapes of tensors that all layers use."""
 
 from typing import TypeAlias
 

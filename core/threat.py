@@ -1,4 +1,7 @@
-"""Who may move, and how far: the threat model that attacks and certificates share. No torch here."""
+"""Which images an attacker may change: the part of a threat that certificates read. No torch here.
+
+The set of changes of an image, which attacks search, is in attacks/threats/.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -10,13 +13,19 @@ Move: TypeAlias = Literal["reference", "left", "right", "all"]
 MOVES: tuple[Move, ...] = ("reference", "left", "right", "all")
 
 
+def lp_unit(norm: str) -> str:
+    """What eps counts in an lp ball, as axes and notes of tables say it."""
+    name = "l-infinity" if norm == "linf" else norm
+    return f"{name} norm over all pixels and channels, images in [0, 1]"
+
+
 @dataclass(frozen=True, slots=True)
 class Threat:
-    """Which images of a triplet an attacker may change.
+    """Which images of a triplet an attacker may change, and in which norm.
 
-    One image within eps; or all three, and then either *shared*: eps is the norm of the three changes
-    taken together as one vector (in l-infinity: each within eps), or *separate*: eps is for the
-    reference alone, `eps_left` and `eps_right` are the budgets of the others at every eps.
+    One image within eps, or all three with one of two kinds of budget. *Shared*: eps bounds the norm of the three
+    changes taken together as one vector (in l-infinity: of each change). *Separate*: eps is the budget of the reference
+    alone; `eps_left` and `eps_right` are the budgets of the other two at every eps.
 
     Raises UserError for budgets that do not fit the images that move.
     """

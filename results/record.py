@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from perceptbench.core.threat import lp_unit
+
 SCHEMA = 2
 """Of record.json. Schema 1 had no `task` and no `threat`: goal and norm said what they were."""
 
@@ -51,8 +53,6 @@ COLUMNS = {
 }
 """Columns of the tasks on triplets, in the order in which schema 1 wrote them."""
 
-LP_UNIT = "{} norm over all pixels and channels, images in [0, 1]"
-
 Status = Literal["done", "failed"]
 
 
@@ -88,7 +88,7 @@ class Record:
     provenance: Mapping[str, Any]
     samples: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was found on the way: unit, `eps_unit`, parts of the attack, soundness, ties, min |g|, seconds, the
+    """What was found on the way: unit, parts of the attack, soundness, ties, min |g|, seconds, the
     reference image of each triplet that shares it with others, and `state`, what the task fitted on clean data."""
     status: Status = "done"
     schema: int = SCHEMA
@@ -113,7 +113,7 @@ class Record:
     @property
     def eps_unit(self) -> str:
         """What eps is measured in, in a phrase."""
-        return str(self.facts.get("eps_unit") or LP_UNIT.format(self.threat))
+        return str(self.spec.get("eps_unit") or lp_unit(self.threat))
 
     def header(self) -> dict[str, Any]:
         """Everything but the samples, for record.json."""

@@ -1,7 +1,7 @@
-"""The seam between what is asked of a metric and everything that asks it.
+"""The seam between the question that a metric is asked and the run that asks it.
 
-A *task* says which samples there are, what the clean answer is, what an attacker wants, what a certificate proves, and
-how an attacked sample is judged. The run (bench/evaluate.py) goes through these and knows no task by name:
+A *task* says which samples it reads, what the clean answer is, what an attacker wants, what a certificate proves, and
+how an attacked sample is judged. The run (bench/evaluate.py) calls these in order and knows no task by name:
 
     prepare, answer, prove, attack what is not proved, judge again, write
 
@@ -11,8 +11,8 @@ Three compositions:
     Drift x push x PGD                   how far an invisible change moves an image (--goal push)
     Preference x flip x FMN x margin     no flip is inside a certified radius
 
-A task is two files of one name: this half computes, and `results/tasks/NAME.py` says its columns and makes rows of them
-without torch. The class here derives from the one there, so that options, goals and columns are written once.
+A task is two files with one name. The file here computes; `results/tasks/NAME.py` states its columns and makes rows of
+them without torch. The class here derives from the class there, so that options, goals and columns are written once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +33,9 @@ from perceptbench.metrics.base import Metric
 from perceptbench.results.tasks.base import Scores
 
 State: TypeAlias = Mapping[str, Scalar]
-"""What a task found on clean data before the first sample: a threshold, for instance."""
+"""What a task found on clean data before the first sample, such as a threshold."""
 Columns: TypeAlias = Mapping[str, Tensor | Sequence[Any]]
-"""Values of samples.parquet by column, a row a sample."""
+"""Values for samples.parquet by column, one for each sample."""
 P = TypeVar("P")
 
 
@@ -55,7 +55,7 @@ class Sample(Protocol):
 
     @property
     def reference(self) -> str:
-        """A name of the image that other samples may share; '' where none does."""
+        """A name of its reference image, which other samples may share; '' where none does."""
         ...
 
 
@@ -79,7 +79,7 @@ class Batch(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """A data set: small entries, whose images are read when a batch is asked for."""
+    """A data set: a list of small entries, whose images are read when a batch is asked for."""
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """triplets, images, pairs, ...: a task states which it reads."""
+        """triplets, images, pairs, ...: a task states which kinds it reads."""
         ...
 
     @property
@@ -98,17 +98,17 @@ class Source(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Over everything that decides the samples."""
+        """The SHA-256 of everything that decides the samples."""
         ...
 
     @property
     def note(self) -> str:
-        """What must be said with any score on these data; '' for nothing."""
+        """A sentence that must accompany every score on these data; '' for none."""
         ...
 
     @property
     def ties(self) -> int:
-        """Samples that were left out, as there is no right answer."""
+        """The number of samples that were left out since they have no right answer."""
         ...
 
     def __len__(self) -> int: ...
@@ -128,9 +128,9 @@ class Aim:
 
     Args:
         goal: one of the task's.
-        move: which images he may change.
-        by_embedding: measured by the shift of the embedding (LipSim, eq. 14).
-        literal: away from the metric's own output, as the paper's code attacks (`--protocol paper`).
+        move: which images the attacker may change.
+        by_embedding: whether the shift of the embedding is raised (LipSim, eq. 14).
+        literal: whether to move away from the metric's own output, as the paper's code does (`--protocol paper`).
     """
 
     goal: str
@@ -141,7 +141,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the metric answers once images have changed. `reached`: the attacker has what he wants."""
+    """What the metric answers after images have changed. `reached` (n,): whether the attacker has reached the goal."""
 
     reached: Mask
     columns: Columns
@@ -153,7 +153,7 @@ class Clean:
 
     Args:
         columns: of the clean sample.
-        judged: the judgement of the unchanged images; where `reached` already holds, nothing is left to attack.
+        judged: the judgement of the unchanged images; samples whose goal is already `reached` are not attacked.
     """
 
     columns: Columns
@@ -163,7 +163,7 @@ class Clean:
 class Task(Scores, Generic[P]):
     """One question. It derives from its scores, which declare goals, options, kinds of data and columns.
 
-    P is what `prepare` makes of a batch; only the task itself looks into it.
+    P is what `prepare` makes of a batch; only the task itself reads it.
     """
 
     def admit(self, source: Source) -> None:
@@ -173,40 +173,46 @@ class Task(Scores, Generic[P]):
             raise UserError(f"--task {self.name} reads {wanted}, and {source.name} has {source.kind}; name other data")
 
     def fit(self, metric: Metric, source: Source, device: str) -> State:
-        """What is found on clean data, once a run; it is stored, so that a resumed run does not find it anew."""
+        """What is computed on clean data once a run. It is stored, so that a resumed run does not compute it again."""
         return {}
 
-    def prepare(self, metric: Metric, batch: Any, state: State) -> P:
-        """A batch as the metric sees it."""
+    def prepare(self, metric: Metric, batch: Any, aim: Aim, state: State) -> P:
+        """Everything that the other methods need of a batch and of what the attacker wants of it.
+
+        Raises UserError for an aim it cannot serve.
+        """
         raise NotImplementedError
 
     def clean(self, prepared: P) -> Clean:
         """The answers before any attack. Raises UserError for a distance that is not finite."""
         raise NotImplementedError
 
-    def moving(self, prepared: P, move: Move) -> Images:
-        """What an attack changes: one image a sample, or several stacked as one."""
+    def moving(self, prepared: P) -> Images:
+        """The images (n, 3, h, w) that an attack changes: one for each sample, or several stacked as one."""
         raise NotImplementedError
 
-    def objective(self, prepared: P, aim: Aim) -> Objective:
-        """The goal as a loss of the images that move. Raises UserError for an aim this task cannot serve."""
+    def objective(self, prepared: P) -> Objective:
+        """The goal as a loss of the images that an attack changes."""
         raise NotImplementedError
 
     def prove(self, prepared: P, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
-        """Radii within which the answers keep. Raises UserError where this task has no certificate."""
+        """Radii (n,) within which the answers stay the same, in the norm of the threat.
+
+        Certifiers prove in pixel l2; certifiers/certify.py converts. Raises UserError where there is no certificate.
+        """
         raise UserError(f"--task {self.name} has no certificate; leave --certifier out")
 
-    def judge(self, prepared: P, changed: Tensor, index: Tensor, move: Move) -> Judged:
+    def judge(self, prepared: P, changed: Tensor, index: Tensor) -> Judged:
         """The answers after a change of some samples.
 
         Args:
-            changed: what `moving` gave, changed, for the samples of `index` alone (m, 3, h, w).
-            index: their rows (m,).
+            changed: the images that `moving` gave, after a change, of some samples (m, 3, h, w).
+            index: the rows of these samples (m,).
         """
         raise NotImplementedError
 
-    def images(self, prepared: P, changed: Tensor, move: Move) -> Mapping[str, Images]:
-        """Every image of the samples by name, with the changed ones as `adversarial...`: to keep as evidence."""
+    def images(self, prepared: P, changed: Tensor) -> Mapping[str, Images]:
+        """All images of the samples by name, the changed ones as `adversarial...`: they are kept as evidence."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""How far a change moves a distance where no answer is asked: push an image from itself, or pull it to another one."""
+"""How far a change moves a distance: push an image away from itself, or pull it towards another one."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.objectives import Drift as DriftObjective
-from perceptbench.attacks.objectives import EmbeddingShift
+from perceptbench.attacks.objectives import DistanceShift, EmbeddingShift
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images
-from perceptbench.core.threat import Move
 from perceptbench.metrics.base import Metric
 from perceptbench.results.tasks.drift import DriftScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
@@ -21,9 +19,9 @@ from perceptbench.triplets.base import Triplets
 @task("drift", source="arXiv:2310.18274, section 5 and eq. 14")
 @dataclass(frozen=True)
 class Drift(DriftScores, Task[Compared]):
-    """Mean distance after an attack: of an image to itself (push), or to one that should stay far (pull).
+    """Mean distance after an attack: of an image from itself (push), or from an image that should stay far (pull).
 
-    Pull moves the reference towards the image that people did *not* choose. Neither goal has an end.
+    Pull moves the reference towards the image that people did *not* choose. Both goals are endless.
     """
 
     def admit(self, source: Source) -> None:
@@ -33,43 +31,33 @@ class Drift(DriftScores, Task[Compared]):
                 "--goal push or pull gives a mean distance, whose interval needs two images or more, got one"
             )
 
-    def prepare(self, metric: Metric, batch: Triplets, state: State) -> Compared:
-        return Compared.of(metric, batch)
+    def prepare(self, metric: Metric, batch: Triplets, aim: Aim, state: State) -> Compared:
+        return Compared.of(metric, batch, aim)
 
     def clean(self, prepared: Compared) -> Clean:
-        d0, d1 = prepared.distances()
-        batch = prepared.batch
-        columns = {
-            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
-            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": prepared.seen.norm("reference"),
-        }  # fmt: skip
-        return Clean(columns, _judged(d0, d1, torch.zeros_like(d0)))
+        return prepared.answers()
 
-    def moving(self, prepared: Compared, move: Move) -> Images:
-        return prepared.moving(move)
+    def moving(self, prepared: Compared) -> Images:
+        return prepared.moving()
 
-    def objective(self, prepared: Compared, aim: Aim) -> Objective:
+    def objective(self, prepared: Compared) -> Objective:
+        aim = prepared.aim
         sign = 1 if aim.goal == "push" else -1
         if aim.by_embedding:
             target = prepared.batch.reference if aim.goal == "push" else _not_chosen(prepared.batch)
             return EmbeddingShift.make(prepared.metric, target, sign)
         if aim.goal == "push":
-            return DriftObjective(prepared.seen.anchors("reference"), sign)
+            return DistanceShift(prepared.seen.anchors("reference"), sign)
         with torch.no_grad():
-            return DriftObjective(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
+            return DistanceShift(prepared.metric.prepare(_not_chosen(prepared.batch)), sign)
 
-    def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
-        return _judged(*prepared.after(changed, index, move))
+    def judge(self, prepared: Compared, changed: Tensor, index: Tensor) -> Judged:
+        return prepared.judged(changed, index)
 
-    def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
-        return prepared.evidence(changed, move)
+    def images(self, prepared: Compared, changed: Tensor) -> dict[str, Images]:
+        return prepared.evidence(changed)
 
 
 def _not_chosen(batch: Triplets) -> Images:
     """The image of each triplet that people did not choose."""
     return torch.where(batch.label[:, None, None, None] == 1, batch.left, batch.right)
-
-
-def _judged(d0: Tensor, d1: Tensor, itself: Tensor) -> Judged:
-    nothing = torch.zeros_like(d0, dtype=torch.bool)
-    return Judged(nothing, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
@@ -13,7 +12,7 @@ from perceptbench.certifiers.certify import certify
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images
-from perceptbench.core.threat import Move, Threat
+from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.results.tasks.preference import PreferenceScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
@@ -31,23 +30,17 @@ class Preference(PreferenceScores, Task[Compared]):
             raise UserError(f"{source.name} has no triplets to answer; use bench run --goal push or --goal pull")
         super().admit(source)
 
-    def prepare(self, metric: Metric, batch: Triplets, state: State) -> Compared:
-        return Compared.of(metric, batch)
+    def prepare(self, metric: Metric, batch: Triplets, aim: Aim, state: State) -> Compared:
+        return Compared.of(metric, batch, aim)
 
     def clean(self, prepared: Compared) -> Clean:
-        d0, d1 = prepared.distances()
-        batch = prepared.batch
-        columns = {
-            "label": batch.label, "right_share": batch.right_share, "d0": d0, "d1": d1,
-            "correct": batch.sign * (d0 - d1) > 0, "norm_ref": prepared.seen.norm("reference"),
-        }  # fmt: skip
-        return Clean(columns, _judged(batch.sign, d0, d1, torch.zeros_like(d0)))
+        return prepared.answers()
 
-    def moving(self, prepared: Compared, move: Move) -> Images:
-        return prepared.moving(move)
+    def moving(self, prepared: Compared) -> Images:
+        return prepared.moving()
 
-    def objective(self, prepared: Compared, aim: Aim) -> Objective:
-        batch, metric = prepared.batch, prepared.metric
+    def objective(self, prepared: Compared) -> Objective:
+        batch, metric, aim = prepared.batch, prepared.metric, prepared.aim
         if aim.literal:
             return OwnOutput.make(prepared.anchors, batch.reference)
         if aim.move == "reference":
@@ -60,12 +53,8 @@ class Preference(PreferenceScores, Task[Compared]):
     def prove(self, prepared: Compared, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
         return certify(certifier, prepared.metric, prepared.batch, threat, noise, prepared.seen)
 
-    def judge(self, prepared: Compared, changed: Tensor, index: Tensor, move: Move) -> Judged:
-        return _judged(prepared.batch.sign[index], *prepared.after(changed, index, move))
+    def judge(self, prepared: Compared, changed: Tensor, index: Tensor) -> Judged:
+        return prepared.judged(changed, index)
 
-    def images(self, prepared: Compared, changed: Tensor, move: Move) -> dict[str, Images]:
-        return prepared.evidence(changed, move)
-
-
-def _judged(sign: Tensor, d0: Tensor, d1: Tensor, itself: Tensor) -> Judged:
-    return Judged(sign * (d0 - d1) <= 0, {"d0_adv": d0, "d1_adv": d1, "d_self": itself})
+    def images(self, prepared: Compared, changed: Tensor) -> dict[str, Images]:
+        return prepared.evidence(changed)

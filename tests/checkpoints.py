@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import generator
 from torch import Tensor, nn
 
 from perceptbench.core.spec import Ref
+from perceptbench.testing.samples import generator
 from perceptbench.triplets.base import triplets
 
 

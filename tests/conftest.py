@@ -8,10 +8,13 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-# Test modules import `oracles` from here; they have no package to share it through.
+# Test modules import helpers such as `oracles` from here; they have no package to share them through.
 sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["loaded_once"]
+
+# A package of its own, tested where it is installed (test_plugin.py).
+collect_ignore = ["plugin"]
 
 # Before anything of ours is imported: the annotated shapes are checked at every call in the tests.
 # beartype refuses `Self` outside classes it decorates itself, hence the one module left out.

@@ -61,9 +61,9 @@ def pairs_record(run: str = "5" * 12, metric: str = "phash") -> Record:
         spec={
             "metric": metric, "data": "pairs:few.csv", "attack": "grid", "certifier": "shifts", "norm": None,
             "eps": [1.0, 2.0], "task": "made-up(tau=0.3)", "threat": "shift(step=1)", "goal": "evade",
-            "move": "first", "seed": 0,
+            "move": "first", "seed": 0, "eps_unit": "pixels",
         },
         provenance={"time": "2026-01-02T00:00:00+00:00"},
         samples=frame[list(columns)].astype(columns),
-        facts={"unit": "percent", "eps_unit": "pixels", "state": {"tau": 0.3}, "sound": True, "seconds": 2.0},
+        facts={"unit": "percent", "state": {"tau": 0.3}, "sound": True, "seconds": 2.0},
     )  # fmt: skip

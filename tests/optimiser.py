@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from oracles import generator
 from scipy.optimize import minimize
 from torch import Tensor
+
+from perceptbench.testing.samples import generator
 
 Constraint = Callable[[Tensor], Tensor]
 

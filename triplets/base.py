@@ -4,8 +4,10 @@ A source is a list of small entries; images are read when a batch is asked for, 
 grow with the number of triplets. Labels and paths are checked before anything runs.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -109,12 +111,7 @@ class TripletSource:
 
     def limited(self, n: int | None) -> "TripletSource":
         """The first n triplets of a fixed shuffle by id, so that a small part is a fair part."""
-        if n is None or n >= len(self):
-            return self
-        from hashlib import sha256
-
-        order = sorted(self.entries, key=lambda entry: sha256(entry.id.encode()).hexdigest())
-        return replace(self, entries=tuple(order[:n]))
+        return replace(self, entries=fair_part(self.entries, n))
 
     def batch(self, entries: Sequence[Entry]) -> Triplets:
         """Read the images of some entries."""
@@ -122,6 +119,21 @@ class TripletSource:
         reference, left, right = (torch.stack([row[i] for row in loaded]) for i in range(3))
         share = torch.tensor([entry.right_share for entry in entries])
         return Triplets(reference, left, right, (share > 0.5).float(), share, tuple(e.id for e in entries))
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def fair_part(entries: Sequence[N], n: int | None) -> tuple[N, ...]:
+    """The first n entries of a fixed shuffle by id, so that a small part is a fair part; as they are for n or fewer."""
+    if n is None or n >= len(entries):
+        return tuple(entries)
+    return tuple(sorted(entries, key=lambda entry: hashlib.sha256(entry.id.encode()).hexdigest())[:n])
 
 
 def checked_source(name: str, entries: Sequence[Entry], sha256: str, note: str = "") -> TripletSource:

@@ -1,7 +1,7 @@
-"""AutoAttack by its own authors' code, through the package pyautoattack (arXiv:2003.01690).
+"""AutoAttack in the code of its authors, through the package pyautoattack (arXiv:2003.01690).
 
-`autoattack:apgd-ce`, `autoattack:fab`, `autoattack:square`: the parts that are valid on two classes.
-They serve to compare: `l2-aa` and `linf-aa` do the same in batches.
+`autoattack:apgd-ce`, `autoattack:fab`, `autoattack:square` are the parts that are valid on two classes. They are here
+for comparison; `l2-aa` and `linf-aa` do the same in batches.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class UpstreamAutoAttack(Attack):
-    """One part of upstream's AutoAttack, as its version 'standard' sets it, but for what is given here.
+    """One part of AutoAttack with the settings of its version 'standard', except for the arguments given here.
 
-    Square spreads its schedule of ever smaller squares over the queries it has.
+    Square spreads its schedule of window sizes over the number of queries.
     """
 
     flips_only: ClassVar[bool] = True

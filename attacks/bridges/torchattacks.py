@@ -40,9 +40,9 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class TorchAttack(Attack):
-    """One class of torchattacks with its defaults, but for what is given here.
+    """One class of torchattacks with its defaults, except for the arguments given here.
 
-    A step is 2.5 eps / steps (1.25 eps where there is one step), as far as the class has these.
+    The step size is 2.5 eps / steps, or 1.25 eps for an attack of one step, where the class takes a step size.
     """
 
     flips_only: ClassVar[bool] = True
@@ -54,7 +54,7 @@ class TorchAttack(Attack):
 
     @property
     def minimal(self) -> bool:  # type: ignore[override]
-        """Where the class takes no eps, it looks for the smallest flip."""
+        """A class that takes no eps looks for the smallest flip."""
         return self.kind in _WITHOUT_BUDGET
 
     @property
@@ -72,7 +72,7 @@ class TorchAttack(Attack):
         return run_each(f"torchattacks:{self.kind}", upstream, objective, x, noise)
 
     def _arguments(self, eps: float, seed: int, *, stepwise: bool) -> dict[str, object]:
-        """Everything there is to say, under each of the names upstream has for it."""
+        """Every argument, under each name that a class may have for it."""
         return {
             "eps": eps, "max_epsilon": eps, "seed": seed, "n_queries": self.queries, "c": self.c,
             "steps": self.steps, "num_iter_set": self.steps, "nb_iter": self.steps,

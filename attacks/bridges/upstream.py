@@ -1,7 +1,7 @@
-"""What every bridge to an upstream library shares: its code does the work, on our objective.
+"""What the bridges to attack libraries share: the upstream code does the work, on our objective.
 
-Upstream wants a classifier. An objective is handed over as two logits with the label 0, whose
-difference z0 - z1 is the margin, so that the cross-entropy upstream raises is that of two classes.
+These libraries attack classifiers. So an objective becomes two logits with the label 0. Their difference z0 - z1 is the
+margin, and the cross-entropy that upstream raises is that of two classes.
 """
 
 import io
@@ -25,7 +25,7 @@ Upstream = Callable[[nn.Module, Images, Tensor, int], Tensor]
 
 
 class _Loss(torch.autograd.Function):
-    """The objective at one image, through its own `gradient`: passes are counted and checked there."""
+    """The objective at one image, through its own `gradient`, which counts and checks passes."""
 
     @staticmethod
     def forward(ctx: Any, x: Images, objective: Objective) -> PerImage:
@@ -41,8 +41,8 @@ class _Loss(torch.autograd.Function):
         return upper[0][:, None, None, None] * gradient, None
 
 
-class _NoNumber(Exception):
-    """Upstream divided by a gradient of zero."""
+class _NotFinite(Exception):
+    """Upstream gave an image with NaN or infinity, as after a division by a gradient of zero."""
 
 
 class TwoLogits(nn.Module):
@@ -56,22 +56,22 @@ class TwoLogits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if not bool(x.isfinite().all()):
-            raise _NoNumber
-        # One by one: upstream may repeat the image, and each pass is to be counted.
+            raise _NotFinite
+        # One by one: upstream may repeat the image, and each pass must be counted.
         loss = torch.cat([_Loss.apply(image, self.objective) for image in x.split(1)])
-        # A tie is lost, and argmax would give it to label 0.
+        # A tie counts as success, but argmax would give label 0.
         loss = loss + 1e-30 * (loss == 0)
         return torch.stack((-loss / 2, loss / 2), dim=1)
 
 
 def run_each(name: str, upstream: Upstream, objective: Objective, x: Images, noise: Noise) -> Images:
-    """Upstream's result for every image that still stands; the image itself for the others, and where
-    upstream leaves the numbers.
+    """Upstream's result for every image that has not reached the goal; the unchanged image for the others, and where
+    upstream gives NaN or infinity.
 
-    One image at a time: upstream drops rows of a batch without telling the model, and draws random
-    numbers for the batch as a whole.
+    One image at a time: upstream drops rows of a batch without telling the model, and it draws random numbers for the
+    whole batch at once.
 
-    Raises UserError for a goal without an end, which is no class, and naming upstream's class where it fails.
+    Raises UserError for an endless goal, which no classifier can express, and where the upstream code fails.
     """
     if objective.endless:
         raise UserError(f"{name} looks for a flip, and this goal has no end; use an attack such as l2-pgd")
@@ -85,7 +85,7 @@ def run_each(name: str, upstream: Upstream, objective: Objective, x: Images, noi
         try:
             with _quiet_and_private(seed):
                 found[row] = upstream(model, x[row], label, seed).detach().to(x)
-        except _NoNumber:
+        except _NotFinite:
             continue
         except UserError:
             raise
@@ -96,7 +96,7 @@ def run_each(name: str, upstream: Upstream, objective: Objective, x: Images, noi
 
 @contextmanager
 def _quiet_and_private(seed: int) -> Iterator[None]:
-    """Prints and warnings are dropped; torch's global generators are seeded inside, untouched outside."""
+    """Hide prints and warnings; seed torch's global generators inside and restore them afterwards."""
     devices = list(range(torch.cuda.device_count()))
     with (
         torch.random.fork_rng(devices=devices),
@@ -104,7 +104,7 @@ def _quiet_and_private(seed: int) -> Iterator[None]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        # Upstream draws from the global generators; these are copies, put back on leaving.
+        # Upstream draws from the global generators, whose former state fork_rng restores.
         torch.manual_seed(seed)
         yield
 
@@ -119,7 +119,7 @@ def checked_norm(norm: str, where: str) -> Norm:
 
 
 def refuse_unknown(kind: str, given: str, known: list[str], refused: dict[str, str]) -> None:
-    """Raises UserError, with the reason or a hint, for a part upstream has not, or that cannot be used."""
+    """Raises UserError for a part that upstream does not have, with a hint, or that cannot be used, with the reason."""
     if given in refused:
         raise UserError(f"{kind} {given!r} cannot be used here: {refused[given]}")
     if given not in known:

@@ -1,4 +1,4 @@
-"""What an attack achieved: judged here, whatever it says itself."""
+"""What an attack achieved: its changes are measured and judged again here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.norms import spread
+from perceptbench.attacks.norms import per_image, spread
 from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.core.tensors import Images, Mask, PerImage
@@ -15,10 +15,14 @@ from perceptbench.core.tensors import Images, Mask, PerImage
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attack achieved at one eps, judged by the runner.
+    """What an attack achieved at one eps.
 
-    `adversarial` is the smallest success found where there is one within eps, else the strongest
-    image; `size` its measured size; `broken_by` the part that found the success, else ''.
+    Args:
+        adversarial: images (n, 3, h, w): the smallest success within eps, else the image of the largest loss.
+        broken: whether there is a success within eps.
+        size: measured size of the change, in float64.
+        broken_by: the part that found the success, else ''.
+        forwards, backwards: passes of each sample up to this eps.
     """
 
     eps: float
@@ -48,7 +52,7 @@ class Found:
 
     @classmethod
     def nothing(cls, x: Images, threat: ThreatSet, budgets: Sequence[float]) -> "Found":
-        """Before anything was tried: every change is none."""
+        """Before anything was tried: no image is changed."""
         infinite = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
         levels = torch.tensor(budgets, dtype=torch.float64, device=x.device)
         unchanged = [threat.start(x, eps, None) for eps in budgets]
@@ -58,7 +62,7 @@ class Found:
         )  # fmt: skip
 
     def note(self, objective: Objective, theta: Tensor, index: Tensor, part: str) -> None:
-        """Judge what was found for some samples."""
+        """Measure and judge the thetas that a part found for some samples; keep those that are better than before."""
         x = self.x[index]
         loss = objective.value(self.threat.apply(x, theta))
         measured = self.threat.measure(x, theta)
@@ -72,7 +76,7 @@ class Found:
             kept[index[stronger]], best[index[stronger]] = theta[stronger], loss[stronger].double()
 
     def outcome(self, at: int, spent: Sequence[Tally]) -> Outcome:
-        """What is known at one budget; a success at a smaller one counts."""
+        """The outcome at one budget; a success at a smaller budget counts."""
         eps = float(self.budgets[at])
         broken = self.flip_size <= eps
         theta = torch.where(spread(broken, self.flip), self.flip, self.strongest[at])
@@ -81,5 +85,8 @@ class Found:
             torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
             for kind in ("forwards", "backwards")
         )
-        adversarial, size = self.threat.apply(self.x, theta), self.threat.measure(self.x, theta)
+        # Where nothing was tried the image is the clean one itself: no change may still round differently.
+        untouched = ~broken & self.strongest_loss[at].isneginf()
+        adversarial = torch.where(per_image(untouched), self.x, self.threat.apply(self.x, theta))
+        size = torch.where(untouched, 0.0, self.threat.measure(self.x, theta))
         return Outcome(eps, adversarial, broken, size, by, forwards, backwards)

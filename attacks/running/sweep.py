@@ -1,7 +1,7 @@
-"""Runs an attack over all budgets and believes nothing it says.
+"""Runs an attack over all budgets and does not trust its results.
 
-It counts passes (counted.py), fits what was found into the set of the threat, measures and judges it again
-(outcome.py), and lets an ensemble's parts work only on what still stands.
+It counts passes (counted.py), brings every change into the set of the threat, measures it and judges it again
+(outcome.py). The parts of an ensemble attack only the samples that are not broken yet.
 """
 
 from collections.abc import Sequence
@@ -35,20 +35,21 @@ def run_attack(
     threat: ThreatSet | None = None,
     restarts: int = 1,
 ) -> Sequence[Outcome]:
-    """One outcome for each eps; what fell at a smaller eps stays fallen.
+    """One outcome for each eps. A success found at a smaller eps also counts at every larger one.
 
-    First, from small to large eps, the first start of the first part: most of what falls, falls here, and
-    is left alone from then on. Then, from large to small, all other starts and parts on what still stands;
-    what stood against all of them is left alone too, since a flip at a smaller eps would lie in the
-    larger ball as well. So a triplet meets the whole attack about once, however many budgets there are.
+    Phase 1, from small to large eps: the first start of the first part. It breaks most of the samples that can be
+    broken, and these are not attacked again. Phase 2, from large to small eps: all other starts and parts. A sample
+    that withstands all of them is not attacked at smaller eps, since a success there would also lie in the larger set.
+    So a sample meets the whole attack about once, for any number of budgets.
 
     Args:
+        name: the registered name, for `broken_by`.
         x: clean images (n, 3, h, w) in [0, 1].
         budgets: eps, sorted.
-        skip: (len(budgets), n); samples that are not attacked at an eps (misclassified, certified).
-        noise: one source a sample.
-        threat: where to search and how to measure; the ball of the attack's norm where none is given.
-        restarts: starts of an attack that is no ensemble.
+        skip: (len(budgets), n); samples that are not attacked at an eps (answered wrongly, certified).
+        noise: one source for each sample.
+        threat: the set to search in, which also measures; the ball of the attack's norm where none is given.
+        restarts: starts of an attack that is not an ensemble.
     """
     search = _Sweep(
         objective, x, budgets, skip.to(x.device), noise,
@@ -66,7 +67,7 @@ def run_attack(
 
 @dataclass
 class _Sweep:
-    """The state of one batch between budgets."""
+    """The state of one batch between budgets. `stood` marks samples that have withstood the whole attack."""
 
     objective: Objective
     x: Images
@@ -79,12 +80,12 @@ class _Sweep:
     searched: dict[str, Tensor]
 
     def budget(self, at: int, starts: Sequence[tuple[str, Attack, int]]) -> None:
-        """Some starts at one budget, each on what still stands."""
+        """Some starts at one budget, each on the samples that are not broken yet."""
         for part, member, start in starts:
             label = f"{part}/{start}"
             left = self._standing(at) & ~self.stood
             if self.found.threat.serves_all(member):
-                # A minimal attack has already given its best for every eps.
+                # One call of a minimal attack has already answered for every eps.
                 left &= ~self.searched.get(label, torch.zeros_like(left))
                 self.searched[label] = self.searched.get(label, torch.zeros_like(left)) | left
             index = left.nonzero().flatten()
@@ -92,7 +93,7 @@ class _Sweep:
                 self._attack(member, part, label, at, index)
 
     def rest(self, at: int) -> None:
-        """What stands now has met everything; a goal without end is worked anew at every budget."""
+        """Mark the unbroken samples, which have met every part; with an endless goal each budget is attacked again."""
         if not self.objective.endless:
             self.stood |= self._standing(at)
 
@@ -103,14 +104,14 @@ class _Sweep:
         eps, threat = self.budgets[at], self.found.threat
         goal, x = Counted(self.objective, self.spent[at], torch.arange(len(self.x))).select(index), self.x[index]
         theta = threat.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
-        # What is no number is no change: there the attack has won nothing.
+        # Where a change is not finite, the attack has found nothing.
         theta = torch.where(theta.isfinite(), theta, threat.start(x, eps, None))
         theta = threat.anywhere(theta, x) if threat.serves_all(member) else threat.fit(theta, x, eps)
         self.found.note(goal, theta, index, part)
         self._shrink(part, at, index)
 
     def _shrink(self, part: str, at: int, index: Tensor) -> None:
-        """Try a share of what was just found, at one smaller budget after the other."""
+        """Try a share of the change that was just found, at one smaller budget after the other."""
         for smaller in reversed(range(at)):
             eps, size = self.budgets[smaller], self.found.flip_size[index]
             index = index[(size <= self.budgets[smaller + 1]) & (size > eps) & ~self.skip[smaller, index]]

@@ -1,7 +1,7 @@
-"""Sets of changes an attacker may choose from, one a file: `l2` and `linf` balls stand in lp.py.
+"""Sets of changes that an attacker may choose from, one file each; the `l2` and `linf` balls are one file.
 
-What belongs here: how a change is described (theta), applied to images, measured, and brought into the set. Not here:
-who moves (core/threat.py), how the set is searched (the attacks), what is asked of the metric (tasks/).
+Here: how a change is described (theta), applied to images, measured, and projected into the set. Not here: which images
+move (core/threat.py), how the set is searched (the attacks), what is asked of the metric (tasks/).
 
     from perceptbench.attacks.threats.base import ThreatSet, threat
 

@@ -1,7 +1,7 @@
-"""The seam between what an attacker may change and how he looks for the change.
+"""The seam between what an attacker may change and how the attacker searches for a change.
 
-A *threat set* says what a change is: a tensor theta for each image, and what theta does to it. An attack that only
-starts, steps and projects works in every set. Three compositions:
+A *threat set* says what a change is: a tensor theta for each image, and what theta does to the image. An attack that
+only starts, steps and projects works in every set. Three compositions:
 
     Ball("l2") x PGD          theta is the image itself: l2-pgd
     Ball("linf") x APGD       the same with other steps: linf-apgd-ce
@@ -37,21 +37,21 @@ class ThreatSet:
     norm: Norm = "l2"
     """The norm of theta in which a step is steepest."""
     proof: ClassVar[Norm | None] = None
-    """The lp norm whose certified radius covers this set: a change of size s has that norm s at most. None: no proof
-    speaks of it."""
+    """The lp norm whose certified radius covers this set, since a change of size s has at most that norm s. None where
+    no certificate covers it."""
     unit: str
     """What eps counts, for tables and axes: `pixels`."""
     pixels: ClassVar[bool] = False
-    """Whether theta is itself the attacked image. Where not, only attacks that work in every set serve."""
+    """Whether theta is the attacked image itself. Otherwise only attacks that work in every set can be used."""
     moves: ClassVar[tuple[Move, ...]] = ("reference", "left", "right")
-    """Which images it can move. `all` stacks three images as one, which only pixelwise changes bear."""
+    """Which images it can change. `all` stacks three images as one, which is possible for pixelwise changes only."""
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Tensor:
-        """A random theta within eps; without noise, the theta of no change."""
+        """A random theta (n, ...) within eps; without noise the theta that changes nothing."""
         raise NotImplementedError
 
     def apply(self, x: Images, theta: Tensor) -> Images:
-        """The changed images in [0, 1]; differentiable in theta."""
+        """The changed images (n, 3, h, w) in [0, 1]; differentiable in theta."""
         raise NotImplementedError
 
     def project(self, theta: Tensor, x: Images, eps: float) -> Tensor:
@@ -59,15 +59,15 @@ class ThreatSet:
         raise NotImplementedError
 
     def measure(self, x: Images, theta: Tensor) -> PerImage:
-        """The size of each change in float64: the smallest eps whose set holds it. This is what is reported."""
+        """The size (n,) of each change in float64: the smallest eps whose set holds it. This value is reported."""
         raise NotImplementedError
 
     def shrink(self, theta: Tensor, x: Images, share: PerImage) -> Tensor:
-        """A share of each change: 1 leaves it, 0 gives no change."""
+        """Each change scaled by its share (n,): 1 keeps it, 0 gives no change."""
         raise NotImplementedError
 
     def fit(self, theta: Tensor, x: Images, eps: float) -> Tensor:
-        """theta, moved towards no change as far as it must be for its *measured* size to be within eps."""
+        """theta projected and then shrunk until its *measured* size is within eps."""
         theta = self.project(theta.clone(), x, eps)
         for _ in range(_TRIES):
             measured = self.measure(x, theta)
@@ -79,7 +79,10 @@ class ThreatSet:
         return theta
 
     def anywhere(self, theta: Tensor, x: Images) -> Tensor:
-        """theta of any size, valid as a change. Only attacks that look for the smallest change need it."""
+        """theta of any size as a valid change. Needed only by attacks that look for the smallest change.
+
+        Raises UserError where the set has no such attacks.
+        """
         raise UserError(f"{type(self).__name__} has no smallest change to look for; use an attack such as pgd")
 
     def serves_all(self, attack: Attack) -> bool:
@@ -87,13 +90,13 @@ class ThreatSet:
         return False
 
     def search(self, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Tensor:
-        """What the attack finds around x, as theta."""
+        """The theta (n, ...) that an attack finds around x."""
         return attack(InSet(objective, self, x), x, eps, noise, self)
 
 
 @dataclass(frozen=True)
 class InSet(Objective):
-    """A goal for images, as a goal for theta."""
+    """An objective of images as an objective of theta."""
 
     inner: Objective
     threat: ThreatSet

@@ -1,4 +1,4 @@
-"""Judged as a PNG would hold it: 8 bits a channel (`--quantize 8bit`)."""
+"""Images as a PNG file stores them, with 8 bits a channel (`--quantize 8bit`)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +10,7 @@ from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.norms import change, per_image
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import Ball
+from perceptbench.attacks.threats.stacked import Balls
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
@@ -28,7 +29,7 @@ def on_grid(x: Images) -> Images:
 
 @dataclass(frozen=True)
 class EightBit(ThreatSet):
-    """The images of a ball that a PNG can hold."""
+    """The images of a ball that a PNG can store."""
 
     ball: Ball
     pixels: ClassVar[bool] = True
@@ -56,16 +57,16 @@ class EightBit(ThreatSet):
         return self.ball.project(theta, x, eps)
 
     def measure(self, x: Images, theta: Images) -> PerImage:
-        """A change between 8-bit images is a whole number of levels, whatever float32 made of it."""
+        """The size (n,), with each value rounded to whole levels of 1/255: float32 stores them with an error."""
         return self.ball.size((change(theta, x) * LEVELS).round() / LEVELS)
 
     def shrink(self, theta: Images, x: Images, share: PerImage) -> Images:
         return self.ball.shrink(theta, x, share)
 
     def fit(self, theta: Images, x: Images, eps: float) -> Images:
-        """The largest multiple of the change whose rounded form fits, by bisection.
+        """The largest multiple of the change whose rounded form is within eps, by bisection.
 
-        Rounding lengthens a long change and removes a short one: in l2 up to fourfold is tried.
+        Rounding may shorten a change or remove it, so in l2 up to four times the change is tried.
         """
         candidate = self.ball.fit(theta, x, eps)
         low = torch.zeros_like(x[:, 0, 0, 0])
@@ -93,15 +94,15 @@ class EightBit(ThreatSet):
 
 
 def rounded(threat: ThreatSet) -> EightBit:
-    """The same set, judged at 8-bit images. Raises UserError for a set that is no ball."""
-    if not isinstance(threat, Ball):
+    """The 8-bit images of a set. Raises UserError for a set that is no ball."""
+    if not isinstance(threat, Ball) or type(threat) not in (Ball, Balls):
         raise UserError("--quantize 8bit is defined for the threats l2 and linf; leave it out")
     return EightBit(threat)
 
 
 @dataclass(frozen=True)
 class AsPNG(Objective):
-    """Another goal, at the 8-bit image that will be judged; gradients pass the rounding as if it were not there."""
+    """Another objective at the 8-bit image that will be judged; the gradient treats the rounding as the identity."""
 
     inner: Objective
     threat: EightBit

@@ -1,6 +1,7 @@
-"""The balls of l2 and l-infinity around an image: theta is the changed image itself.
+"""The balls of l2 and l-infinity around an image. Here theta is the changed image itself.
 
-Adding a change to the image again would round differently, so the image is kept and the change is measured.
+If theta were the difference, adding it to the image would round once more. So the image is kept, and the difference is
+measured.
 """
 
 from dataclasses import dataclass
@@ -10,15 +11,15 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Ensemble, Objective
-from perceptbench.attacks.norms import change, fit, per_image, project_, random_start, size
+from perceptbench.attacks.norms import change, length, per_image, random_start, size
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.core.threat import MOVES, Move
+from perceptbench.core.threat import MOVES, Move, lp_unit
 
-_NAMES = {"l2": "l2", "linf": "l-infinity"}
+_SHRINK = 1 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Ball(ThreatSet):
     @property
     def unit(self) -> str:  # type: ignore[override]
         """As axes and notes of tables say it."""
-        return f"{_NAMES[self.norm]} norm over all pixels and channels, images in [0, 1]"
+        return lp_unit(self.norm)
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Images:
         return x.clone() if noise is None else random_start(x, eps, self.norm, noise)
@@ -71,15 +72,47 @@ class Ball(ThreatSet):
         return within(self, attack, objective, x, eps, noise)
 
 
+def project(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
+    """Into the ball of radius eps around x, then into [0, 1], which only moves it closer to x."""
+    return project_(candidate.clone(), x, eps, norm)
+
+
+def project_(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
+    """The same in place: for images, new memory costs more time than the arithmetic."""
+    delta = candidate.sub_(x)
+    if norm == "l2":
+        shrink = (eps / length(delta, "l2").clamp_min(1e-12)).clamp(max=1)
+        torch.addcmul(x, delta, per_image(shrink), out=delta)
+    else:
+        delta.clamp_(-eps, eps).add_(x)
+    return delta.clamp_(0, 1)
+
+
+def fit(candidate: Images, x: Images, eps: float, norm: Norm) -> Images:
+    """Project, then shrink by a millionth and a rounding error until the *measured* size is within eps."""
+    candidate = project(candidate, x, eps, norm)
+    for attempt in range(6):
+        measured = size(change(candidate, x), norm)
+        if bool((measured <= eps).all()):
+            break
+        # Rounding x + delta moves a pixel by up to 2^-25, which a relative shrink alone may never undo.
+        target = max(eps * _SHRINK - 2.0**-24 * 4**attempt, 0.0)
+        factor = torch.where(measured > eps, target / measured, 1.0).to(x)
+        # Only the rows that need it: the last bits of a row must not depend on other rows.
+        shrunk = (x + (candidate - x) * per_image(factor)).clamp(0, 1)
+        candidate = torch.where(per_image(measured > eps), shrunk, candidate)
+    return candidate
+
+
 def ball_of(attack: Attack | Ensemble) -> Ball:
-    """The ball of an attack that has a norm of its own. Raises UserError for one that wants to be told its set."""
+    """The ball of an attack that has a norm. Raises UserError for an attack without one."""
     if attack.norm is None:
         raise UserError(f"{type(attack).__name__} works in any set: say in which")
     return Ball(attack.norm)
 
 
 def within(ball: Ball, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
-    """An attack with a norm of its own works in its ball; one that works in every set is told this one."""
+    """What an attack finds in a ball; an attack without a norm of its own is given the ball."""
     return attack(objective, x, eps, noise, ball) if attack.norm is None else attack(objective, x, eps, noise)
 
 

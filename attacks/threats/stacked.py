@@ -1,4 +1,4 @@
-"""Three images that move at once, stacked as one, each within a ball of its own (`--eps-left`, `--eps-right`)."""
+"""Three images that change together, stacked as one image; each has its own ball (`--eps-left`, `--eps-right`)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective
-from perceptbench.attacks.norms import fit, per_image, size
+from perceptbench.attacks.norms import per_image, size
 from perceptbench.attacks.threats.base import ThreatSet
-from perceptbench.attacks.threats.lp import Ball, within
+from perceptbench.attacks.threats.lp import Ball, fit, within
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
 
 
 def stack(reference: Images, left: Images, right: Images) -> Tensor:
-    """Three images as one, (n, 3, 3 h, w): what moves all of them sees one image."""
+    """Three images as one (n, 3, 3 h, w), so that an attack on all of them works on one image."""
     return torch.cat((reference, left, right), dim=2)
 
 
@@ -29,7 +29,7 @@ def unstack(x: Tensor) -> tuple[Tensor, ...]:
 class Balls(Ball):
     """A ball for each of the three images, stacked as reference, left, right along the height.
 
-    eps is that of the reference; the others keep theirs at every eps, so a larger eps is a larger set.
+    eps is the budget of the reference. The other two keep their budgets at every eps, so a larger eps is a larger set.
     """
 
     left: float = 0.0
@@ -42,7 +42,7 @@ class Balls(Ball):
         return torch.where(inside, reference, torch.inf)
 
     def serves_all(self, attack: Attack) -> bool:
-        """Never: each image is cut to its budget."""
+        """Never: each image is projected into its own budget."""
         return False
 
     def project(self, theta: Images, x: Images, eps: float) -> Images:
@@ -53,7 +53,7 @@ class Balls(Ball):
         return stack(*(fit(moved, clean, budget, self.norm) for moved, clean, budget in pairs))
 
     def search(self, attack: Attack, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
-        """Block by block, the other two images held where they were found best; any attack serves."""
+        """Attack one image at a time, the other two fixed at the best found so far; every attack can do it."""
         ball = Ball(self.norm)
         best, best_loss = x, objective.value(x)
         for turn in range(self.rounds):
@@ -72,7 +72,7 @@ class Balls(Ball):
 
 def separate(threat: ThreatSet, left: float, right: float) -> Balls:
     """A ball for each of three stacked images. Raises UserError for a set that is no ball."""
-    if not isinstance(threat, Ball):
+    if not isinstance(threat, Ball) or type(threat) is not Ball:
         raise UserError("--eps-left and --eps-right are defined for the threats l2 and linf; leave them out")
     return Balls(threat.norm, left, right)
 
@@ -85,7 +85,7 @@ def _replaced(x: Tensor, which: int, part: Images) -> Tensor:
 
 @dataclass(frozen=True)
 class OneOfThree(Objective):
-    """The goal as one of the three images sees it."""
+    """An objective of the stack as an objective of one of its three images."""
 
     inner: Objective
     around: Images

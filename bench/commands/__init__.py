@@ -1,15 +1,15 @@
-"""The commands of `bench`, one module each, and what makes options of their requests.
+"""The commands of `bench`, one module each, and the code that makes their options.
 
-A command is a function of dataclasses; options.py reads the options from their fields, and `--config` too. What a
-command computes belongs to the layers below. A new command also gets a line in bench/cli.py. A module imports no torch
-until its function is called.
+A command is a function whose parameters are dataclasses; options.py makes its options, and `--config`, of their fields.
+A module imports no torch until its function is called. A new command also needs a line in bench/cli.py. Not
+here: what a command computes, which belongs to the layers below.
 
     @dataclass(frozen=True, kw_only=True)
     class HelloRequest:
-        name: str = field(default="you", metadata=option("Who is greeted."))
+        name: str = field(default="you", metadata=option("The name to greet."))
 
     @command()
     def hello(request: HelloRequest) -> None:
-        '''Greet somebody.'''
+        '''Print a greeting.'''
         print(f"hello {request.name}")
 """

@@ -1,4 +1,4 @@
-"""`bench audit`: is the Lipschitz constant that proofs rest on ever exceeded?"""
+"""`bench audit`: searches for images where the Lipschitz constant behind the proofs is exceeded."""
 
 import json as json_module
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from perceptbench.core.option import option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRequest:
-    """Which metric, and where the search starts."""
+    """Which metric to search, and the images to start from."""
 
     metric: str = field(metadata=option("One metric with an embedding."))
     data: str = field(default="photos", metadata=option("Whose reference images the search starts from."))

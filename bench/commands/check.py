@@ -39,7 +39,7 @@ class CheckRequest:
 def check(request: CheckRequest) -> None:
     """Run the matrix of a baseline again and compare triplet by triplet.
 
-    --update makes a baseline that is missing of the finished runs in --runs.
+    --update makes a missing baseline from the finished runs in --runs.
     """
     from dataclasses import replace
 
@@ -104,7 +104,7 @@ def _tell(
     found: "Sequence[Finding]", comparisons: "Sequence[ScoreComparison]", known: "Baseline",
     junit: Path | None, summary: Path | None,
 ) -> None:  # fmt: skip
-    """Everything a person or a CI server reads; ends the program with status 1 where something failed."""
+    """Write everything that a person or a CI server reads; exit with status 1 where something failed."""
     from functools import partial
 
     from perceptbench.bench.output import console, plain_table

@@ -1,4 +1,4 @@
-"""`--config`: options from a TOML file, which those on the command line overrule."""
+"""`--config`: options from a TOML file. Options on the command line take precedence."""
 
 import inspect
 import tomllib
@@ -16,16 +16,15 @@ from perceptbench.core.errors import UserError
 def config_option(package: str | None) -> inspect.Parameter:
     """The option `--config` of a command.
 
-    It raises UserError for a file that is missing or no TOML, a name that is no option, and a value that cannot be
-    typed.
+    It raises UserError for a file that is missing or not TOML, a name that is no option, and a value of a wrong type.
 
     Args:
-        package: its folder `configs` has files that are taken by name; None where there are none.
+        package: a package whose folder `configs` has files that are taken by name; None for none.
     """
     known = _shipped(package)
 
     def take(context: typer.Context, value: str | None) -> str | None:
-        """Make a file's values the defaults of this command; it is read before all other options."""
+        """Make the values of a file the defaults of this command; this option is read before all others."""
         if value is not None:
             named = {word.removeprefix("--"): option for option in context.command.params for word in option.opts}
             del named["config"]
@@ -59,7 +58,7 @@ def _read(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _defaults(options: Mapping[str, Any], file: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """As if typed, by the name of the parameter: so it is checked as what is typed is."""
+    """The values by parameter, as text, so that they are checked like typed ones."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if key not in options:

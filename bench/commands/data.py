@@ -1,4 +1,4 @@
-"""`bench data`: brings the data sets of others to this machine."""
+"""`bench data`: fetches published data sets."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from perceptbench.core.option import option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareRequest:
-    """Which data set, and where to."""
+    """Which data set to fetch, and the folder for it."""
 
     name: str = field(metadata=option("nights (58 GB), bapps (7.4 GB), bapps@val or bapps@train.", positional=True))
     to: Path = field(metadata=option("Folder to put it into; twice its size must be free."))

@@ -12,7 +12,7 @@ from perceptbench.core.spec import parse_eps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistanceRequest:
-    """Two images, and what is to be proved of their distance."""
+    """Two images, and what to prove about their distance."""
 
     first: Path = field(metadata=option("An image; the one that moves within --eps.", positional=True))
     second: Path = field(metadata=option("The image it is compared with.", positional=True))

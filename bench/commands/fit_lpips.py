@@ -1,4 +1,4 @@
-"""What `bench train lpips` does around the fit: hold out, score before and after, write file and record."""
+"""The work of `bench train lpips`: hold out triplets, fit, score before and after, write weights and record."""
 
 import json
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def run(data: str, to: Path, config: LPIPSConfig, limit: int | None, command: st
 
 
 def _credits(net: LPIPSNet, held: TripletSource) -> np.ndarray:
-    """What each held triplet adds to the score."""
+    """What each held-out triplet adds to the score (n,)."""
     d0, d1 = (d.numpy() for d in answers(net, held))
     share = np.array([entry.right_share for entry in held.entries])
     correct = np.where(share > 0.5, d1 < d0, d0 < d1)

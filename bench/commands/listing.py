@@ -1,4 +1,4 @@
-"""`bench list`: what there is, one row each."""
+"""`bench list`: the registered components, one row each."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,13 +21,18 @@ class Kind(StrEnum):
     attacks = "attacks"
     certifiers = "certifiers"
     data = "data"
+    tasks = "tasks"
+    threats = "threats"
+    engines = "engines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRequest:
     """What to list."""
 
-    kind: Kind = field(metadata=option("metrics, attacks, certifiers or data", positional=True))
+    kind: Kind = field(
+        metadata=option("metrics, attacks, certifiers, data, tasks, threats or engines.", positional=True)
+    )
 
 
 @command()
@@ -42,7 +47,7 @@ def _metrics() -> "Table":
     from rich import box
     from rich.table import Table
 
-    from perceptbench.bench.cards import NONE, entries
+    from perceptbench.bench.cards import NONE, all_facts
 
     table = Table(title="perceptbench: metrics", caption=_CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for column, width in (
@@ -50,7 +55,7 @@ def _metrics() -> "Table":
         ("here?", 8),
     ):  # fmt: skip
         table.add_column(column, overflow="fold", width=width)
-    for entry in entries():
+    for entry in all_facts():
         about, (parameters, gmac, side) = entry.about, entry.size
         source = f"{entry.card.source.partition(';')[0]}, {about.year}" if about.year else entry.card.source
         licences = f"{entry.card.licence} / {about.weights_licence or NONE}"
@@ -85,8 +90,15 @@ def _components(kind: Kind) -> "Table":
 
 def _registry(kind: Kind):  # type: ignore[no-untyped-def]
     from perceptbench.attacks.base import attack
+    from perceptbench.attacks.threats.base import threat
+    from perceptbench.bench.engines.base import engine
     from perceptbench.certifiers.base import certifier
     from perceptbench.metrics.base import metric
+    from perceptbench.tasks.base import task
     from perceptbench.triplets.base import triplets
 
-    return {Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets}[kind]
+    registries = {
+        Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets,
+        Kind.tasks: task, Kind.threats: threat, Kind.engines: engine,
+    }  # fmt: skip
+    return registries[kind]

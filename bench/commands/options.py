@@ -1,10 +1,10 @@
-"""From typed requests to the options of a command and back, the same way for every command.
+"""Makes the options of every command from its requests, and the requests from what was typed.
 
     @command()
     def run(request: Request, execution: Execution) -> None:
         '''Attack metrics on 2AFC data.'''
 
-The options are those that the fields of the parameters' dataclasses state (core/option.py), and `--config`.
+The options are `--config` and those that the fields of the parameters' dataclasses state (core/option.py).
 """
 
 import inspect
@@ -24,7 +24,7 @@ class Command:
     """A command: a function whose parameters are dataclasses.
 
     Args:
-        without: fields with a default that this command offers no option for.
+        without: fields with a default for which this command has no option.
         configs: a package whose folder `configs` has files that `--config` takes by name.
     """
 
@@ -33,11 +33,11 @@ class Command:
     configs: str | None = None
 
     def __call__(self, *requests: Any) -> None:
-        """Run it on requests made by hand."""
+        """Run it on requests that were made in Python."""
         self.function(*requests)
 
     def for_typer(self) -> Callable[..., None]:
-        """A function with one parameter for each option: typer reads everything from its signature."""
+        """A function with one parameter for each option, from whose signature typer reads everything."""
         requests = get_type_hints(self.function)
         requests.pop("return", None)
         slots = slots_of(requests, self.without)
@@ -58,7 +58,7 @@ def command(*, without: Sequence[str] = (), configs: str | None = None) -> Calla
 
 
 def _parameters(slots: Sequence[Slot]) -> list[inspect.Parameter]:
-    """One for each name, what must be typed first."""
+    """One for each name, the required ones first."""
     first = {slot.name: slot for slot in reversed(slots) if slot.name is not None}
     ordered = [first[name] for name in dict.fromkeys(slot.name for slot in slots) if name is not None]
     return [_parameter(slot) for slot in sorted(ordered, key=lambda slot: not _required(slot))]
@@ -74,7 +74,9 @@ def _parameter(slot: Slot) -> inspect.Parameter:
     one = str if said.parse is not None or slot.named is not None else _typed(slot)
     type = list[one] if slot.many else one | None if default is None else one  # type: ignore[valid-type]
     help = f"{said.help} Default: {slot.follows.words}." if slot.follows else said.help
-    words = f"--{name}/--no-{name}" if slot.type is bool and default is True else f"--{name}"
+    words = (
+        f"--{name}/--no-{name}" if slot.type == bool | None or (slot.type is bool and default is True) else f"--{name}"
+    )
     choices = f"[{'|'.join(slot.named)}]" if slot.named else None
     info = (
         typer.Argument(help=help)
@@ -85,7 +87,7 @@ def _parameter(slot: Slot) -> inspect.Parameter:
 
 
 def _typed(slot: Slot) -> Any:
-    """The type of one value; the first of several: the others can be given in Python only."""
+    """The type of one value. Of several types the first: the others can be given in Python only."""
     one = get_args(slot.type)[0] if slot.many else slot.type
     return (get_args(one) or (one,))[0] if isinstance(one, UnionType) and slot.many else one
 
@@ -94,7 +96,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def _as_typed(slot: Slot) -> Any:
-    """The default in the words that would be typed for it."""
+    """The default as it would be typed."""
     if slot.follows:
         return None
     if slot.named is not None:

@@ -12,7 +12,7 @@ from perceptbench.core.spec import split_list
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """Which runs, and what is written where."""
+    """Which runs to report, and what to write where."""
 
     to: Path = field(metadata=option("Folder to write into."))
     runs: Path = field(default=Path("runs"), metadata=RUNS)

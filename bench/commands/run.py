@@ -1,4 +1,4 @@
-"""`bench run`: metrics through attacks, with certificates wherever a metric admits one."""
+"""`bench run`: attacks metrics, and certifies those that admit a proof."""
 
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import Execution

@@ -1,4 +1,4 @@
-"""Options that several commands share: one name, one meaning, one help text."""
+"""Options that several commands share, with one name, meaning and help text."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ JSON = option("One JSON object on standard output, nothing else there.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """How runs are computed, kept and shown; it decides no number.
+    """How runs are computed, stored and shown; it changes no result.
 
     Args:
         batch_size: a number, or auto.

@@ -1,4 +1,4 @@
-"""`bench train lipsim --smoke`: both stages on the embedded photographs, judged on some it never saw."""
+"""`bench train lipsim --smoke`: trains both stages on embedded photographs, and scores on held-out ones."""
 
 import sys
 import tempfile
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 SHOWN = {"natural": ("natural", 0.0), "certified": ("certified at 108/255", 108 / 255)}
 _ASKED = 12
-"""Triplets of each family of alterations that are asked at the end."""
+"""The number of triplets of each family of alterations in the final scores."""
 
 
 def run(to: Path | None, command: str) -> None:
-    """Train a small network, print scores before and after; keep the weights where `to` is given.
+    """Train a small network and print scores before and after; write the weights where `to` is given.
 
-    Every fourth embedded photograph is kept for the end: no step and no choice of weights sees it.
-    Raises UserError for a `to` that cannot be written, Exit 1 where natural or certified score did not rise.
+    Every fourth embedded photograph is held out for the scores: no step and no choice of weights uses it.
+    Raises UserError for a `to` that cannot be written, and Exit 1 where natural or certified score did not rise.
     """
     from perceptbench.metrics.lipsim.checkpoint import load_network
     from perceptbench.metrics.lipsim.network import untrained
@@ -54,7 +54,7 @@ def run(to: Path | None, command: str) -> None:
 
 
 def recipe() -> "TrainConfig":
-    """Small enough for two cores and three minutes. The last weights count: three photographs choose badly."""
+    """Small enough for two cores and three minutes. It keeps the last weights: three photographs cannot choose."""
     from perceptbench.metrics.lipsim.shape import LipSimConfig
     from perceptbench.training.lipsim.config import Stage, TrainConfig, TripletLoss
 

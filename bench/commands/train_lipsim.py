@@ -1,4 +1,4 @@
-"""`bench train lipsim`: its options are the fields of the training's own arguments."""
+"""`bench train lipsim`: its options are the fields of the arguments of the training."""
 
 import shlex
 import sys
@@ -13,11 +13,11 @@ from perceptbench.training.lipsim.config import Machine, Sources, TrainConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is written, and whether this is only a trial.
+    """What to write, and whether this is only a trial.
 
     Args:
-        to: the file of the weights; the record stands beside it.
-        smoke: train on the embedded photographs and leave the other options alone.
+        to: the file of the weights; the record is written beside it.
+        smoke: train on the embedded photographs and ignore the other options.
     """
 
     to: Path | None = field(default=None, metadata=option("The .safetensors file to write.", section="Data"))

@@ -1,4 +1,4 @@
-"""`bench train lpips`: its options are the fields of the fit's own arguments."""
+"""`bench train lpips`: its options are the fields of the arguments of the fit."""
 
 import shlex
 import sys
@@ -12,7 +12,7 @@ from perceptbench.training.lpips.lpips_config import LPIPSConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRequest:
-    """Which triplets to learn from, and what is written."""
+    """Which triplets to learn from, and what to write."""
 
     data: str = field(metadata=option("Triplets with human answers."))
     to: Path = field(metadata=option("The .safetensors file to write."))

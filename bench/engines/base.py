@@ -1,9 +1,11 @@
-"""The seam between a run and where it is computed.
+"""The seam between a run and the place where it is computed.
 
-An *engine* computes chunks of a job in any order. The store, resume and progress live in bench/runner.py and know
-nothing of where a chunk ran:
+An *engine* computes chunks of a job, in any order. The store, resume and progress are in bench/runner.py and know
+nothing of where a chunk was computed. Three uses:
 
-    local        in this process, one chunk after the other
+    run x local                     in this process, one chunk after the other
+    missing images x local          chunks of samples whose images were asked for later
+    Job.read(job.text) x any        a worker elsewhere: it plans again and refuses another run id
 """
 
 import json
@@ -17,8 +19,8 @@ from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import canonical_json
-from perceptbench.results.images import SavedTriplet
+from perceptbench.core.run_spec import canonical_json
+from perceptbench.results.saved_images import SavedTriplet
 from perceptbench.tasks.base import State
 
 Chunk: TypeAlias = Sequence[str]
@@ -31,8 +33,8 @@ class Job:
 
     Args:
         plan: as this process has made it.
-        state: what the task found on clean data.
-        images: of so many of the first samples the attacked images are wanted too.
+        state: what the task computed on clean data.
+        images: the number of first samples whose attacked images are wanted too.
     """
 
     plan: Plan
@@ -41,10 +43,10 @@ class Job:
 
     @property
     def text(self) -> str:
-        """All that a worker elsewhere needs, as JSON. Raises UserError for what exists in this process alone."""
+        """All that a worker elsewhere needs, as JSON. Raises UserError for objects that exist only in this process."""
         request = self.plan.request
         if held := [one.name for one in (*request.metrics, *request.data) if isinstance(one, Held)]:
-            raise UserError(f"{', '.join(held)} exist in this process alone; use the engine local")
+            raise UserError(f"{', '.join(held)} exist only in this process; use the engine local")
         return canonical_json(
             {
                 "request": asdict(request), "run": self.plan.spec.id, "state": dict(self.state), "images": self.images
@@ -53,7 +55,7 @@ class Job:
 
     @classmethod
     def read(cls, text: str) -> "Job":
-        """Plan it anew from its text. Raises UserError where that is another run: other weights, data or code."""
+        """Plan the run again from its text. Raises UserError for another run id: other weights, data or code."""
         given = json.loads(text)
         request = given["request"]
         (plan,) = make_plans(Request(**(request | {"eps": tuple(request["eps"])})))
@@ -79,7 +81,7 @@ class Engine(Protocol):
     """Computes chunks of a job."""
 
     def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
-        """Each chunk at least once, in any order. Raises what goes wrong in one."""
+        """Each chunk at least once, in any order. Raises what goes wrong in one, with a note that names its samples."""
         ...
 
 

@@ -1,13 +1,15 @@
 """Chunks one after the other, in this process."""
 
+import ctypes
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from perceptbench.bench.engines.base import Chunk, Done, Job, engine
 from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.pictures import Pictures
 from perceptbench.core.errors import UnsoundError
-from perceptbench.core.memory import release_free_memory
 from perceptbench.tasks.base import Sample
 
 
@@ -21,14 +23,36 @@ class Local:
         pictures = Pictures(job.plan, job.images)
         for chunk in chunks:
             yield _computed(job, pictures, [entries[name] for name in chunk])
-            release_free_memory()
+            _release_free_memory()
 
 
 def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
     plan, ids = job.plan, [entry.id for entry in entries]
-    batch = plan.source.batch(entries).to(plan.request.where)
     try:
+        batch = plan.source.batch(entries).to(plan.request.where)
         frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, pictures.watch)
     except UnsoundError as error:
         return Done(ids, unsound=error)
+    except Exception as error:
+        error.add_note(f"raised in the samples {', '.join(ids)}")
+        raise
     return Done(ids, frame, pictures.taken())
+
+
+def _release_free_memory() -> None:
+    """Give free memory back to the system.
+
+    Tensors of changing sizes leave holes in the heap of glibc, about a megabyte for each triplet, and a long run would
+    grow by them. It takes some milliseconds.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim():  # type: ignore[no-untyped-def]
+    """The function of glibc; None where there is none (macOS, musl)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.study import figure, table
-from benchmarks.study.grid import Entry, chosen
+from benchmarks.study.grid import StudyEntry, chosen
 from benchmarks.study.measure import Budget, score, train
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
@@ -20,7 +20,7 @@ from perceptbench.core.errors import UserError
 ROOT = Path(__file__).parents[2]
 
 
-def study(entries: tuple[Entry, ...], budget: Budget, asked: argparse.Namespace) -> None:
+def study(entries: tuple[StudyEntry, ...], budget: Budget, asked: argparse.Namespace) -> None:
     """Train and score what is not in the table yet."""
     device = Device(asked.device).resolve()
     wanted = table.names(asked.data)

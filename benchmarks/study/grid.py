@@ -15,7 +15,7 @@ ASKED = TripletLoss(focus=0.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StudyEntry:
     """One network and one way to train it.
 
     Args:
@@ -63,22 +63,22 @@ class Entry:
         )
 
 
-def _shape(name: str, question: str, **changes: Any) -> Entry:
-    return Entry(name=name, question=question, network=replace(NETWORKS["window"], **changes))
+def _shape(name: str, question: str, **changes: Any) -> StudyEntry:
+    return StudyEntry(name=name, question=question, network=replace(NETWORKS["window"], **changes))
 
 
-def _family(name: str, lr: float = 3e-3, **changes: Any) -> Entry:
-    """The layers of another family in their own usual shape, with the same end."""
+def _family(name: str, lr: float = 3e-3, **changes: Any) -> StudyEntry:
+    """The layers of another family in their own default shape, with the same end."""
     shape = replace(NETWORKS["sll"], **{"scaled": True, "spectrum": True} | changes)
-    return Entry(name=name, question="family", network=shape, lr=lr)
+    return StudyEntry(name=name, question="family", network=shape, lr=lr)
 
 
-def _loss(name: str, **changes: Any) -> Entry:
-    return Entry(name=name, question="loss", objective=replace(ASKED, **changes))
+def _loss(name: str, **changes: Any) -> StudyEntry:
+    return StudyEntry(name=name, question="loss", objective=replace(ASKED, **changes))
 
 
 GRID = (
-    Entry(name=BASELINE, question=BASELINE),
+    StudyEntry(name=BASELINE, question=BASELINE),
     _shape("no spectrum", "spectrum", spectrum=False, folds=0),
     _shape("no folds", "spectrum", folds=0),
     _shape("4 folds", "spectrum", folds=4),
@@ -87,7 +87,7 @@ GRID = (
     _family("sll"),
     _family("sll, no spectrum, no weights", scaled=False, spectrum=False),
     # The bounds of AOL and LiResNet add up what a step changes in all inputs of a unit, and divide the signal by
-    # it, where SLL only does less: at the usual rate they collapse.
+    # it, where SLL only does less: at the default rate they collapse.
     _family("aol, lr / 10", 3e-4, family="aol"),
     _family("cayley", family="cayley"),
     _family("liresnet, lr / 10", 3e-4, family="liresnet"),
@@ -97,13 +97,13 @@ GRID = (
     _shape("wide 256, 512", "shape", widths=(256, 512), inners=(256, 512)),
     _shape("stem 8, 3 stages", "shape", stem=8, widths=(96, 256, 384), depths=(2, 4, 2), inners=(96, 256, 384)),
     _shape("stem 32, 1 stage", "shape", stem=32, widths=(384,), depths=(6,), inners=(384,)),
-    Entry(name="jitter 0.5", question="data", jitter=0.5),
-    Entry(name="no kin", question="data", same_photo=0),
-    Entry(name="2 views", question="data", views=2, same_photo=1),
-    Entry(name="2 views, mobilenetv2", question="data", views=2, same_photo=1, teacher="mobilenetv2"),
-    Entry(name="2 views, ensemble", question="data", views=2, same_photo=1, teacher="ensemble-cosine"),
-    Entry(name="fine-tuned", question="stage", finetuned=0.2),
-    Entry(name="from scratch", question="stage", finetuned=1.0, rehearse=0.0),
+    StudyEntry(name="jitter 0.5", question="data", jitter=0.5),
+    StudyEntry(name="no same photo", question="data", same_photo=0),
+    StudyEntry(name="2 views", question="data", views=2, same_photo=1),
+    StudyEntry(name="2 views, mobilenetv2", question="data", views=2, same_photo=1, teacher="mobilenetv2"),
+    StudyEntry(name="2 views, ensemble", question="data", views=2, same_photo=1, teacher="ensemble-cosine"),
+    StudyEntry(name="fine-tuned", question="stage", finetuned=0.2),
+    StudyEntry(name="from scratch", question="stage", finetuned=1.0, rehearse=0.0),
     _loss("no focus", focus=0.0),
     _loss("hinge 0.5", radius=0.5),
     _loss("hinge 1.5", radius=1.5),
@@ -114,7 +114,7 @@ GRID = (
 )
 
 
-def chosen(names: list[str] | None) -> tuple[Entry, ...]:
+def chosen(names: list[str] | None) -> tuple[StudyEntry, ...]:
     """The entries of these names, all for None. Raises UserError for one that is not there."""
     known = {entry.name: entry for entry in GRID}
     unknown = [name for name in names or () if name not in known]

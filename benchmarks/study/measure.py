@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study.grid import Entry
+from benchmarks.study.grid import StudyEntry
 from perceptbench.bench.plan import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
@@ -41,7 +41,7 @@ class Budget:
         return hashlib.sha256(str(self).encode()).hexdigest()[:12]
 
 
-def train(entry: Entry, budget: Budget, weights: Path, device: str) -> dict[str, Any]:
+def train(entry: StudyEntry, budget: Budget, weights: Path, device: str) -> dict[str, Any]:
     """The record of its training: read where it is done, else trained, from its checkpoint if there is one."""
     record = weights.with_suffix(".json")
     if not record.is_file():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.study.grid import BASELINE, Entry, chosen
+from benchmarks.study.grid import BASELINE, StudyEntry, chosen
 from benchmarks.study.measure import EPS
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
@@ -49,7 +49,7 @@ def load(path: Path) -> pd.DataFrame:
     return table
 
 
-def lines(entry: Entry, rows: Iterable[Row], record: Mapping[str, Any], budget: str) -> pd.DataFrame:
+def lines(entry: StudyEntry, rows: Iterable[Row], record: Mapping[str, Any], budget: str) -> pd.DataFrame:
     """The lines of one entry; scores in percent. Of held-out photographs without interval: triplets share them."""
     held_out = _held_out(entry, record["chosen"])
     made = [
@@ -73,7 +73,7 @@ def lines(entry: Entry, rows: Iterable[Row], record: Mapping[str, Any], budget: 
     return pd.DataFrame(made, columns=list(COLUMNS))
 
 
-def _held_out(entry: Entry, scores: Mapping[str, Any]) -> list[tuple[str, float | None, float]]:
+def _held_out(entry: StudyEntry, scores: Mapping[str, Any]) -> list[tuple[str, float | None, float]]:
     """What the training itself measured, where teacher and views, and so the triplets, are those of the default."""
     if (entry.teacher, entry.views) != (chosen([BASELINE])[0].teacher, chosen([BASELINE])[0].views):
         return []

@@ -1,4 +1,4 @@
-"""A file of weights that a metric wants, and where on this machine it may already be; needs no torch."""
+"""A file of weights that a metric declares, and the places on this machine where it may be. No torch here."""
 
 import importlib.util
 import os
@@ -17,20 +17,19 @@ _HUB = re.compile(r"https://huggingface\.co/(?P<repo>[^/]+(?:/[^/]+)?)/resolve/(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """One file of weights and where its publisher offers it.
+    """One file of weights and the address at which its publisher offers it.
 
     Args:
         file: its name in $PERCEPTBENCH_WEIGHTS and in our cache; no two files may share one.
         url: the official source, https.
-        sha256: as the publisher states it, whole or its first 8 digits or more (torchvision's file names
-            hold 8); "" where none is stated: then that of the first use is recorded and checked from then on.
+        sha256: as the publisher states it, whole or at least its first 8 digits (torchvision's file names have 8).
+            "" where none is stated; then the hash of the first use is recorded and checked from then on.
         size: bytes; 0 where it is not known.
-        also: other names under which the folder may hold the same tensors, in a layout the loader knows.
+        also: other names that the same tensors may have in $PERCEPTBENCH_WEIGHTS, in a layout that the loader knows.
         package: "module:path" of a copy that comes with an installed Python package.
-        by_hand: how a user gets it where `url` is a page and not the file ("run: pip install ..."); it is then
-            never fetched.
+        by_hand: how a user gets the file ("run: pip install ...") where `url` is a page; it is then never fetched.
 
-    Raises UserError where a name is more than a name: it may come from what a user typed.
+    Raises UserError where a file name contains a folder: it may come from a user.
     """
 
     file: str
@@ -51,7 +50,13 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A place where the weights may be, under which name its hash is kept, and what is stated of that."""
+    """A place where the weights may be.
+
+    Args:
+        path: of the file.
+        key: the name under which its hash is recorded.
+        sha256: the hash as its publisher states it; "" where none is stated.
+    """
 
     path: Path
     key: str
@@ -59,7 +64,7 @@ class Copy:
 
 
 def locate(weights: Weights) -> Path | None:
-    """Where the file is on this machine, nothing fetched; None where it is not.
+    """The path of the file on this machine, None where there is none. Nothing is fetched.
 
     Raises UserError where $PERCEPTBENCH_WEIGHTS names no folder.
     """
@@ -73,7 +78,7 @@ def find(weights: Weights) -> Copy | None:
 
 
 def copies(weights: Weights) -> Iterator[Copy]:
-    """Where the file may be, in order. Other files with the same tensors have hashes of their own."""
+    """The places where the file may be, in order. A file under another name has a hash of its own."""
     if folder := os.environ.get(FOLDER):
         if not Path(folder).is_dir():
             raise UserError(f"expected a folder of weights in ${FOLDER}, got {folder!r}; correct or unset it")
@@ -88,12 +93,12 @@ def copies(weights: Weights) -> Iterator[Copy]:
 
 
 def own(weights: Weights) -> Path:
-    """Its place in our cache."""
+    """The path of the file in our cache."""
     return cache_folder() / "weights" / weights.file
 
 
 def _in_package(place: str) -> Path | None:
-    """A file of an installed package, which is not imported: that would run its code."""
+    """The path of a file in an installed package. The package is not imported, as that would run its code."""
     module, _, path = place.partition(":")
     spec = importlib.util.find_spec(module) if module else None
     folders = spec.submodule_search_locations if spec else None
@@ -101,10 +106,10 @@ def _in_package(place: str) -> Path | None:
 
 
 def _cached(url: str) -> Path | None:
-    """Where the hub's own library, or for other addresses torch's, keeps what it fetched from there."""
+    """The path in the cache of the Hugging Face hub, or for other addresses in the cache of torch."""
     found = _HUB.fullmatch(url)
     if found is None:
-        # As torch.hub has it; torch is too much to load for a list of metrics.
+        # The rule of torch.hub, written again since importing torch is slow for a list of metrics.
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         home = Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser()
         return home / "hub" / "checkpoints" / unquote(urlsplit(url).path.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""Fetch one file over HTTPS: resumed where it was cut, bounded, checked, and whole or not there."""
+"""Fetch one file over HTTPS: resumed after an interruption, bounded in size, and checked by its hash."""
 
 import http.client
 import os
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.bytes_progress import bytes_progress
 from perceptbench.core.fetch.hashes import file_sha256, known_sha256, remember
 from perceptbench.core.fetch.partial import Cut, Part, Unreachable, version_of
-from perceptbench.core.progress import bytes_progress
 
 LIMIT = 8 << 30
 TIMEOUT = 30.0
 WAITS = (1.0, 3.0, 9.0)
-"""Seconds before each further try; one that brought bytes starts the count again."""
+"""Seconds before each further try; the count starts again after a try that brought bytes."""
 OFFLINE = ("PERCEPTBENCH_OFFLINE", "HF_HUB_OFFLINE")
 _HERE = ("127.0.0.1", "localhost")
 
@@ -30,24 +30,24 @@ def offline() -> str:
 
 
 def fetch(url: str, to: Path, sha256: str = "", size: int = 0, *, limit: int = LIMIT) -> str:
-    """Bring `url` to the file `to`, and give its SHA-256.
+    """Fetch `url` into the file `to` and return its SHA-256.
 
-    It grows as `<name>.part` beside its place. A part that a cut or a full disk left is continued, as long as
-    the server says by ETag or date that the file is still the same; a part whose hash is wrong is deleted.
+    Bytes are first written to `<name>.part` beside it. A part that an interruption or a full disk left is continued as
+    long as the server says by ETag or date that the file is the same. A part with a wrong hash is deleted.
 
     Args:
-        url: https; plain http for this machine only.
-        to: where the file will be, or is: one that is there is left alone, whatever its hash.
-        sha256: what it must be, whole or its first digits; "" where it is not known.
-        size: its bytes; 0 where they are not known.
-        limit: never more bytes than this.
+        url: https; plain http is allowed for this machine only.
+        to: the path of the file. A file that is already there is kept, with any hash.
+        sha256: the expected hash, whole or its first digits; "" where it is not known.
+        size: the expected bytes; 0 where they are not known.
+        limit: the most bytes that are accepted.
 
-    Raises Unreachable where it cannot be had, and UserError for an address that is refused, a full disk, too many
-    bytes or a wrong hash.
+    Raises Unreachable where network or server do not give the file, and UserError for an address that is refused, a
+    full disk, too many bytes or a wrong hash.
     """
     _refuse_plain(url, local=True)
     to.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(to.with_name(f".{to.name}.lock")):  # two processes would write into one part
+    with FileLock(to.with_name(f".{to.name}.lock")):  # else two processes could write into one part
         if to.is_file():
             return known_sha256(to)
         part = Part(to.with_name(f"{to.name}.part"), url, size or limit)
@@ -63,7 +63,7 @@ def fetch(url: str, to: Path, sha256: str = "", size: int = 0, *, limit: int = L
 
 
 def _persist(part: Part) -> None:
-    """Connect until the whole file is there. Raises Unreachable when several tries in a row brought nothing."""
+    """Connect until the whole file is there. Raises Unreachable after several tries in a row that brought nothing."""
     failures, best = 0, part.have
     with bytes_progress() as progress:
         task = progress.add_task(part.path.name.removesuffix(".part"), total=None)
@@ -79,7 +79,7 @@ def _persist(part: Part) -> None:
 
 
 def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
-    """One connection: ask for what is missing, and append it. Raises Cut where another try may help."""
+    """One connection: ask for the missing bytes and append them. Raises Cut where another try may help."""
     headers = {"User-Agent": "perceptbench", "Accept-Encoding": "identity"}
     if part.have and part.version:
         headers |= {"Range": f"bytes={part.have}-", "If-Range": part.version}
@@ -93,7 +93,7 @@ def _connect(part: Part, show: Callable[[int, int | None], None]) -> None:
             part.append(answer, show)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:  # what is there is no beginning of what they have
+        if error.code == 416:  # the part is not the beginning of the file that the server has
             part.delete()
         if error.code in (416, 429) or error.code >= 500:
             raise Cut(f"the server answers {error.code}") from error

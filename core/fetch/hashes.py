@@ -1,9 +1,8 @@
-"""SHA-256 of files that decide numbers: compared with what their publisher states, or with the first use.
+"""SHA-256 of files that decide numbers, compared with what their publisher states or with the first use.
 
-What is known is kept in `hashes.json` of our cache: under "first use" the hash a file had when it was used for
-the first time, where its publisher states none; under "seen" the size, time and hash of files read before,
-since reading half a gigabyte again at every start would cost seconds. Who can change a file and put its time
-back can change the json too, so remembering gives nothing away.
+`hashes.json` in our cache has two parts. "first use" has the hash that a file had at its first use, where its publisher
+states none. "seen" has size, time and hash of files that were read before, since reading half a gigabyte at every start
+takes seconds. This is as safe as reading again: whoever can change a file and restore its time can change the JSON too.
 """
 
 import hashlib
@@ -33,12 +32,12 @@ def file_sha256(path: Path) -> str:
 
 
 def check(path: Path, key: str, stated: str = "") -> None:
-    """Refuse a file that is not what it should be.
+    """Refuse a file with another hash than expected.
 
     Args:
         path: the file.
-        key: what it is, the same on every machine; its URL.
-        stated: its SHA-256, whole or the first digits; "" to compare with the first use, and to record it then.
+        key: a name that is the same on every machine: its URL.
+        stated: its SHA-256, whole or the first digits; "" to compare with the first use, or to record the first use.
 
     Raises UserError, which names both hashes.
     """
@@ -64,7 +63,7 @@ def check(path: Path, key: str, stated: str = "") -> None:
 
 
 def known_sha256(path: Path) -> str:
-    """SHA-256 of a file; it is not read again as long as its size and time stay."""
+    """SHA-256 of a file; the file is not read again as long as its size and time are the same."""
     seen = _read()["seen"].get(str(path.resolve()))
     if isinstance(seen, list) and tuple(seen[:2]) == _stamp(path):
         return str(seen[2])
@@ -74,7 +73,7 @@ def known_sha256(path: Path) -> str:
 
 
 def remember(path: Path, digest: str) -> None:
-    """Note the hash of a file, as long as its size and time stay; where nothing can be noted, it is read again."""
+    """Record the hash of a file with its size and time; without a writable cache the file is read again next time."""
     with suppress(OSError):
         _write("seen", str(path.resolve()), [*_stamp(path), digest])
 
@@ -85,7 +84,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _read() -> dict[str, dict[str, Any]]:
-    """What is kept. A damaged file is refused: to start afresh would be to trust whatever is there now."""
+    """The recorded hashes. A damaged record is refused: an empty one would accept any file as a first use."""
     if not store().is_file():
         return {name: {} for name in _EMPTY}
     try:

@@ -1,4 +1,4 @@
-"""A file on its way here: what has come, which version of it that is, and appending the rest within bounds."""
+"""A file that is being downloaded: the bytes that have come, their version, and appending the rest within bounds."""
 
 import errno
 import os
@@ -16,21 +16,21 @@ _AGAIN = "free some, and run the same command again: it goes on from what is the
 
 
 class Unreachable(UserError):
-    """The network or the server did not give the file: the message says why, in a few words."""
+    """The network or the server did not give the file; the message says why."""
 
 
 class Cut(Exception):
-    """The connection ended early: worth another try."""
+    """The connection ended early, so another try may help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`<name>.part`, and beside it `<name>.part.version`: what the server called that version.
+    """`<name>.part`, and beside it `<name>.part.version` with the server's name of that version.
 
     Args:
         path: of the part.
-        url: where it comes from, for messages.
-        bound: never more bytes than this.
+        url: its source, for messages.
+        bound: the most bytes that are accepted.
     """
 
     path: Path
@@ -39,12 +39,12 @@ class Part:
 
     @property
     def have(self) -> int:
-        """Bytes that are there."""
+        """The number of bytes that have come."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def version(self) -> str:
-        """Of what is there; "" where it is not known."""
+        """The version of these bytes; "" where it is not known."""
         return self._mark.read_text() if self._mark.is_file() else ""
 
     @property
@@ -52,31 +52,31 @@ class Part:
         return self.path.with_name(f"{self.path.name}.version")
 
     def restart(self, version: str) -> None:
-        """Forget what is there; what comes now is `version`."""
+        """Delete what has come; the next bytes are of `version`."""
         self.path.unlink(missing_ok=True)
         self._mark.write_text(version)
 
     def delete(self) -> None:
-        """Leave nothing."""
+        """Delete the part and its version."""
         self.path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
 
     def finish(self, to: Path) -> None:
-        """Flush it to disk and give it its name."""
+        """Flush the part to disk and rename it to `to`."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self.path.replace(to)
         self.delete()
 
     def continues(self, answer: HTTPResponse) -> bool:
-        """Whether a partial answer (206) begins where this ends, in the same version."""
+        """Whether a partial answer (206) begins where this part ends, in the same version."""
         starts = answer.headers.get("Content-Range", "").startswith(f"bytes {self.have}-")
         return starts and version_of(answer) in ("", self.version)
 
     def append(self, answer: HTTPResponse, show: Callable[[int, int | None], None]) -> None:
-        """Write what comes; `show` is told the bytes there are and the bytes there will be.
+        """Write the bytes of an answer; `show` gets the number of bytes so far and the expected total.
 
-        Raises Cut where less came than was promised, Unreachable where nothing was promised, and UserError for
+        Raises Cut where fewer bytes came than announced, Unreachable where no length was announced, and UserError for
         too many bytes or a full disk; after a full disk the part is kept.
         """
         length = answer.headers.get("Content-Length")
@@ -97,7 +97,7 @@ class Part:
 
     def _copy(self, answer: HTTPResponse, stream: IO[bytes], show: Callable[[int], None]) -> None:
         have = self.have
-        while chunk := answer.read1(CHUNK):  # what is there, so that a cut loses none of it
+        while chunk := answer.read1(CHUNK):  # whatever has arrived, so that an interruption loses nothing
             have += len(chunk)
             self._refuse_excess(have)
             stream.write(chunk)
@@ -115,6 +115,6 @@ class Part:
 
 
 def version_of(answer: HTTPResponse) -> str:
-    """What names this version of the file for If-Range: a strong ETag, else the date; "" where there is none."""
+    """The name of this version for If-Range: a strong ETag, else the date; "" where there is neither."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")

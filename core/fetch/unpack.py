@@ -1,4 +1,4 @@
-"""Unpack an archive that a stranger may have made: inside its folder, bounded, files and folders only."""
+"""Unpack an untrusted archive: inside its folder, bounded in size, files and folders only."""
 
 import errno
 import gzip
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.progress import bytes_progress
+from perceptbench.core.fetch.bytes_progress import bytes_progress
 
 _CHUNK = 1 << 20
 _DAMAGES = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError)
@@ -22,7 +22,7 @@ _DAMAGES = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImple
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """What an archive says of one of its members; reading gives `size` bytes at most."""
+    """What an archive states about one member; reading it gives at most `size` bytes."""
 
     name: str
     size: int
@@ -32,17 +32,17 @@ class _Member:
 
 
 def unpack(archive: Path, to: Path, *, strip: str = "", members: int, size: int) -> None:
-    """Unpack a zip or a tar into the folder `to`. Files that are there with their size are left as they are.
+    """Unpack a zip or a tar into the folder `to`. Files that are already there with the same size are kept.
 
     Args:
         archive: the file.
-        to: the folder; made if need be.
-        strip: a folder that is left out of the names that begin with it.
-        members: never more files and folders than this.
-        size: never more bytes than this.
+        to: the folder, made where it is missing.
+        strip: a folder that is removed from the start of names.
+        members: the most files and folders that are accepted.
+        size: the most bytes that are accepted.
 
-    Raises UserError for a full disk; and for a damaged archive, a name that leads out of the folder, a link or a
-    device, and more than is allowed: then `to` is deleted, so give it a folder of its own.
+    Raises UserError for a full disk. Also for a damaged archive, a name outside of the folder, a link or a device, and
+    too many members or bytes; in these cases `to` is deleted, so give it a folder of its own.
     """
     try:
         with bytes_progress() as progress:
@@ -61,7 +61,7 @@ def unpack(archive: Path, to: Path, *, strip: str = "", members: int, size: int)
     except (*_DAMAGES, OSError) as error:
         # gzip's own errors are OSErrors without a number.
         if not isinstance(error, OSError) or error.errno is None:
-            # What came out cannot be trusted either: the checksum of a tar stands behind all of it.
+            # What was unpacked cannot be trusted either: the checksum of a tar comes at its end.
             shutil.rmtree(to, ignore_errors=True)
             raise UserError(f"{archive} is damaged ({error}); delete it and run the same command again") from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -84,15 +84,15 @@ def _members(archive: Path) -> Iterator[_Member]:
     with gzip.open(archive) if compressed else archive.open("rb") as stream:
         with tarfile.open(fileobj=stream, mode="r|") as tarred:
             for entry in tarred:
-                tarred.members = []  # type: ignore[attr-defined]  # it would keep all of a million
+                tarred.members = []  # type: ignore[attr-defined]  # else it keeps an entry for each of a million files
                 plain = entry.isreg() or entry.isdir()
                 yield _Member(entry.name, entry.size, entry.isdir(), plain, partial(tarred.extractfile, entry))
-        while stream.read(_CHUNK):  # to the end, where gzip compares its checksum
+        while stream.read(_CHUNK):  # read to the end, where gzip compares its checksum
             pass
 
 
 def _target(archive: Path, to: Path, member: _Member, strip: str) -> Path:
-    """Where a member goes. Raises UserError where that is not inside `to`, and for a link or a device."""
+    """The path of a member. Raises UserError where it is outside of `to`, and for a link or a device."""
     parts = member.name.split("/")
     if not member.plain:
         raise UserError(

@@ -1,7 +1,7 @@
-"""Pretrained weights: one way to find, fetch, check and read them.
+"""Pretrained weights: the one way to find, fetch, check and read them.
 
-Looked for, in this order: the folder $PERCEPTBENCH_WEIGHTS, an installed package that holds them, the
-caches of torch (TORCH_HOME) and of the Hugging Face hub (HF_HOME), our own cache; then fetched.
+Places are tried in this order: the folder $PERCEPTBENCH_WEIGHTS, an installed package that holds the file, the caches
+of torch (TORCH_HOME) and of the Hugging Face hub (HF_HOME), our own cache. Then the file is fetched.
 """
 
 import os
@@ -25,10 +25,10 @@ MAX_BYTES = 8 << 30
 
 
 def resolve(weights: Weights) -> Path:
-    """The file, fetched if need be, its hash checked.
+    """The path of the file, which is fetched where it is missing and whose hash is checked.
 
-    Raises UserError, in one sentence with name, URL, size, hash and place, where it is absent and cannot
-    be fetched, or where it is not what it should be.
+    Raises UserError with name, URL, size, hash and place where the file is missing and cannot be fetched, or where it
+    has another hash.
     """
     found = find(weights)
     if found is None:
@@ -46,9 +46,9 @@ def resolve(weights: Weights) -> Path:
 
 
 def load(weights: Weights) -> Mapping[str, Any]:
-    """Its tensors by name, on the CPU: safetensors, or torch.load(weights_only=True); never unpickled freely.
+    """The tensors of a file by name, on the CPU: safetensors, or torch.load(weights_only=True), which runs no code.
 
-    A wrapping dictionary (`state_dict`, `model`, ...) is not removed here.
+    A wrapping dictionary (`state_dict`, `model`, ...) is kept.
     Raises UserError as `resolve` does, and where the file is damaged or too large.
     """
     return read(resolve(weights))
@@ -64,7 +64,7 @@ def read(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a dozen kinds for a damaged or hostile file
+    except Exception as error:  # torch raises many kinds for a damaged or malicious file
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path} is damaged, or would need code to be run when it is read ({reason})") from error
     if not isinstance(state, Mapping) or not any(_tensors(state)):

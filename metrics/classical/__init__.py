@@ -1,4 +1,4 @@
-"""Metrics with nothing learnt: pixels, SSIM and MS-SSIM, FSIM.
+"""Metrics with nothing learnt: pixels, SSIM and MS-SSIM, FSIM. A hash of images would belong here too.
 
 Not here: whatever loads weights.
 

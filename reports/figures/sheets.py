@@ -11,8 +11,8 @@ import pandas as pd
 from perceptbench.reports.base import Picture, Sheet, report
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.images import SavedTriplet, saved
 from perceptbench.results.record import Record
+from perceptbench.results.saved_images import SavedTriplet, saved
 
 LINES = 4
 _LOOKED_AT = 200

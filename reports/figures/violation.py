@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from perceptbench.reports.base import Bars, Block, Cell, Chart, Table, report
-from perceptbench.reports.figures.drift import pushes
+from perceptbench.reports.figures.distance_histograms import pushes
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels
 from perceptbench.results.record import Record

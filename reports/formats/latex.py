@@ -7,7 +7,7 @@ are wider than the line they stand in, so the same file fits a page and a column
 from collections.abc import Iterator, Sequence
 
 from perceptbench.reports.base import Cell, Document, Figure, Number, Table, Value
-from perceptbench.reports.formats.latex_text import prose, text, wording
+from perceptbench.reports.formats.latex_escapes import prose, text, wording
 from perceptbench.reports.wording import distinct, file_stem
 
 MOST_ROWS = 38

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from perceptbench.reports.base import Table, report
 from perceptbench.reports.newest import by_data, by_task, by_threat
-from perceptbench.reports.tables.lines import INTERVAL_NOTE, beside, measured, score_table, unit_note
+from perceptbench.reports.tables.lines import beside, interval_note, measured, score_table, unit_note
 from perceptbench.reports.wording import score_name, table_stem, threat_label
 from perceptbench.results.record import Record
 
@@ -37,6 +37,6 @@ def _table(task: str, threat: str, data: str, label: str, records: Sequence[Reco
     others, remarks = beside(threat, data, threat) if task == "preference" else ([], [])
     title = f"{score_name(task)} after {threat_label(threat)} attacks on {label}, percent"
     form = f"The form of {_FORM[threat]} of the LipSim paper (arXiv:2310.18274)." if threat in _FORM else ""
-    first = f"{unit_note(records)} {INTERVAL_NOTE} {form if task == 'preference' else ''}".strip()
+    first = f"{unit_note(records)} {interval_note(task)} {form if task == 'preference' else ''}".strip()
     notes = [first, *(f"{remark} {APGD_NOTE}" for remark in remarks)]
     return score_table(title, table_stem("attacked", task, threat, label), "attack", [*lines, *others], notes)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from perceptbench.reports.base import Table, report
 from perceptbench.reports.newest import by_data, by_task, by_threat
-from perceptbench.reports.tables.lines import INTERVAL_NOTE, beside, measured, score_table, unit_note
+from perceptbench.reports.tables.lines import beside, interval_note, measured, score_table, unit_note
 from perceptbench.reports.wording import score_name, table_stem, threat_label
 from perceptbench.results.record import Record
 
@@ -34,7 +34,7 @@ def _table(task: str, threat: str, data: str, label: str, records: Sequence[Reco
         return None
     what = "Triplets" if task == "preference" else "Samples"
     form = "The form of Table 2 of the LipSim paper (arXiv:2310.18274)." if others else ""
-    said = f"{what} whose certified radius is larger than eps. {unit_note(records)} {INTERVAL_NOTE} {form}"
+    said = f"{what} whose certified radius is larger than eps. {unit_note(records)} {interval_note(task)} {form}"
     title = f"Certified {score_name(task)}, {threat_label(threat)}, on {label}, percent"
     stem = table_stem("certified", task, threat, label)
     return score_table(title, stem, "certifier", [*lines, *others], [said.strip(), *remarks])

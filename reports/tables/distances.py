@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from perceptbench.reports.base import Table, report
 from perceptbench.reports.newest import by_data, by_task, by_threat
-from perceptbench.reports.tables.lines import INTERVAL_NOTE, measured, score_table, unit_note
+from perceptbench.reports.tables.lines import interval_note, measured, score_table, unit_note
 from perceptbench.reports.wording import table_stem, threat_label
 from perceptbench.results.record import Record
 
@@ -40,7 +40,7 @@ def _table(task: str, threat: str, label: str, records: Sequence[Record]) -> Tab
     lines = measured(records, "attack", threat, unit="distance")
     if not lines:
         return None
-    note = DISTANCE_NOTE if task == "drift" else f"{OTHER_NOTE} {INTERVAL_NOTE}"
+    note = DISTANCE_NOTE if task == "drift" else f"{OTHER_NOTE} {interval_note(task)}"
     what = "Distance" if task == "drift" else f"Distance, {task},"
     title = f"{what} under {threat_label(threat)} attacks on {label}"
     return score_table(

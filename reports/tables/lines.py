@@ -8,7 +8,7 @@ from perceptbench.reports.base import MARKS, Cell, Table, Value
 from perceptbench.reports.known_flips import code_changed
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
-from perceptbench.reports.wording import eps_text, labels, unit_notes
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row, rows_of
 from perceptbench.results.tasks.preference import certified_row
@@ -19,7 +19,6 @@ PUBLISHED_NOTE = (
     "beside the measured ones and are not compared with them."
 )
 UNIT_NOTE = "eps: norm of the change over all pixels and channels, images in [0, 1]."
-INTERVAL_NOTE = "Brackets: 95 % interval over n triplets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,11 @@ def published(found: Iterable[Fact], threat: str) -> list[ScoreLine]:
         ScoreLine(name, n, method, natural.get((source, name)), at, f"published: {source}")
         for (source, name, n, method), at in scores.items()
     ]
+
+
+def interval_note(task: str) -> str:
+    """What brackets hold, in a table of scores of one task."""
+    return f"Brackets: 95 % interval over n {'triplets' if task in TRIPLET_TASKS else 'samples'}."
 
 
 def unit_note(records: Sequence[Record]) -> str:

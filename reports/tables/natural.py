@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Table, Value, report
 from perceptbench.reports.newest import by_data
-from perceptbench.reports.tables.lines import INTERVAL_NOTE, MEASURED, PUBLISHED_NOTE
+from perceptbench.reports.tables.lines import MEASURED, PUBLISHED_NOTE, interval_note
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
 from perceptbench.reports.wording import TRIPLET_TASKS, file_stem, labels
 from perceptbench.results.record import Record
@@ -58,7 +58,8 @@ def _table(data: str, label: str, records: Sequence[Record]) -> Table:
         for n in sizes
     )
     form = "The form of Table 4 of the LipSim paper (arXiv:2310.18274)." if facts else ""
-    said = f"A tie of the metric counts one half. {INTERVAL_NOTE} {f'Subsets: {counts}.' if groups else ''} {form}"
+    subsets = f"Subsets: {counts}." if groups else ""
+    said = f"A tie of the metric counts one half. {interval_note('preference')} {subsets} {form}"
     lines: list[tuple[Value, ...]] = [
         (name, total.n, total, *parts, *([MEASURED] if theirs else [])) for name, total, parts in ours
     ]

@@ -1,7 +1,7 @@
 """The half of a task that reads finished runs. Listing tasks must be cheap, so no data frames are imported here."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
 
 from perceptbench.core.errors import UserError
@@ -62,9 +62,14 @@ def arguments() -> dict[str, tuple[type, Scalar, str]]:
         for one in fields(made) if is_dataclass(made) else ():
             told = says(one)
             words = told.help if isinstance(told, Option) else ""
-            kinds = [kind for kind in get_args(hints[one.name]) or (hints[one.name],) if kind is not type(None)]
-            found.setdefault(one.name, (kinds[0], one.default, f"{words} (--task {task})"))  # type: ignore[arg-type]
+            kind = next((kind for kind in get_args(hints[one.name]) if kind in _TYPES), hints[one.name])
+            default = None if one.default is MISSING else one.default
+            words = f"{words} (--task {task})".strip()
+            found.setdefault(one.name, (kind if kind in _TYPES else str, default, words))
     return found
+
+
+_TYPES = (str, int, float, bool)
 
 
 def installed(task: str) -> bool:

@@ -8,7 +8,6 @@ import warnings
 
 import pytest
 import torch
-from oracles import Setting, generator, images, radius_in, run_each, small_attack, subset, triplets
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -23,6 +22,8 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attacked import Setting, run_each, small_attack
+from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
 from perceptbench.triplets.base import Triplets
 
 upstream = pytest.importorskip("torchattacks")
@@ -381,7 +382,7 @@ def test_a_goal_without_an_end_is_refused() -> None:
 def test_images_keep_their_type() -> None:
     """Whatever upstream computes in."""
     batch = triplets([0.3], seed=13)
-    x = images(1, 8, seed=1).double()
+    x = random_images(1, 8, seed=1).double()
     w = torch.randn(x.shape, generator=generator(1), dtype=torch.float64)
 
     class Plane(Objective):

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from oracles import ProjectionCosine, generator, images, random_triplets, triplets
 from torch import Tensor
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
@@ -16,6 +15,8 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import generator, random_images, random_triplets, triplets
 
 BOTH = (LiteralL2PGD(), LiteralLinfPGD())
 each_norm = pytest.mark.parametrize("made", BOTH, ids=["l2", "linf"])
@@ -43,7 +44,7 @@ class Turning(Objective):
 
 
 def turning(turn: int, n: int = 2) -> tuple[Turning, Images]:
-    x = 0.5 + 0.2 * (images(n, 8, seed=1) - 0.5)
+    x = 0.5 + 0.2 * (random_images(n, 8, seed=1) - 0.5)
     return Turning(torch.randn(x.shape, generator=generator(2)), turn), x
 
 
@@ -98,7 +99,7 @@ def test_steps_have_an_absolute_size_whatever_the_budget(made: LiteralPGD) -> No
 @pytest.mark.parametrize("eps", [0.01, 0.5])
 def test_every_image_lies_in_the_ball_and_in_range(made: LiteralPGD, eps: float) -> None:
     objective, _ = turning(turn=99)
-    x = images(2, 8, seed=3).round()
+    x = random_images(2, 8, seed=3).round()
     found = type(made)(steps=20)(objective, x, eps, Noise.make(0, "ab"))
     for image in (*objective.seen, found):
         assert (size(image - x, made.norm) <= eps * (1 + 1e-5)).all()
@@ -108,7 +109,7 @@ def test_every_image_lies_in_the_ball_and_in_range(made: LiteralPGD, eps: float)
 
 def test_the_starts_are_those_of_advertorch() -> None:
     """linf: uniform in the ball. l2: an image of uniform noise, drawn back along a line."""
-    draw = Noise.make(0, "ab").uniform(images(2, 8))
+    draw = Noise.make(0, "ab").uniform(random_images(2, 8))
     objective, x = turning(turn=99)
     LiteralLinfPGD(steps=1)(objective, x, 0.1, Noise.make(0, "ab"))
     torch.testing.assert_close(objective.seen[0] - x, 0.1 * (2 * draw - 1), rtol=0, atol=1e-6)
@@ -120,7 +121,7 @@ def test_the_starts_are_those_of_advertorch() -> None:
 
 def test_the_range_comes_before_the_ball() -> None:
     """A long step from near white is cut at 1 first; the other order ends elsewhere."""
-    x = 0.9 + 0.1 * images(1, 4, seed=6)
+    x = 0.9 + 0.1 * random_images(1, 4, seed=6)
     objective = Turning(torch.randn(x.shape, generator=generator(7)), 99)
     found = LiteralL2PGD(steps=1, step_size=0.5)(objective, x, 0.3, Noise.make(0, "a"))
     there = objective.seen[0] + 0.5 * unit(objective.w, "l2")
@@ -178,7 +179,7 @@ def test_the_own_output_is_a_weaker_target_than_the_label(made: LiteralPGD) -> N
 
 
 def test_the_embedding_attack_needs_its_random_start_and_fills_the_budget() -> None:
-    x = 0.5 + 0.1 * (images(3, 8, seed=4) - 0.5)
+    x = 0.5 + 0.1 * (random_images(3, 8, seed=4) - 0.5)
     objective = EmbeddingShift.make(PixelL2(), x)
     assert objective.gradient(x)[1].abs().max() == 0
     found = LiteralL2MSE(steps=60)(objective, x, 0.3, Noise.make(0, "abc"))

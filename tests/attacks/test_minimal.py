@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-from oracles import ProjectionCosine, Setting, generator, images, radius_in, run_each, subset, triplets
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective
@@ -16,6 +15,9 @@ from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attacked import Setting, run_each
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
 from perceptbench.triplets.base import Triplets
 
 MADE: tuple[Attack, ...] = (DDN(), L2FMN(), LinfFMN())
@@ -150,7 +152,7 @@ def test_the_clean_image_comes_back_where_nothing_flips(made: Attack) -> None:
 @each_attack
 def test_images_without_room_stay_in_range(made: Attack) -> None:
     """Black and white pixels: half of every step is cut off, and the flip is found all the same."""
-    x = images(4, 8, seed=5).round()
+    x = random_images(4, 8, seed=5).round()
     w = torch.randn(x.shape, generator=generator(6))
     # Ten per cent of the loss that the box allows.
     room = ((w > 0).float() - x).mul(w).sum((1, 2, 3))
@@ -250,7 +252,7 @@ def test_annealing_is_half_a_cosine() -> None:
 
 
 def test_smallest_takes_only_flips_that_are_smaller() -> None:
-    x = images(3, 4, seed=1)
+    x = random_images(3, 4, seed=1)
     smallest = Smallest.none_yet(x)
     smallest.update(x + 1, torch.tensor([2.0, 2.0, 2.0]), torch.tensor([True, True, False]))
     assert smallest.found.tolist() == [True, True, False]

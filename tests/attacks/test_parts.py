@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from oracles import Setting, generator, images, small_attack, triplets
 
 from perceptbench.attacks import apgd
 from perceptbench.attacks.apgd import L2APGD, checkpoints
 from perceptbench.attacks.base import Objective, attack
 from perceptbench.attacks.fab import L2FAB, project_on_plane
-from perceptbench.attacks.norms import change, climb, fit, project, random_start, size, unit
+from perceptbench.attacks.norms import change, climb, random_start, size, unit
 from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
 from perceptbench.attacks.query_window import bump, share_of_pixels, window
 from perceptbench.attacks.square import L2Square, LinfSquare, Search
+from perceptbench.attacks.threats.lp import fit, project
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -19,6 +19,8 @@ from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.testing.attacked import Setting, small_attack
+from perceptbench.testing.samples import generator, random_images, triplets
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 
@@ -34,7 +36,7 @@ def test_a_change_is_not_rounded_before_it_is_measured() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("eps", [0.01, 0.3, 5.0])
 def test_projection_is_into_ball_and_box_and_keeps_what_is_inside(norm: Norm, seed: int, eps: float) -> None:
-    x = images(2, 6, seed=seed)
+    x = random_images(2, 6, seed=seed)
     candidate = x + 2 * torch.randn(x.shape, generator=generator(seed + 1))
     near = project(candidate, x, eps, norm)
     assert (size(near - x, norm) <= eps * (1 + 1e-5) + 1e-6).all()
@@ -130,7 +132,7 @@ def test_projection_on_a_plane_in_the_box_is_the_nearest_point(norm: Norm, scale
 
 
 def test_projection_out_of_reach_goes_as_far_as_the_box_allows() -> None:
-    point, gradient = images(1, 4, seed=1), torch.randn(1, 3, 4, 4, generator=generator(5))
+    point, gradient = random_images(1, 4, seed=1), torch.randn(1, 3, 4, 4, generator=generator(5))
     z, _ = project_on_plane(point, gradient, torch.tensor([1e6]), "l2")
     assert torch.equal(z, (gradient > 0).float())
 
@@ -217,7 +219,7 @@ def test_bump_is_a_sum_of_squares_around_the_centre() -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_long_step_over_no_gradient_stays_where_it_is(norm: Norm) -> None:
-    x = images(2, 6, seed=3)
+    x = random_images(2, 6, seed=3)
     step = torch.tensor([4.0, 100.0])
     assert torch.equal(climb(x, torch.zeros_like(x), step, norm), x)
 
@@ -225,7 +227,7 @@ def test_a_long_step_over_no_gradient_stays_where_it_is(norm: Norm) -> None:
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_projected_row_does_not_notice_its_batch(norm: Norm) -> None:
     """One row that the box stops again and again must not refine the others."""
-    point = images(3, 6, seed=1)
+    point = random_images(3, 6, seed=1)
     point[2] = point[2].round()
     gradient = torch.randn(point.shape, generator=generator(2))
     level = torch.tensor([0.3, -0.4, 9.0])
@@ -267,7 +269,7 @@ def test_linf_square_starts_in_stripes_at_full_budget() -> None:
 
 @pytest.mark.parametrize("made", [L2Square(), LinfSquare()], ids=["l2", "linf"])
 def test_square_proposals_stay_within_the_budget_and_in_their_windows(made: L2Square | LinfSquare) -> None:
-    x = images(5, 12, seed=6)
+    x = random_images(5, 12, seed=6)
     noise, eps, draw = Noise.make(0, "abcde"), 0.2, generator(3)
     s = start_at(x, made.first(x, eps, noise))
     for side in (9, 7, 6, 5, 3):
@@ -294,8 +296,8 @@ def test_square_takes_back_what_did_not_help(made: L2Square | LinfSquare) -> Non
             looks.append(super().loss(x))
             return looks[-1]
 
-    x = images(3, 12, seed=8)
-    objective = Watched(images(3, 12, seed=9))
+    x = random_images(3, 12, seed=8)
+    objective = Watched(random_images(3, 12, seed=9))
     found = made(objective, x, 0.5 if made.norm == "l2" else 0.02, Noise.make(0, "abc"))
     best = torch.stack(looks).max(0).values
     assert torch.equal(Ridge(objective.top).loss(found), best)
@@ -303,7 +305,7 @@ def test_square_takes_back_what_did_not_help(made: L2Square | LinfSquare) -> Non
 
 
 def test_tracker_keeps_the_best_and_drops_who_is_done() -> None:
-    x = images(3, 4, seed=1)
+    x = random_images(3, 4, seed=1)
     tracker = Tracker(x)
     objective = FlipPreference.make(PixelL2(), x, x, torch.zeros(3))
     going = tracker.update(objective, x + 1, torch.tensor([-1.0, 0.0, -2.0]))
@@ -334,12 +336,12 @@ def test_gradients_lie_as_images_do_whatever_the_network_does_inside() -> None:
         def loss(self, x: Images) -> PerImage:
             return x.to(memory_format=torch.channels_last).square().sum((1, 2, 3))
 
-    _, gradient = ChannelsLast().gradient(images(2, 6))
+    _, gradient = ChannelsLast().gradient(random_images(2, 6))
     assert gradient.is_contiguous()
 
 
 def test_embedding_shift_needs_an_embedding() -> None:
-    x = images(2, 12)
+    x = random_images(2, 12)
     with pytest.raises(UserError, match="SSIM compares images without one"):
         EmbeddingShift.make(SSIM(), x)
     shift = EmbeddingShift.make(PixelL2(), x)

@@ -5,18 +5,21 @@ from typing import ClassVar
 
 import pytest
 import torch
-from oracles import ProjectionCosine, Setting, images, l2_radius, linf_radius, random_triplets, small_attack, triplets
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective, attack
-from perceptbench.attacks.norms import fit, size
+from perceptbench.attacks.norms import size
 from perceptbench.attacks.running.outcome import Outcome
 from perceptbench.attacks.running.sweep import run_attack
+from perceptbench.attacks.threats.lp import fit
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Norm, Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attacked import Setting, small_attack
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import l2_radius, linf_radius, random_images, random_triplets, triplets
 from perceptbench.triplets.base import Triplets
 
 RADII = [0.1, 0.2, 0.4, 0.8]
@@ -270,8 +273,8 @@ def test_the_smallest_flip_is_kept() -> None:
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_the_last_bits_cost_no_flip(norm: Norm, eps: float) -> None:
     """x + eps rounds to more than eps away in float32: shrinking must get it inside, barely."""
-    x = 0.2 + 0.6 * images(4, 64, seed=1) if norm == "l2" else images(4, 64, seed=1)
-    far = x + 3 * eps * torch.where(images(4, 64, seed=2) < 0.5, -1.0, 1.0)
+    x = 0.2 + 0.6 * random_images(4, 64, seed=1) if norm == "l2" else random_images(4, 64, seed=1)
+    far = x + 3 * eps * torch.where(random_images(4, 64, seed=2) < 0.5, -1.0, 1.0)
     mended = fit(far, x, eps, norm)
     assert (size(mended - x, norm) <= eps).all()
     assert (size(mended - x, norm) >= eps * (1 - 1e-4)).all()

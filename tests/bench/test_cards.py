@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from perceptbench.bench.cards import entries, page
+from perceptbench.bench.cards import all_facts, page
 from perceptbench.core.card import About
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import Metric, metric
@@ -50,7 +50,7 @@ def test_what_is_not_here_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("perceptbench.core.fetch.declared._in_package", lambda place: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    by_name = {entry.name: entry for entry in entries()}
+    by_name = {entry.name: entry for entry in all_facts()}
     assert by_name["effnet-lite0"].here == "no: weights"
     assert by_name["l2"].here == by_name["lipsim"].here == "yes"
     assert by_name["py"].here == "with target"
@@ -59,7 +59,7 @@ def test_what_is_not_here_is_said(monkeypatch, tmp_path):
 
 
 def test_who_is_proved_by_what_follows_from_the_classes():
-    proved = {entry.name: entry.proved_by for entry in entries()}
+    proved = {entry.name: entry.proved_by for entry in all_facts()}
     assert {name for name, by in proved.items() if by == "margin"} == {"l2", "psnr", "lipsim", "lipsim-paper"}
 
 

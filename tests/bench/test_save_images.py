@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from perceptbench.core.spec import Ref
-from perceptbench.results.images import saved
+from perceptbench.results.saved_images import saved
 from perceptbench.triplets.base import triplets
 
 WORDS = ("run", "--metric", "l2", "--attack", "l2-apgd-ce(steps=10)", "--eps", "1,4", "--no-skip-certified")

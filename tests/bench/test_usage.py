@@ -262,7 +262,7 @@ def test_distance_and_its_interval(bench, data):
     assert "missing.png" in bench.refusal("distance", pair[0], folder / "missing.png", "--metric", "l2")
 
 
-@pytest.mark.parametrize("kind", ["metrics", "attacks", "certifiers", "data"])
+@pytest.mark.parametrize("kind", ["metrics", "attacks", "certifiers", "data", "tasks", "threats", "engines"])
 def test_list_shows_every_name(bench, kind):
     from perceptbench.bench.commands.listing import Kind, _registry
 

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from oracles import ProjectionCosine, random_triplets, subset
 from torch import Tensor
 
 from benchmarks.rounding import measure, over
 from perceptbench.certifiers.certify import certify
 from perceptbench.certifiers.margin import Margin
 from perceptbench.core.errors import UserError
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import random_triplets, subset
 from perceptbench.triplets.base import Triplets
 
 SHARE = 1e-3

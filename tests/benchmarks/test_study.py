@@ -9,7 +9,7 @@ import pytest
 from benchmarks.study import __main__ as study
 from benchmarks.study import table
 from benchmarks.study.figure import draw, frontier, points
-from benchmarks.study.grid import BASELINE, GRID, Entry, chosen
+from benchmarks.study.grid import BASELINE, GRID, StudyEntry, chosen
 from benchmarks.study.measure import EPS, Budget
 from perceptbench.core.errors import UserError
 from perceptbench.results.rows import Row
@@ -33,7 +33,7 @@ def rows(data: str, natural: float, certified: float) -> list[Row]:
 
 
 def lines(name: str, natural: float, certified: float, data: str = "photos") -> pd.DataFrame:
-    entry = Entry(name=name, question=BASELINE if name == BASELINE else "loss")
+    entry = StudyEntry(name=name, question=BASELINE if name == BASELINE else "loss")
     return table.lines(entry, rows(data, natural, certified), RECORD, BUDGET)
 
 
@@ -153,7 +153,7 @@ def test_the_picture_is_the_same_for_the_same_table(tmp_path: Path) -> None:
 def test_a_stopped_study_goes_on_and_trains_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
 
-    def train(entry: Entry, budget: Budget, weights: Path, device: str) -> dict[str, object]:
+    def train(entry: StudyEntry, budget: Budget, weights: Path, device: str) -> dict[str, object]:
         if len(trained) == 1:
             trained.append("stopped")
             raise KeyboardInterrupt

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from oracles import ProjectionCosine, images, tiny_lipsim
 from torch import Tensor
 
 from perceptbench.certifiers.audit import audit
@@ -10,10 +9,12 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.metrics.base import CosineLipschitzMetric, EmbeddingMetric
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.known_metrics import ProjectionCosine, tiny_lipsim
+from perceptbench.testing.samples import random_images
 
 
 def found(metric: EmbeddingMetric, side: int = 8, steps: int = 30):  # type: ignore[no-untyped-def]
-    x = 0.25 + 0.5 * images(3, side, seed=1)
+    x = 0.25 + 0.5 * random_images(3, side, seed=1)
     return audit(metric, x, Noise.make(0, "abc"), steps)
 
 
@@ -31,7 +32,7 @@ def test_pixels_move_at_speed_one_and_lipsim_at_most() -> None:
     result = found(tiny_lipsim(), side=32)
     assert 0.5 < result.largest <= 1
     assert not result.refuted
-    expected = tiny_lipsim().double().embed((0.25 + 0.5 * images(3, 32, seed=1)).double()).norm(dim=1)
+    expected = tiny_lipsim().double().embed((0.25 + 0.5 * random_images(3, 32, seed=1)).double()).norm(dim=1)
     torch.testing.assert_close(result.norm, expected)
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import LiftedProjection, ProjectionCosine, moved_across, random_triplets, triplets
 from scipy.stats import chi2, norm
 
 from perceptbench.certifiers.center_smoothing import CenterSmoothing, smallest_ball
@@ -15,6 +14,8 @@ from perceptbench.core.tensors import Embeddings, Images
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine
+from perceptbench.testing.samples import moved_across, random_triplets, triplets
 from perceptbench.triplets.base import Triplets
 
 SIGMA = 0.05

@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from optimiser import distance, least, least_flip
-from oracles import generator
 from torch import Tensor
 
 from perceptbench.metrics.spaces.angular import Angular, Lifted, Raw, Sphere
 from perceptbench.metrics.spaces.geometry import distance_at, lift
 from perceptbench.metrics.spaces.space import Answer, Euclid, Space
+from perceptbench.testing.samples import generator
 
 SPACES: dict[str, Space] = {"raw": Raw(), "lifted": Lifted(), "sphere": Sphere(), "euclid": Euclid()}
 BUDGETS = [(0.0, 0.0), (0.1, 0.05), (0.02, 0.3)]

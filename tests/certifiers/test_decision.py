@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from oracles import ProjectionCosine, generator, images
 
 from perceptbench.certifiers.certify import certify
 from perceptbench.certifiers.decision import decision_proof, interval_proof
@@ -14,9 +13,11 @@ from perceptbench.core.errors import UserError
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
 from perceptbench.metrics.seen import Seen
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import generator, random_images
 from perceptbench.triplets.base import Triplets
 
-PAIR = {"moving": images(4, 8, seed=1), "fixed": images(4, 8, seed=2)}
+PAIR = {"moving": random_images(4, 8, seed=1), "fixed": random_images(4, 8, seed=2)}
 APART = (PAIR["moving"].double() - PAIR["fixed"].double()).flatten(1).norm(dim=1)
 
 
@@ -75,7 +76,7 @@ def test_every_proof_counts_the_lipschitz_constant(scale: float) -> None:
         torch.testing.assert_close(bound, wanted, rtol=1e-5, atol=1e-5)
     proofs = [decision_proof(seen, "moving", "fixed", 0.8) for seen in (scaled, one)]
     torch.testing.assert_close(*(proof.radius + proof.error for proof in proofs))
-    x, a, b = (images(4, 8, seed=seed) for seed in (1, 2, 3))
+    x, a, b = (random_images(4, 8, seed=seed) for seed in (1, 2, 3))
     share = torch.tensor([0.0, 0.0, 1.0, 1.0])
     batch = Triplets(x, a, b, share, share, ("a", "b", "c", "d"))
     papers = [certify(Paper(), seen.metric, batch) for seen in (scaled, one)]

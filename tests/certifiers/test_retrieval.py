@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from oracles import LiftedProjection, ProjectionCosine, images
 
 from perceptbench.certifiers.retrieval import top1_radius, top_k_radius
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine
+from perceptbench.testing.samples import random_images
 
 METRICS = {"raw, L = 2": ProjectionCosine(192, scale=2.0), "lifted": LiftedProjection(192), "l2": PixelL2()}
 
@@ -18,7 +19,7 @@ def metric(request: pytest.FixtureRequest) -> LipschitzMetric:
 
 
 def embedded(metric: LipschitzMetric) -> tuple[torch.Tensor, torch.Tensor]:
-    return metric.embed(images(4, seed=1).double()), metric.embed(images(9, seed=2).double())
+    return metric.embed(random_images(4, seed=1).double()), metric.embed(random_images(9, seed=2).double())
 
 
 def test_top_k_is_the_kth_smallest_pairwise_radius(metric: LipschitzMetric) -> None:
@@ -39,7 +40,7 @@ def test_top_k_is_the_kth_smallest_pairwise_radius(metric: LipschitzMetric) -> N
 def test_top1_holds_within_its_radius_and_falls_beyond() -> None:
     """Towards the plane of the nearest rival, in pixels: exact for pixel l2."""
     metric = PixelL2()
-    x, gallery = images(4, seed=1).double(), metric.embed(images(9, seed=2).double())
+    x, gallery = random_images(4, seed=1).double(), metric.embed(random_images(9, seed=2).double())
     best, radius = top1_radius(metric, metric.embed(x), gallery)
     for i in range(4):
         g, own = metric.embed(x[i : i + 1]), gallery[best[i]][None]
@@ -56,7 +57,7 @@ def test_top1_holds_within_its_radius_and_falls_beyond() -> None:
 
 
 def test_the_match_stays_among_the_top_k_for_random_changes(metric: LipschitzMetric) -> None:
-    x = images(4, seed=1).double()
+    x = random_images(4, seed=1).double()
     query, gallery = embedded(metric)
     draw = torch.Generator().manual_seed(0)
     for k in (1, 3):

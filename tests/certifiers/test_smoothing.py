@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-from oracles import ProjectionCosine, l2_radius, random_triplets, subset, triplets
 from scipy.stats import norm
 from torch import Tensor
 
@@ -18,6 +17,8 @@ from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.testing.known_metrics import ProjectionCosine
+from perceptbench.testing.samples import l2_radius, random_triplets, subset, triplets
 from perceptbench.triplets.base import Triplets
 
 FAST = Smoothing(sigma=0.25, n=400, n0=40)

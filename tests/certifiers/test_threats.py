@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import LiftedProjection, ProjectionCosine, Torus, random_triplets, tiny_lipsim, triplets
 from torch import Tensor
 
 from perceptbench.certifiers.base import certifier
@@ -15,6 +14,8 @@ from perceptbench.core.threat import MOVES, Threat
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, Torus, tiny_lipsim
+from perceptbench.testing.samples import random_triplets, triplets
 from perceptbench.triplets.base import Triplets
 
 PIXELS = 192

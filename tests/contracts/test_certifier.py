@@ -2,129 +2,41 @@
 
 import pytest
 import torch
-from oracles import (
-    LiftedProjection,
-    ProjectionCosine,
-    Setting,
-    generator,
-    images,
-    l2_radius,
-    moved_across,
-    random_triplets,
-    run_each,
-    small_attack,
-    small_certifier,
-    subset,
-    tiny_lipsim,
-    triplets,
-)
 
-from perceptbench.certifiers.base import Certifier, Proof, certifier
+from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.certifiers.certify import certify
 from perceptbench.core.errors import UserError
-from perceptbench.core.noise import Noise
 from perceptbench.core.spec import Ref
-from perceptbench.metrics.base import CosineLipschitzMetric, LipschitzMetric
+from perceptbench.metrics.base import CosineLipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.testing import CertifierContract
+from perceptbench.testing.attacked import Setting, small_attack, small_certifier
+from perceptbench.testing.certifier_contract import CASES, KNOWN, exact_radius, fits
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, tiny_lipsim
+from perceptbench.testing.samples import generator, moved_across, random_images, random_triplets
 from perceptbench.triplets.base import Triplets
 
 NAMES = certifier.names()
-CASES: dict[str, tuple[LipschitzMetric, Triplets]] = {
-    "l2": (PixelL2(), triplets([0.1, 0.3, 0.5, 0.7], seed=1)),
-    "l2 far apart": (PixelL2(), random_triplets(4, 8, 2, PixelL2())),
-    "psnr": (PSNR(), random_triplets(4, 8, 3, PSNR())),
-    "cosine": (m := ProjectionCosine(192), random_triplets(6, 8, 4, m)),
-    "cosine of a small embedding": (m := ProjectionCosine(192, scale=0.05), random_triplets(6, 8, 5, m)),
-    "cosine of a large embedding": (m := ProjectionCosine(192, scale=20.0), random_triplets(6, 8, 6, m)),
-    "cosine, lifted": (m := LiftedProjection(192), random_triplets(6, 8, 9, m)),
-    "lipsim": (m := tiny_lipsim(), random_triplets(4, 32, 7, m)),
-}
 
 
-def prove(made: Certifier, metric: LipschitzMetric, batch: Triplets) -> Proof:
-    """With noise, for those that draw."""
-    return certify(made, metric, batch, noise=Noise.make(0, batch.ids))
+class TestCertifiers(CertifierContract):
+    """Each by its name, with few draws."""
+
+    @pytest.fixture(params=NAMES)
+    def subject(self, request: pytest.FixtureRequest) -> Certifier:
+        return small_certifier(request.param)
 
 
-def _exact(case: str) -> torch.Tensor:
-    made, batch = CASES[case]
-    return made.exact(batch)[0] if isinstance(made, ProjectionCosine) else l2_radius(batch)
-
-
-def _fits(made: Certifier, case: str) -> bool:
-    try:
-        made.sound(CASES[case][0])
-    except UserError:
-        return False
-    return True
-
-
-@pytest.fixture(params=[(name, case) for name in NAMES for case in CASES], ids=lambda p: f"{p[0]}-{p[1]}")
-def chosen(request: pytest.FixtureRequest) -> tuple[Certifier, str]:
-    name, case = request.param
-    made = small_certifier(name)
-    if not _fits(made, case):
-        assert not isinstance(CASES[case][0], CosineLipschitzMetric)
-        pytest.skip(f"{name} is about cosine distances")
-    return made, case
-
-
-def test_radii_are_finite_and_not_negative(chosen: tuple[Certifier, str]) -> None:
-    made, case = chosen
-    metric, batch = CASES[case]
-    proof = prove(made, metric, batch)
-    assert proof.radius.isfinite().all()
-    sampled = "probability" in made.promise(metric)
-    assert (proof.radius >= 0).all() if sampled else (proof.radius > 0).all()
-    assert (proof.error >= 0).all()
-    assert proof.abstained.shape == proof.radius.shape
-    assert not (proof.abstained & (proof.radius > 0)).any()
-    assert sampled or not proof.abstained.any()
-    with torch.no_grad():
-        norm = metric.embed(batch.reference).norm(dim=1).double()
-    torch.testing.assert_close(proof.norm_ref, norm, rtol=1e-4, atol=1e-6)
-
-
-def test_certified_is_at_most_exact_and_no_attack_flips_inside(chosen: tuple[Certifier, str]) -> None:
-    made, case = chosen
-    metric, batch = CASES[case]
-    if not made.sound(metric):
-        pytest.skip("marked as no promise for this metric")
-    proof = prove(made, metric, batch)
-    if case != "lipsim":
-        assert (proof.radius < _exact(case)).all()
-    for name in ("l2-apgd-ce", "l2-fab"):
-        setting = Setting(small_attack(name, steps=20), name, metric, batch)
-        assert not any(run_each(setting, proof.radius).broken)
-
-
-def test_a_sample_does_not_notice_its_batch(chosen: tuple[Certifier, str]) -> None:
-    made, case = chosen
-    metric, batch = CASES[case]
-    whole = prove(made, metric, batch).radius
-    alone = torch.cat([prove(made, metric, subset(batch, torch.tensor([i]))).radius for i in range(len(batch.ids))])
-    # The float32 error is measured, and that differs in its own last bits.
-    torch.testing.assert_close(alone, whole, rtol=1e-2, atol=1e-9)
-
-
-@pytest.mark.parametrize("case", [c for c in CASES if c != "lipsim"])
 @pytest.mark.parametrize("name", NAMES)
-def test_wrong_answers_ties_and_equal_anchors_have_no_radius(name: str, case: str) -> None:
-    made = small_certifier(name)
-    if not _fits(made, case):
-        pytest.skip(f"{name} is about cosine distances")
-    metric, batch = CASES[case]
-    wrong = Triplets(batch.reference, batch.left, batch.right, 1 - batch.label, batch.right_share, batch.ids)
-    tie = Triplets(batch.reference, batch.left, batch.left.clone(), batch.label, batch.right_share, batch.ids)
-    same = Triplets(batch.reference, batch.reference, batch.reference, batch.label, batch.right_share, batch.ids)
-    for hopeless in (wrong, tie, same):
-        assert prove(made, metric, hopeless).radius.tolist() == [0.0] * len(batch.ids)
+def test_only_what_is_about_cosines_refuses_a_metric_here(name: str) -> None:
+    refused = [case for case in CASES if not fits(small_certifier(name), case)]
+    assert not any(isinstance(CASES[case][0], CosineLipschitzMetric) for case in refused)
 
 
 def test_a_tie_between_different_anchors_has_no_radius() -> None:
     """The reference on the bisector, exactly: mirrored anchors."""
     reference = torch.full((2, 3, 8, 8), 0.5)
-    away = (images(2, 8, seed=1) * 64).round() / 256
+    away = (random_images(2, 8, seed=1) * 64).round() / 256
     label = torch.tensor([0.0, 1.0])
     batch = Triplets(reference, reference - away, reference + away, label, label, ("a", "b"))
     for metric in (PixelL2(), PSNR()):
@@ -143,11 +55,11 @@ def test_distances_below_psnrs_floor_are_a_tie_without_radius() -> None:
     assert certify(certifier.build(Ref("margin")), metric, batch).radius.tolist() == [0.0]
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c != "lipsim"])
+@pytest.mark.parametrize("case", KNOWN)
 def test_margin_is_exact(case: str) -> None:
     """The flip is there at 1.001 of the radius and not at 0.999; the error taken off is small."""
     metric, batch = CASES[case]
-    exact = _exact(case)
+    exact = exact_radius(case)
     proof = certify(certifier.build(Ref("margin")), metric, batch)
     assert (proof.radius < exact).all()
     assert (proof.radius + proof.error >= exact * (1 - 1e-9)).all()
@@ -252,7 +164,7 @@ def test_an_anchor_without_embedding_is_certified_only_as_far_as_it_holds(side: 
     """g(anchor) = 0 has cosine distance 1/2 from everything: the flip is nearer than the plane."""
     metric = ProjectionCosine(192)
     grey = torch.full((1, 3, 8, 8), 0.5)
-    reference, other = images(1, 8, seed=3), images(1, 8, seed=4)
+    reference, other = random_images(1, 8, seed=3), random_images(1, 8, seed=4)
     other = (0.9 * reference + 0.1 * other).clamp(0, 1)
     label = torch.tensor([1.0 if side == "left" else 0.0])
     left, right = (grey, other) if side == "left" else (other, grey)

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from oracles import images
 from originals import assert_gradient, foreign, photo_pairs
 
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.classical.fsim import FSIM, gradient, real_power, shrink, yiq
 from perceptbench.metrics.classical.ms_ssim import EXPONENTS, MSSSIM, halve
 from perceptbench.metrics.classical.phase_congruency import phase_congruency
+from perceptbench.testing.samples import random_images
 
 Array = np.ndarray
 
@@ -70,7 +70,7 @@ def test_halving_repeats_a_last_odd_row() -> None:
 @pytest.mark.parametrize("metric", [MSSSIM(), FSIM()])
 def test_ranges_and_gradients_at_the_edges(metric: MSSSIM | FSIM) -> None:
     """Equal, black, flat and opposite images; the gradient of FSIM in piq 0.8.0 is not a number at flat ones."""
-    x = images(1, 161, seed=1)
+    x = random_images(1, 161, seed=1)
     black, grey, white = torch.zeros_like(x), torch.full_like(x, 0.4), torch.ones_like(x)
     for a, b in ((x, x), (black, black), (black, white), (grey, x), (x, black), (x, 1 - x), (grey, grey)):
         moving, other = a.clone().requires_grad_(), b.clone().requires_grad_()
@@ -87,7 +87,7 @@ def test_ranges_and_gradients_at_the_edges(metric: MSSSIM | FSIM) -> None:
 
 def test_ms_ssim_of_opposite_images_is_one() -> None:
     """Structures that are opposed at every scale: the product of the scales is 0."""
-    x = images(2, 161, seed=1).requires_grad_()
+    x = random_images(2, 161, seed=1).requires_grad_()
     distance = MSSSIM()(x, 1 - x.detach())
     assert distance.tolist() == [1.0, 1.0]
     assert torch.autograd.grad(distance.sum(), x)[0].abs().max() == 0
@@ -101,8 +101,8 @@ def test_gradients_in_float64() -> None:
 
 def test_too_small_images_get_a_sentence() -> None:
     with pytest.raises(UserError, match=r"ms-ssim needs images of at least 161 x 161 pixels, got \(160, 200\)"):
-        MSSSIM()(images(1, 160, 200), images(1, 160, 200))
-    assert MSSSIM()(images(1, 161, seed=1), images(1, 161, seed=2)).isfinite().all()
+        MSSSIM()(random_images(1, 160, 200), random_images(1, 160, 200))
+    assert MSSSIM()(random_images(1, 161, seed=1), random_images(1, 161, seed=2)).isfinite().all()
 
 
 def test_fsim_equals_the_authors_formula() -> None:
@@ -125,7 +125,7 @@ def test_fsim_is_near_another_program() -> None:
 
 @pytest.mark.parametrize(("height", "width", "factor"), [(383, 500, 1), (384, 391, 2), (641, 640, 3)])
 def test_fsim_averages_large_images_down_as_the_authors_do(height: int, width: int, factor: int) -> None:
-    x = images(1, height, width, seed=4)[:, :1]
+    x = random_images(1, height, width, seed=4)[:, :1]
     got = shrink(x)[0, 0].numpy()
     # MATLAB's conv2(x, ones(F) / F^2, 'same') begins at sample ceil((F + 1) / 2) of the full convolution.
     first = math.ceil((factor + 1) / 2) - 1

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
-from oracles import images
 from safetensors.torch import save_file
 from torch.nn.functional import cosine_similarity, normalize
 
@@ -17,6 +16,7 @@ from perceptbench.metrics.embeddings import clip
 from perceptbench.metrics.embeddings.open_clip import image_tower
 from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric, resized
 from perceptbench.metrics.embeddings.vit import ViT
+from perceptbench.testing.samples import random_images
 
 open_clip = pytest.importorskip("open_clip")
 
@@ -88,7 +88,7 @@ def test_tower_alone_and_tensors_of_something_else() -> None:
     net = small("ViT-B-32", image_size=64)
     whole, side = image_tower(net.state_dict())
     alone, _ = image_tower(net.visual.state_dict())  # type: ignore[union-attr]
-    x = images(1, 64)
+    x = random_images(1, 64)
     with torch.no_grad():
         assert torch.equal(whole(x), alone(x))
     assert side == 64
@@ -104,7 +104,7 @@ def test_tower_alone_and_tensors_of_something_else() -> None:
 def test_a_batch_equals_its_items_at_any_size_with_gradients() -> None:
     net, side = image_tower(small("ViT-B-32", image_size=64).state_dict(), quick_gelu=True)
     subject = VisionMetric(net, CLIP, side)
-    x, y = images(3, 40, 50, seed=1).requires_grad_(), images(3, 40, 50, seed=2)
+    x, y = random_images(3, 40, 50, seed=1).requires_grad_(), random_images(3, 40, 50, seed=2)
     together = subject(x, y)
     alone = torch.cat([subject(x[i : i + 1], y[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-6)

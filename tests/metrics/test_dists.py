@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, random_trunk, use_shared_weights
 from torch import nn
 
@@ -15,6 +14,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features import dists as module
 from perceptbench.metrics.features.dists import CHANNELS, DISTS, L2Pool
+from perceptbench.testing.samples import generator, random_images
 
 
 def _random() -> DISTS:
@@ -92,7 +92,7 @@ def test_axioms_and_ranges() -> None:
         assert (distance > 0).all()
         assert (distance <= 2).all()
         torch.testing.assert_close(distance, ours(y, x), rtol=1e-6, atol=0)
-        assert ours(images(1, 1, seed=1), images(1, 1, seed=2)).isfinite().all()
+        assert ours(random_images(1, 1, seed=1), random_images(1, 1, seed=2)).isfinite().all()
 
 
 def test_l2_pool_in_closed_form() -> None:
@@ -109,7 +109,7 @@ def test_l2_pool_in_closed_form() -> None:
 def test_gradients_in_float64_and_at_the_edges() -> None:
     ours = _random()
     black = torch.zeros(1, 3, 20, 20)
-    for x, y in ((black, black), (black, black + 1), (images(1, 20, seed=1), black)):
+    for x, y in ((black, black), (black, black + 1), (random_images(1, 20, seed=1), black)):
         moving = x.clone().requires_grad_()
         assert torch.autograd.grad(ours(moving, y).sum(), moving)[0].isfinite().all()
     ours.trunk.double()

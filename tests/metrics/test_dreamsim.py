@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
-from oracles import generator, images
 from torch import nn
 
 from perceptbench.core.errors import UserError
@@ -24,6 +23,7 @@ from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings import archive
 from perceptbench.metrics.embeddings.dreamsim import DreamSim
 from perceptbench.metrics.embeddings.lora import Adapter
+from perceptbench.testing.samples import generator, random_images
 
 WIDTH, PROJECTED, RANK = 64, 40, 4
 # What the package calls each, and the checkpoints it wants beside the adapters.
@@ -154,7 +154,7 @@ def test_equals_the_package(name: str, package: ModuleType, folder: Path, monkey
 
 def test_a_batch_equals_its_items_at_any_size_with_gradients(release: Release) -> None:
     subject = build("dreamsim-clip")
-    x, y = images(2, 40, 50, seed=1).requires_grad_(), images(2, 40, 50, seed=2)
+    x, y = random_images(2, 40, 50, seed=1).requires_grad_(), random_images(2, 40, 50, seed=2)
     together = subject(x, y)
     alone = torch.cat([subject(x[i : i + 1], y[i : i + 1]) for i in range(2)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-6)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, use_shared_weights
 from torch import nn
 
@@ -21,6 +20,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.e_lpips import ELPIPS
 from perceptbench.metrics.features.e_lpips_views import View, apply, draw_views, level
+from perceptbench.testing.samples import generator, random_images
 
 Array = np.ndarray
 PLAIN = View(
@@ -40,7 +40,7 @@ def _view(**changes: object) -> View:
 
 
 def test_each_transformation_in_closed_form() -> None:
-    x = images(2, 9, 12, seed=1)
+    x = random_images(2, 9, 12, seed=1)
     plain = apply(PLAIN, x)
     assert plain.shape == (2, 3, 16, 19)
     assert torch.equal(plain[..., :9, :12], x)
@@ -56,7 +56,7 @@ def test_each_transformation_in_closed_form() -> None:
 def test_averaging_keeps_constants_and_takes_means_of_blocks() -> None:
     view = _view(scale=0.999)  # half size at 128 pixels
     assert apply(view, torch.full((1, 3, 128, 140), 0.3)).unique().tolist() == pytest.approx([0.3])
-    x = images(1, 128, seed=1)
+    x = random_images(1, 128, seed=1)
     blocks = x.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
     torch.testing.assert_close(apply(view, x)[..., :64, :64], blocks)
     # A later phase moves the blocks by one pixel.
@@ -101,7 +101,7 @@ def _toy(n: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> ELPIPS:
 
 @pytest.mark.parametrize("shape", [(16, 21), (130, 200), (200, 192)])
 def test_views_equal_the_port(shape: tuple[int, int]) -> None:
-    x = images(2, *shape, seed=1)
+    x = random_images(2, *shape, seed=1)
     for view in draw_views(24, generator(1)):
         wanted = _transformed(view, x.double().permute(0, 2, 3, 1).numpy())
         got = apply(view, x).permute(0, 2, 3, 1).numpy()
@@ -149,9 +149,9 @@ def test_the_published_heads_and_what_is_said_without_them(monkeypatch: pytest.M
     with torch.no_grad():
         assert (ours(x, y) > 0).all()
         assert ours(x, x.clone()).tolist() == [0.0] * 10
-        assert ours(images(1, 9, seed=1), images(1, 9, seed=2)).isfinite().all()
+        assert ours(random_images(1, 9, seed=1), random_images(1, 9, seed=2)).isfinite().all()
     with pytest.raises(UserError, match=r"e-lpips needs images of at least 9 x 9 pixels, got \(8, 9\)"):
-        ours(images(1, 8, 9), images(1, 8, 9))
+        ours(random_images(1, 8, 9), random_images(1, 8, 9))
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
     with pytest.raises(UserError, match=r"elpips_heads_vgg_full_avg.safetensors are not on this machine .* pickled"):
         metric.build(Ref("e-lpips"))

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from oracles import generator
 from scipy.optimize import minimize
 
 from perceptbench.metrics.spaces import geometry
 from perceptbench.metrics.spaces.angular import Raw
 from perceptbench.metrics.spaces.space import Euclid
+from perceptbench.testing.samples import generator
 
 
 def vectors(n: int, d: int = 4, seed: int = 0) -> torch.Tensor:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import generator, images
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.autograd.functional import jvp, vjp
@@ -25,6 +24,7 @@ from perceptbench.metrics.lipsim.layers.stem import sum_pool, unshuffle
 from perceptbench.metrics.lipsim.lipsim import lipsim
 from perceptbench.metrics.lipsim.network import LipSimNet, freeze, untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
+from perceptbench.testing.samples import generator, random_images
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=7)
 KINDS = {
@@ -163,7 +163,7 @@ def test_scales_of_nothing_are_finite() -> None:
     made = layer("conv")
     with torch.no_grad():
         made.weight.zero_()
-        x = images(2, 6)[:, :1].expand(2, 4, 6, 6)
+        x = random_images(2, 6)[:, :1].expand(2, 4, 6, 6)
         assert torch.equal(made(x), x)
 
 
@@ -188,7 +188,7 @@ def test_pooling_and_unshuffling_keep_norms() -> None:
 
 
 def test_unshuffling_is_that_of_torch_and_gradients_lie_as_images_do() -> None:
-    x = images(2, 8).requires_grad_()
+    x = random_images(2, 8).requires_grad_()
     ours = unshuffle(x, 4)
     assert torch.equal(ours, F.pixel_unshuffle(x, 4))
     assert ours.is_contiguous(memory_format=torch.channels_last)
@@ -201,7 +201,7 @@ def test_unshuffling_is_that_of_torch_and_gradients_lie_as_images_do() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_network_is_1_lipschitz_and_frozen_is_the_same_map(kind: str) -> None:
     net = disturb(untrained(SMALL, 3), kind, seed=4)
-    x = images(4, 16, seed=5).double()
+    x = random_images(4, 16, seed=5).double()
     with torch.no_grad():
         before = net(x)
     frozen = freeze(net)
@@ -216,7 +216,7 @@ def test_a_whole_network_is_1_lipschitz_and_frozen_is_the_same_map(kind: str) ->
 def test_float32_weights_are_1_lipschitz_as_they_stand() -> None:
     """Rounding the folded weights costs less than the margin kept for it."""
     net = freeze(disturb(untrained(SMALL, 3), "random").float()).double()
-    assert steepest_slope(net, images(4, 16, seed=5).double()) <= 1 + 1e-9
+    assert steepest_slope(net, random_images(4, 16, seed=5).double()) <= 1 + 1e-9
 
 
 def test_untrained_networks_follow_their_seed() -> None:
@@ -260,13 +260,13 @@ def test_file_round_trip_in_half_precision_stays_1_lipschitz(tmp_path: Path) -> 
     assert path.stat().st_size < 2.2 * sum(p.numel() for p in net.parameters()) + 8000
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, net.state_dict()[name].half().float())
-    x = images(3, 16, seed=1)
+    x = random_images(3, 16, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(loaded(x), net(x), rtol=0, atol=2e-2)
     assert steepest_slope(freeze(loaded.double()), x.double()) <= 1 + 1e-9
     made = lipsim(str(path))
     assert made.side == 16
-    assert (made(x, images(3, 16, seed=2)) > 0).all()
+    assert (made(x, random_images(3, 16, seed=2)) > 0).all()
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import KINDS, disturbed, generator, images, steepest_slope
+from oracles import KINDS, disturbed, steepest_slope
 from scipy.fft import dctn
 
 from perceptbench.core.errors import UserError
@@ -20,6 +20,7 @@ from perceptbench.metrics.lipsim.layers.spectrum import Spectrum, dct_matrix
 from perceptbench.metrics.lipsim.layers.stem import Stem
 from perceptbench.metrics.lipsim.network import freeze, untrained
 from perceptbench.metrics.lipsim.shape import FAMILIES, NETWORKS, LipSimConfig
+from perceptbench.testing.samples import generator, random_images
 
 SMALL = LipSimConfig(size=16, stem=2, depths=(1, 2), inners=(6, 5), linears=2, linear_inner=8)
 SIZES = [(6, 6), (3, 9), (5, 1), (1, 1)]
@@ -167,8 +168,8 @@ def test_the_stem_pools_turns_and_pads_without_gain() -> None:
     assert y.square().sum() == pytest.approx(y[:, [0, 16, 32]].square().sum().item())
     assert y.norm() == pytest.approx((grey - 0.5).norm().item(), rel=1e-5)
     assert y.norm() <= (grey - 0.5).norm()
-    plain = Stem(4, 1, False, 48)(images(1, 8))
-    assert torch.equal(plain, F.pixel_unshuffle(images(1, 8) - 0.5, 4))
+    plain = Stem(4, 1, False, 48)(random_images(1, 8))
+    assert torch.equal(plain, F.pixel_unshuffle(random_images(1, 8) - 0.5, 4))
 
 
 @pytest.mark.parametrize("tokens", [True, False])
@@ -214,7 +215,7 @@ def changed(which: str) -> LipSimConfig:
 def test_networks_are_1_lipschitz_in_float32_and_frozen_is_the_same_map(which: str, kind: str) -> None:
     """Weights folded in float64 and rounded to float32 stay within the bound, as they stand."""
     net = disturbed(untrained(changed(which), 3), kind, seed=4).float()
-    x = images(3, 16, seed=5)
+    x = random_images(3, 16, seed=5)
     with torch.no_grad():
         before = net(x)
     frozen = freeze(net)
@@ -233,7 +234,7 @@ def test_files_keep_networks_1_lipschitz(which: str, tmp_path: Path) -> None:
     assert loaded.config == changed(which)
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, net.state_dict()[name].half().float())
-    x = images(3, 16, seed=1)
+    x = random_images(3, 16, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(loaded(x), net(x), rtol=0, atol=2e-2)
     assert steepest_slope(freeze(loaded).double(), x.double()) <= 1
@@ -243,7 +244,7 @@ def test_files_keep_networks_1_lipschitz(which: str, tmp_path: Path) -> None:
 def test_every_parameter_is_learnt_from(which: str) -> None:
     net = untrained(changed(which), 3)
     disturbed(net, "random").float()
-    net(images(2, 16)).square().sum().backward()
+    net(random_images(2, 16)).square().sum().backward()
     for name, p in net.named_parameters():
         assert p.grad is not None, name
         assert p.grad.isfinite().all(), name

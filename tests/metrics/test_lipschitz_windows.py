@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import KINDS, disturbed, generator, images, steepest_slope
+from oracles import KINDS, disturbed, steepest_slope
 
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.lipsim.layers.orthonormal import at_most, orthonormal
@@ -12,6 +12,7 @@ from perceptbench.metrics.lipsim.layers.patches import Patches, low_frequencies,
 from perceptbench.metrics.lipsim.layers.stem import sum_pool
 from perceptbench.metrics.lipsim.network import untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
+from perceptbench.testing.samples import generator, random_images
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -130,7 +131,7 @@ def test_patches_start_as_low_frequencies_grey_first() -> None:
 
 
 def test_patches_are_those_of_an_unfold_and_grey_is_zero() -> None:
-    x = images(2, 8)
+    x = random_images(2, 8)
     wanted = F.unfold(x - 0.5, 4, stride=4).transpose(1, 2).view(2, 2, 2, 48)
     assert torch.equal(patches(x, 4), wanted)
     stem = Patches(4, 10)

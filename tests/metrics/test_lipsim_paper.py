@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import generator, images
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
@@ -15,6 +14,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.lipsim import lipsim_paper as module
 from perceptbench.metrics.lipsim.layers.sll import SLACK
+from perceptbench.testing.samples import generator, random_images
 
 FEATURES, INNER, SIDE = 45 * 2 * 2, 6, 32
 
@@ -78,7 +78,7 @@ def test_an_authors_checkpoint_gives_their_numbers(tmp_path: Path, faithful: boo
     path = authors_file(tmp_path / "theirs.pth", state)
     args = (("coordinates", 100), ("faithful", faithful))
     made = metric.build(Ref("lipsim-paper", str(path), args))
-    x = images(2, SIDE, seed=1)
+    x = random_images(2, SIDE, seed=1)
     wanted = naive(state, x, cancels=faithful)
     got = made.embed(x).double()  # type: ignore[attr-defined]
     assert got.shape == (2, 100)
@@ -92,7 +92,7 @@ def test_a_bare_state_dict_loads_too_and_the_network_is_1_lipschitz(tmp_path: Pa
     state = authors_state(1)
     torch.save({key.removeprefix("model."): t for key, t in state.items()}, tmp_path / "bare.pth")
     made = module.lipsim_paper(str(tmp_path / "bare.pth"), coordinates=180).double()
-    x = images(2, SIDE, seed=2).double()
+    x = random_images(2, SIDE, seed=2).double()
     torch.testing.assert_close(made.embed(x), naive(state, x, cancels=True), rtol=1e-5, atol=1e-5)
     moved = x + 0.1 * torch.randn(x.shape, generator=generator(3), dtype=torch.float64)
     for _ in range(10):
@@ -115,7 +115,7 @@ def test_the_full_size_has_as_many_parameters_as_the_paper_says(monkeypatch: pyt
 
 @pytest.mark.usefixtures("small")
 def test_random_weights_follow_their_seed() -> None:
-    x = images(1, SIDE, seed=1)
+    x = random_images(1, SIDE, seed=1)
     args = (("coordinates", 180),)
     one, same, other = (
         metric.build(Ref("lipsim-paper", None, (*args, ("untrained_seed", seed)))).embed(x)  # type: ignore[attr-defined]
@@ -179,5 +179,5 @@ def test_a_kernel_of_zeros_does_nothing() -> None:
         conv = module.AuthorsConv(45, 5)
     with torch.no_grad():
         conv.weight[0].zero_()
-        x = images(1, 6)[:, :1].expand(1, 45, 6, 6)
+        x = random_images(1, 6)[:, :1].expand(1, 45, 6, 6)
         assert conv(x).isfinite().all()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, random_trunk, use_shared_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from perceptbench.metrics.features.lpips_heads import differences, read_heads
 from perceptbench.metrics.features.lpips_net import NETS, LPIPSNet, Net
 from perceptbench.metrics.features.r_lpips import from_package_layout
 from perceptbench.metrics.features.trunks import unit
+from perceptbench.testing.samples import generator, random_images
 
 PACKAGE = "lpips 0.1.4"
 
@@ -75,13 +75,13 @@ def test_equals_the_package_with_its_weights(
 def test_the_smallest_images(name: str) -> None:
     ours = LPIPS(_random(name), f"lpips-{name}")
     side = ours.smallest
-    assert ours(images(1, side, seed=1), images(1, side, seed=2)).isfinite().all()
+    assert ours(random_images(1, side, seed=1), random_images(1, side, seed=2)).isfinite().all()
     with pytest.raises(
         UserError, match=rf"lpips-{name} needs images of at least {side} x {side} pixels, got \({side - 1}"
     ):
-        ours(images(1, side - 1, side), images(1, side - 1, side))
+        ours(random_images(1, side - 1, side), random_images(1, side - 1, side))
     with pytest.raises(RuntimeError):
-        ours.extract(images(1, side - 1))
+        ours.extract(random_images(1, side - 1))
 
 
 def test_axioms_that_hold() -> None:

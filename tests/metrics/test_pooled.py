@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import generator, images
 from safetensors.torch import load_file, save_file
 
 from perceptbench.core.errors import UserError
@@ -15,6 +14,7 @@ from perceptbench.metrics.embeddings.ensemble_cosine import VGG16Pooled
 from perceptbench.metrics.embeddings.pooled import by_imagenet
 from perceptbench.metrics.features import trunks
 from perceptbench.metrics.features.trunks import ALEXNET, MOBILENETV2, SQUEEZENET, VGG16
+from perceptbench.testing.samples import generator, random_images
 from perceptbench.triplets.base import triplets
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -56,7 +56,7 @@ def test_mobilenetv2_equals_the_program_its_weights_come_from() -> None:
     net.load_state_dict(torch.load(WEIGHTS / MOBILENETV2.file, weights_only=True))
     subject = metric.build(Ref("mobilenetv2"))
     assert isinstance(subject, EmbeddingMetric)
-    x = images(3, 224, seed=1)
+    x = random_images(3, 224, seed=1)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.no_grad():
         wanted = net((x - mean[:, None, None]) / deviation[:, None, None])
@@ -67,7 +67,7 @@ def test_mobilenetv2_equals_the_program_its_weights_come_from() -> None:
 def test_the_ensemble_is_the_mean_of_the_three_cosines() -> None:
     subject = metric.build(Ref("ensemble-cosine"))
     parts = (metric.build(Ref("effnet-lite0")), metric.build(Ref("mobilenetv2")), VGG16Pooled())
-    x, y = images(2, 64, seed=1), images(2, 64, seed=2)
+    x, y = random_images(2, 64, seed=1), random_images(2, 64, seed=2)
     with torch.no_grad():
         mean = torch.stack([part(x, y) for part in parts]).mean(0)
         torch.testing.assert_close(subject(x, y), mean, rtol=1e-5, atol=1e-6)
@@ -78,7 +78,7 @@ def test_pooled_vgg16_is_the_mean_of_what_comes_before_the_last_pooling(
 ) -> None:
     _checkpoint("vgg16", tmp_path / "vgg16_features.safetensors", whole=False)
     monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
-    x, trunk = images(1, 224, seed=1), trunks.vgg16_trunk()
+    x, trunk = random_images(1, 224, seed=1), trunks.vgg16_trunk()
     with torch.no_grad():
         maps = trunk[:30](by_imagenet(x))
         assert maps.shape == (1, 512, 14, 14)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import images
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
+from perceptbench.testing.samples import random_images
 
 FILE = """
 class Mean:
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_both_kinds(file: Path) -> None:
-    x, y = images(3, 8, seed=1), images(3, 8, seed=2)
+    x, y = random_images(3, 8, seed=1), random_images(3, 8, seed=2)
     mean, colour = (metric.build(Ref("py", f"{file}:{name}")) for name in ("Mean", "Colour"))
     torch.testing.assert_close(mean(x, y), (x - y).abs().mean((1, 2, 3)))
     assert isinstance(colour, EmbeddingMetric)
@@ -77,7 +77,7 @@ def test_what_is_no_metric_is_refused(file: Path, name: str, message: str) -> No
 def test_one_number_for_a_batch_is_refused(file: Path) -> None:
     made = metric.build(Ref("py", f"{file}:Scalar"))
     with pytest.raises(UserError, match=r"expected a tensor \(3,\), got \(\)"):
-        made(images(3, 8), images(3, 8))
+        made(random_images(3, 8), random_images(3, 8))
 
 
 @pytest.mark.parametrize("target", ["", "none.py:A", "none.py", ":A"])

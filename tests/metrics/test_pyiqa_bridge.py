@@ -10,12 +10,12 @@ from types import ModuleType
 
 import pytest
 import torch
-from oracles import images
 from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import Metric, metric
+from perceptbench.testing.samples import random_images
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
@@ -74,7 +74,7 @@ def build(name: str) -> Metric:
 
 
 def test_a_distance_is_itself_and_a_similarity_its_negative() -> None:
-    x, y = images(3, 16, seed=1), images(3, 16, seed=2)
+    x, y = random_images(3, 16, seed=1), random_images(3, 16, seed=2)
     distance = build("distance")
     assert torch.equal(distance(x, y), far(x, y)[:, 0])
     torch.testing.assert_close(build("similarity")(x, y), far(x, y)[:, 0] - 3)  # and float32, as images are

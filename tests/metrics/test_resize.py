@@ -3,16 +3,16 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import images
 
 from perceptbench.metrics.lipsim.resize import resize, resize_gain
+from perceptbench.testing.samples import random_images
 
 SHAPES = [(16, 16, 8), (8, 8, 16), (9, 14, 12), (30, 7, 10), (12, 20, 12)]
 
 
 @pytest.mark.parametrize(("height", "width", "side"), SHAPES)
 def test_gain_is_attained_and_not_exceeded(height: int, width: int, side: int) -> None:
-    x = images(1, height, width, seed=1).double().requires_grad_()
+    x = random_images(1, height, width, seed=1).double().requires_grad_()
     for _ in range(200):
         resized, gain = resize(x, side)
         (back,) = torch.autograd.grad((resized * resized.detach()).sum(), x)
@@ -23,12 +23,12 @@ def test_gain_is_attained_and_not_exceeded(height: int, width: int, side: int) -
 
 
 def test_nothing_to_do_costs_nothing() -> None:
-    x = images(2, 12)
+    x = random_images(2, 12)
     same, gain = resize(x, 12)
     assert same is x
     assert gain == 1.0
 
 
 def test_it_is_the_usual_antialiased_interpolation() -> None:
-    x = images(1, 20, 30)
+    x = random_images(1, 20, 30)
     assert torch.equal(resize(x, 8)[0], F.interpolate(x, (8, 8), mode="bilinear", antialias=True))

@@ -4,7 +4,6 @@ from collections import Counter
 
 import pytest
 import torch
-from oracles import images, tiny_lipsim, triplets
 from torch import Tensor
 
 from perceptbench.certifiers.certify import certify
@@ -17,6 +16,8 @@ from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
 from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
 from perceptbench.metrics.seen import Seen
+from perceptbench.testing.known_metrics import tiny_lipsim
+from perceptbench.testing.samples import random_images, triplets
 
 
 class Squares(Metric):
@@ -29,7 +30,7 @@ class Squares(Metric):
 
 
 METRICS = {"l2": PixelL2(), "psnr": PSNR(), "lipsim": tiny_lipsim(), "ssim": SSIM(), "fsim": FSIM(), "plain": Squares()}
-PARTS = {name: images(3, 32, seed=seed) for seed, name in enumerate(("reference", "left", "right"))}
+PARTS = {name: random_images(3, 32, seed=seed) for seed, name in enumerate(("reference", "left", "right"))}
 
 
 class CountedL2(PixelL2):

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 import torch
-from oracles import generator, images
 from originals import assert_gradient, foreign, photo_pairs, use_shared_weights
 from torch import nn
 
@@ -17,6 +16,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
 from perceptbench.metrics.features.st_lpips import WEIGHTS, BlurPool, from_authors_layout
+from perceptbench.testing.samples import generator, random_images
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def _random() -> LPIPS:
 
 def test_the_smallest_images_and_a_shift() -> None:
     ours = _random()
-    assert ours(images(1, 21, seed=1), images(1, 21, seed=2)).isfinite().all()
+    assert ours(random_images(1, 21, seed=1), random_images(1, 21, seed=2)).isfinite().all()
     with pytest.raises(UserError, match="st-lpips needs images of at least 21 x 21 pixels"):
-        ours(images(1, 20), images(1, 20))
+        ours(random_images(1, 20), random_images(1, 20))
     with pytest.raises(RuntimeError):
-        ours.extract(images(1, 20))
+        ours.extract(random_images(1, 20))
 
 
 def test_gradients_in_float64() -> None:

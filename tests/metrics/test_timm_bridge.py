@@ -6,7 +6,6 @@ import pytest
 import timm
 import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
-from oracles import images
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cosine_similarity, interpolate
@@ -16,6 +15,7 @@ from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.bridges.timm import TimmMetric, _config, _weights
+from perceptbench.testing.samples import random_images
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_equals_timms_features(name: str, folder: Path) -> None:
 
 def test_random_weights_are_the_same_each_time(folder: Path) -> None:
     first, second = build("timm:test_vit(pretrained=false)"), build("timm:test_vit(pretrained=false)")
-    x = images(2, 40, seed=1).requires_grad_()
+    x = random_images(2, 40, seed=1).requires_grad_()
     assert torch.equal(first.embed(x), second.embed(x))
-    (gradient,) = torch.autograd.grad(first(x, images(2, 40, seed=2)).sum(), x)
+    (gradient,) = torch.autograd.grad(first(x, random_images(2, 40, seed=2)).sum(), x)
     assert (gradient.flatten(1).norm(dim=1) > 0).all()
 
 

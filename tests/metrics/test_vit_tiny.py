@@ -6,7 +6,6 @@ import pytest
 import timm
 import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
-from oracles import images
 from safetensors.torch import save_file
 from torch.nn.functional import cosine_similarity
 
@@ -15,6 +14,7 @@ from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings.vit_tiny import ViTTiny
+from perceptbench.testing.samples import random_images
 from perceptbench.triplets.base import triplets
 
 NAME = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
@@ -63,7 +63,7 @@ def test_the_shorter_file_name_and_a_file_without_the_classifier_do_too(folder: 
     with forked_rng(0):
         net = randomise(timm.create_model(NAME, pretrained=False, num_classes=0))
     save_file(net.state_dict(), folder / "vit_tiny_patch16_224.safetensors")
-    assert ViTTiny().embed(images(1, 32, seed=1)).shape == (1, 192)
+    assert ViTTiny().embed(random_images(1, 32, seed=1)).shape == (1, 192)
 
 
 def test_the_card_states_timms_file_and_the_size_of_what_runs() -> None:

@@ -8,12 +8,12 @@ from scipy.integrate import trapezoid
 from statsmodels.stats.proportion import proportion_confint
 
 from perceptbench.reports.base import Chart, Table
-from perceptbench.reports.figures.drift import DriftHistograms
+from perceptbench.reports.figures.distance_histograms import DriftHistograms
 from perceptbench.reports.figures.flip_sizes import FlipSizes
 from perceptbench.reports.figures.sheets import Sheets
 from perceptbench.reports.figures.violation import Violation
 from perceptbench.reports.tables.alignment import Alignment
-from perceptbench.results.images import SavedTriplet, save
+from perceptbench.results.saved_images import SavedTriplet, save
 
 
 def changed(record, facts=None, spec=None, **columns):

@@ -13,7 +13,7 @@ from PIL import Image
 from perceptbench.core.spec import Ref
 from perceptbench.reports.base import Cell, Document, Number, Table, report
 from perceptbench.reports.formats import latex
-from perceptbench.reports.formats.latex_text import prose, text, wording
+from perceptbench.reports.formats.latex_escapes import prose, text, wording
 from perceptbench.reports.tables.headline import opening
 
 needs_latex = pytest.mark.skipif(

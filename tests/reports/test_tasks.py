@@ -24,7 +24,7 @@ def _in_schema(schema: int, to: Path) -> Path:
         spec, facts = header["spec"], header["facts"]
         header["schema"] = schema
         if schema == 1:
-            for values, key in ((spec, "task"), (spec, "threat"), (facts, "eps_unit"), (facts, "state")):
+            for values, key in ((spec, "task"), (spec, "threat"), (spec, "eps_unit"), (facts, "state")):
                 values.pop(key, None)
         else:
             spec |= {"task": "preference" if spec["goal"] == "flip" else "drift", "threat": spec["norm"]}
@@ -114,7 +114,7 @@ def test_runs_on_triplets_look_the_same_beside_another_task(report: Path, make_r
 
 def test_an_lp_attack_and_another_threat_are_never_in_one_table(make_record, tmp_path: Path) -> None:
     ball, shifts = make_record(run="a" * 12), make_record(run="b" * 12)
-    shifts.spec["threat"], shifts.facts["eps_unit"] = "shift(step=2)", "pixels"
+    shifts.spec["threat"], shifts.spec["eps_unit"] = "shift(step=2)", "pixels"
     text = write_report([ball, shifts], tmp_path)[0].read_text()
     for start in ("2AFC score after {} attacks on", "Certified 2AFC score, {}, on", "Leaderboard on photos, {} eps"):
         for threat in ("l2", "shift(step=2)"):

@@ -57,7 +57,7 @@ def test_schema_1_says_task_and_threat_by_goal_and_norm(tiny) -> None:
 
 
 def test_a_threat_that_is_no_ball_has_a_unit_and_no_norm(tiny) -> None:
-    record = tiny(spec={"threat": "shift(step=2)", "norm": "l2"}, facts={"eps_unit": "pixels"})
+    record = tiny(spec={"threat": "shift(step=2)", "norm": "l2", "eps_unit": "pixels"})
     assert (record.threat, record.norm, record.eps_unit) == ("shift(step=2)", None, "pixels")
     natural, attacked, *_ = rows_of(record)
     assert (natural.threat, natural.norm, natural.eps_unit) == (None, None, None)

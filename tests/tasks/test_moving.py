@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from oracles import images, l2_radius, random_triplets, small_attack, triplets
 
 from perceptbench.attacks.norms import change, size
 from perceptbench.attacks.running.outcome import Outcome
@@ -24,6 +23,8 @@ from perceptbench.tasks.base import Aim
 from perceptbench.tasks.compared import Compared
 from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
+from perceptbench.testing.attacked import small_attack
+from perceptbench.testing.samples import l2_radius, random_images, random_triplets, triplets
 from perceptbench.triplets.base import Triplets
 
 L2 = Ball("l2")
@@ -36,19 +37,18 @@ class Asked:
 
     task: Any
     prepared: Compared
-    aim: Aim
     threat: ThreatSet
 
     @property
     def x(self) -> Images:
-        return self.task.moving(self.prepared, self.aim.move)
+        return self.task.moving(self.prepared)
 
     @property
     def objective(self) -> Any:
-        return self.task.objective(self.prepared, self.aim)
+        return self.task.objective(self.prepared)
 
     def images(self, changed: Images) -> tuple[Images, Images, Images]:
-        return self.prepared.images(changed, self.aim.move)
+        return self.prepared.images(changed)
 
 
 def asked(
@@ -56,7 +56,7 @@ def asked(
     by_embedding: bool = False,
 ) -> Asked:  # fmt: skip
     task = Preference() if goal == "flip" else Drift()
-    return Asked(task, task.prepare(metric, batch, {}), Aim(goal, move, by_embedding), threat)
+    return Asked(task, task.prepare(metric, batch, Aim(goal, move, by_embedding), {}), threat)
 
 
 def attacked(task: Asked, batch: Triplets, *budgets: float, name: str = "l2-apgd-ce") -> list[Outcome]:
@@ -100,7 +100,7 @@ def test_a_side_image_of_an_asymmetric_metric_is_its_second_argument() -> None:
     batch = random_triplets(4, 8, 1, PixelL2())
     for move in ("left", "right"):
         task = asked(metric, batch, move)  # type: ignore[arg-type]
-        moved = images(4, 8, seed=9)
+        moved = random_images(4, 8, seed=9)
         reference, left, right = task.images(moved)
         expected = (2 * batch.label - 1) * (metric(reference, right) - metric(reference, left))
         torch.testing.assert_close(task.objective.value(moved), expected)
@@ -175,7 +175,7 @@ def test_quantized_images_are_of_eight_bits_and_inside(name: str) -> None:
 
 
 def test_rounding_never_leaves_the_ball() -> None:
-    x = on_grid(images(5, 16, seed=1))
+    x = on_grid(random_images(5, 16, seed=1))
     for eps in (0.01, 0.1, 0.5):
         candidate = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
         fitted = EightBit(Ball("l2")).fit(candidate, x, eps)
@@ -187,8 +187,8 @@ def test_rounding_never_leaves_the_ball() -> None:
 @pytest.mark.parametrize(("goal", "by_embedding"), [("push", False), ("push", True), ("pull", False), ("pull", True)])
 def test_push_and_pull_move_by_the_whole_budget(goal: str, by_embedding: bool) -> None:
     """Under pixel l2 an image gets eps away from itself, and eps nearer to another one."""
-    x = 0.4 + 0.2 * images(3, 8, seed=11)
-    far = 0.4 + 0.2 * images(3, 8, seed=12)
+    x = 0.4 + 0.2 * random_images(3, 8, seed=11)
+    far = 0.4 + 0.2 * random_images(3, 8, seed=12)
     label = torch.tensor([1.0, 0.0, 1.0])
     side = label[:, None, None, None] == 1
     batch = Triplets(x, torch.where(side, far, x), torch.where(side, x, far), label, label, ("a", "b", "c"))
@@ -220,8 +220,8 @@ def test_a_minimal_attack_cut_to_its_budgets_is_run_at_each() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 4, 8])
 def test_a_budget_of_whole_levels_is_used_in_full(levels: int) -> None:
-    x = on_grid(images(2, 24, seed=4))
-    up = torch.where(images(2, 24, seed=5) < 0.5, -1.0, 1.0)
+    x = on_grid(random_images(2, 24, seed=4))
+    up = torch.where(random_images(2, 24, seed=5) < 0.5, -1.0, 1.0)
     eps = levels / 255
     fitted = EightBit(Ball("linf")).fit(x + eps * up, x, eps)
     assert ((fitted - x) * 255).abs().round().amax() == levels
@@ -229,9 +229,24 @@ def test_a_budget_of_whole_levels_is_used_in_full(levels: int) -> None:
 
 
 def test_a_short_dense_change_is_not_swallowed_by_rounding() -> None:
-    x = on_grid(0.25 + 0.5 * images(2, 64, seed=6))
+    x = on_grid(0.25 + 0.5 * random_images(2, 64, seed=6))
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
     eps = 0.07
     fitted = EightBit(Ball("l2")).fit(x + direction, x, eps)
     assert (size(change(fitted, x), "l2") <= eps).all()
     assert (size(change(fitted, x), "l2") > 0.8 * eps).all()
+
+
+def test_backward_passes_are_counted_through_rounding_and_through_blocks() -> None:
+    """Five steps are five gradients; two rounds over three images are six times as many."""
+    batch = triplets([0.4, 0.6], seed=9).redrawn(on_grid)
+    skip, noise = torch.zeros(1, 2, dtype=torch.bool), Noise.make(0, batch.ids)
+    for task, steps in (
+        (asked(PixelL2(), batch, threat=rounded(L2)), 5),
+        (asked(PixelL2(), batch, "all", separate(L2, 0.01, 0.01)), 30),
+    ):
+        made = small_attack("l2-pgd", steps=5)
+        (outcome,) = run_attack(made, "l2-pgd", task.objective, task.x, [0.01], skip, noise, task.threat)
+        assert not outcome.broken.any()
+        assert outcome.backwards.tolist() == [steps, steps]
+        assert (outcome.forwards > outcome.backwards).all()

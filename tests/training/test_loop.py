@@ -9,7 +9,7 @@ from torch import nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
-from perceptbench.training.lipsim.data.batch import Batch
+from perceptbench.training.lipsim.data.batch import TrainingBatch
 from perceptbench.training.lipsim.loop import Fit
 from perceptbench.training.lipsim.processes import Processes
 
@@ -19,8 +19,8 @@ IDENTITY = "one run"
 class Numbers:
     """Batch `step` holds the number `step` alone."""
 
-    def __getitem__(self, step: int) -> Batch:
-        return Batch("order", torch.full((1, 1), float(step)), torch.zeros(1))
+    def __getitem__(self, step: int) -> TrainingBatch:
+        return TrainingBatch("order", torch.full((1, 1), float(step)), torch.zeros(1))
 
 
 class Rows:
@@ -29,12 +29,12 @@ class Rows:
     def __init__(self, rows: int = 4) -> None:
         self.rows = rows
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TrainingBatch:
         x = torch.randn(self.rows, 3, generator=torch.Generator().manual_seed(step))
-        return Batch("order", x, x.sum(1))
+        return TrainingBatch("order", x, x.sum(1))
 
 
-def squares(net: nn.Module, batch: Batch) -> torch.Tensor:
+def squares(net: nn.Module, batch: TrainingBatch) -> torch.Tensor:
     return (net(batch.images)[:, 0] - batch.target).square().mean()
 
 
@@ -85,7 +85,7 @@ def test_the_gradient_of_accumulated_batches_is_that_of_their_mean(tmp_path):
     class Joined:
         def __getitem__(self, step):
             parts = [Rows()[3 * step + k] for k in range(3)]
-            return Batch("order", torch.cat([p.images for p in parts]), torch.cat([p.target for p in parts]))
+            return TrainingBatch("order", torch.cat([p.images for p in parts]), torch.cat([p.target for p in parts]))
 
     for folder in ("one", "three"):
         (tmp_path / folder).mkdir()

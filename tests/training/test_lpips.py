@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracles import generator, images
 from torch import Tensor, nn
 
 from perceptbench.bench.commands.fit_lpips import run
@@ -17,6 +16,7 @@ from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features import lpips_net
 from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
+from perceptbench.testing.samples import generator, random_images
 from perceptbench.training.hold_out import hold_out, images_of
 from perceptbench.training.lpips.fit import answers, fit
 from perceptbench.training.lpips.lpips_config import NETS, LPIPSConfig
@@ -52,7 +52,7 @@ def source_of(trios: list[tuple[int, int, int]], share: Tensor, pictures: Tensor
 
 def some_source(net: LPIPSNet, truth: Tensor, n: int = 300, pictures: int = 24) -> TripletSource:
     """Answered by `net` under other heads, so that perfect heads exist."""
-    shown = images(pictures, 12, seed=3)
+    shown = random_images(pictures, 12, seed=3)
     draw = generator(5)
     trios = [tuple(torch.randperm(pictures, generator=draw)[:3].tolist()) for _ in range(n)]
     blank = source_of(trios, torch.ones(n), shown)  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_no_held_image_is_learnt_from_in_any_role() -> None:
 
 
 def test_triplets_whose_images_have_no_names_are_held_out_one_by_one() -> None:
-    entries = [Entry(f"t{i}", 1.0, lambda: images(3, 8).unbind(0)) for i in range(10)]  # type: ignore[arg-type, return-value]
+    entries = [Entry(f"t{i}", 1.0, lambda: random_images(3, 8).unbind(0)) for i in range(10)]  # type: ignore[arg-type, return-value]
     split = hold_out(checked_source("plain", entries, ""), 0.3, seed=0)
     assert (len(split.learn), len(split.held), split.mixed) == (7, 3, 0)
 
@@ -218,7 +218,7 @@ def test_the_command_writes_a_metric_that_can_be_used(
     assert set(record["held_out"]) == {"stock", "trained", "gain"}
     assert len(record["curve"]) == 2
     assert f"lpips:{to}" in capsys.readouterr().out
-    x, y = images(1, 64, seed=1), images(1, 64, seed=2)
+    x, y = random_images(1, 64, seed=1), random_images(1, 64, seed=2)
     with torch.no_grad():
         mine, stock = (metric.build(Ref.parse(name))(x, y) for name in (f"lpips:{to}", "lpips"))
     assert not torch.equal(mine, stock)

@@ -26,7 +26,7 @@ from loaded_once import twice
 
 from perceptbench.metrics.lipsim.network import untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
-from perceptbench.training.lipsim.data.batch import Batch, Share
+from perceptbench.training.lipsim.data.batch import TrainingBatch, Share
 from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig, TripletLoss
 from perceptbench.training.lipsim.loop import Fit
 from perceptbench.training.lipsim.processes import start
@@ -48,9 +48,9 @@ class Turns:
         rank, world = self.share.rank, self.share.world
         if step % 2:
             sign = torch.rand(4, generator=generator).sub(0.5).sign().chunk(world)[rank]
-            return Batch("triplets", x.unflatten(0, (3, 4)).chunk(world, 1)[rank].flatten(0, 1), sign)
+            return TrainingBatch("triplets", x.unflatten(0, (3, 4)).chunk(world, 1)[rank].flatten(0, 1), sign)
         teacher = torch.randn(12, 5, generator=generator)
-        return Batch("order", x.chunk(world)[rank], teacher @ teacher.T)
+        return TrainingBatch("order", x.chunk(world)[rank], teacher @ teacher.T)
 
 
 machine = Machine(devices=devices)

@@ -8,7 +8,7 @@ import torch
 
 from perceptbench.core.errors import UserError
 from perceptbench.training.lipsim.data.batch import Share
-from perceptbench.training.lipsim.data.batches import Key
+from perceptbench.training.lipsim.data.order_batches import Key
 from perceptbench.training.lipsim.data.photographs import load_photographs
 from perceptbench.training.lipsim.data.triplet_batches import StoredTriplets, TripletBatches, constructed
 from perceptbench.triplets.base import Entry, TripletSource, checked_source

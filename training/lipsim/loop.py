@@ -18,10 +18,10 @@ from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.network import LipSimNet
 from perceptbench.training.lipsim.checkpoints import read_checkpoint, save_checkpoint
 from perceptbench.training.lipsim.config import Machine, Stage, TrainConfig
-from perceptbench.training.lipsim.data.batch import Batch, Batches
+from perceptbench.training.lipsim.data.batch import Batches, TrainingBatch
 from perceptbench.training.lipsim.processes import Processes
 
-Loss = Callable[[nn.Module, Batch], Tensor]
+Loss = Callable[[nn.Module, TrainingBatch], Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
 
 
@@ -120,7 +120,7 @@ class Fit:
                 elif time.monotonic() - self._saved > 60 * self.machine.checkpoint_every:
                     self._save()
 
-    def _loader(self, batches: Batches, start: int, steps: int) -> DataLoader[Batch]:
+    def _loader(self, batches: Batches, start: int, steps: int) -> DataLoader[TrainingBatch]:
         k = self.config.accumulate
         return DataLoader(
             batches,  # type: ignore[arg-type]  # it needs no length where a sampler is given
@@ -131,7 +131,7 @@ class Fit:
             generator=torch.Generator(),  # it draws a seed for its workers, who need none
         )
 
-    def _step(self, stage: Stage, step: int, micro: Iterator[Batch], loss: Loss) -> float:
+    def _step(self, stage: Stage, step: int, micro: Iterator[TrainingBatch], loss: Loss) -> float:
         for group in self._optimiser.param_groups:
             group["lr"] = stage.learning_rate(step)
         self._optimiser.zero_grad(set_to_none=True)
@@ -143,7 +143,7 @@ class Fit:
             self._average.update_parameters(self.net)
         return value
 
-    def _gradients(self, micro: Iterator[Batch], loss: Loss) -> float:
+    def _gradients(self, micro: Iterator[TrainingBatch], loss: Loss) -> float:
         """Of the mean loss of `accumulate` batches; the processes exchange them once, with the last."""
         k = self.config.accumulate
         total = torch.zeros((), device=self.processes.device)
@@ -153,7 +153,7 @@ class Fit:
         total += self._backward(next(micro), loss)
         return self.processes.mean(total)
 
-    def _backward(self, batch: Batch, loss: Loss) -> Tensor:
+    def _backward(self, batch: TrainingBatch, loss: Loss) -> Tensor:
         value = loss(self._model, batch.to(self.processes.device)) / self.config.accumulate
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()

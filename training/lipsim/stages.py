@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptbench.training.lipsim.config import TrainConfig
-from perceptbench.training.lipsim.data.batch import Batch
+from perceptbench.training.lipsim.data.batch import TrainingBatch
 from perceptbench.training.lipsim.loop import Loss
 from perceptbench.training.lipsim.losses import loss_of_batch, loss_of_triplets, radii_of
 from perceptbench.training.lipsim.processes import Processes
@@ -25,7 +25,7 @@ def embed_views(net: nn.Module, x: Tensor, precision: str) -> Tensor:
 def step_loss(config: TrainConfig, processes: Processes) -> Loss:
     """Of both kinds of batches; those to be ordered are gathered, so that the loss sees all their triplets."""
 
-    def loss(net: nn.Module, batch: Batch) -> Tensor:
+    def loss(net: nn.Module, batch: TrainingBatch) -> Tensor:
         g = embed_views(net, batch.images, config.precision)
         if batch.kind == "order":
             return loss_of_batch(config.distil.objective, processes.gathered(g), batch.target)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """What one process sees in one step.
 
     Args:
@@ -23,14 +23,14 @@ class Batch:
     images: Tensor
     target: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "TrainingBatch":
         """The same batch on a device."""
         images, target = (tensor.to(device, non_blocking=True) for tensor in (self.images, self.target))
-        return Batch(self.kind, images, target)
+        return TrainingBatch(self.kind, images, target)
 
-    def pin_memory(self) -> "Batch":
+    def pin_memory(self) -> "TrainingBatch":
         """The same batch where a GPU reads it fast; DataLoader asks for it."""
-        return Batch(self.kind, self.images.pin_memory(), self.target.pin_memory())
+        return TrainingBatch(self.kind, self.images.pin_memory(), self.target.pin_memory())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,4 @@ class Batches(Protocol):
     several processes agree with no state of a generator saved.
     """
 
-    def __getitem__(self, step: int) -> Batch: ...
+    def __getitem__(self, step: int) -> TrainingBatch: ...

@@ -10,9 +10,9 @@ from perceptbench.metrics.identity import weights_sha256
 from perceptbench.training.hold_out import split_by_name
 from perceptbench.training.lipsim.config import Machine, Sources, TrainConfig
 from perceptbench.training.lipsim.data.batch import Batches, Share
-from perceptbench.training.lipsim.data.batches import Key, Mixed, OrderBatches
 from perceptbench.training.lipsim.data.items import Items, all_items
 from perceptbench.training.lipsim.data.neighbours import neighbours
+from perceptbench.training.lipsim.data.order_batches import Key, Mixed, OrderBatches
 from perceptbench.training.lipsim.data.photographs import Photographs, load_photographs
 from perceptbench.training.lipsim.data.teacher import teacher_embeddings
 from perceptbench.training.lipsim.data.triplet_batches import StoredTriplets, TripletBatches, constructed

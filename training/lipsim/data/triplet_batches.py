@@ -14,8 +14,8 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.lipsim.resize import resize
 from perceptbench.training.hold_out import images_of
-from perceptbench.training.lipsim.data.batch import Batch, Share
-from perceptbench.training.lipsim.data.batches import ALONE, Key, own_rows
+from perceptbench.training.lipsim.data.batch import Share, TrainingBatch
+from perceptbench.training.lipsim.data.order_batches import ALONE, Key, own_rows
 from perceptbench.training.lipsim.data.photographs import Photographs
 from perceptbench.training.lipsim.data.views import to_floats
 from perceptbench.training.stored import Stored, cache_folder
@@ -78,7 +78,7 @@ class TripletBatches:
     def __post_init__(self) -> None:
         own_rows(self.size // 3, self.share)
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TrainingBatch:
         count, generator = self.size // 3, self.key.generator("triplets", step)
         drawn = torch.randint(len(self.triplets), (count,), generator=generator)
         mirrored = torch.rand(count, generator=generator) < 0.5
@@ -87,7 +87,7 @@ class TripletBatches:
         # References, then lefts, then rights.
         images = torch.from_numpy(self.triplets.images.array[self.triplets.index[drawn.numpy()].T.ravel()])
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return Batch("triplets", to_floats(images), self.triplets.sign[drawn])
+        return TrainingBatch("triplets", to_floats(images), self.triplets.sign[drawn])
 
 
 def constructed(photographs: Photographs, per_family: int, seed: int) -> TripletSource:

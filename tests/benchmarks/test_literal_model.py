@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.subjects import subject
 from benchmarks.timed import Enough, Laps, Meter, Paced, PacedModel, Timed
-from benchmarks.upstream import Numbers, apgd_run, autoattack
+from benchmarks.upstream_autoattack import Numbers, apgd_run, autoattack
 from benchmarks.work import Work, make
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import seed_of
-from perceptbench.training.lipsim.data.batch import Batch, Batches, Share
+from perceptbench.training.lipsim.data.batch import Batches, Share, TrainingBatch
 from perceptbench.training.lipsim.data.items import Items
 from perceptbench.training.lipsim.data.views import jittered, to_bytes, to_floats
 from perceptbench.training.stored import Stored
@@ -65,13 +65,13 @@ class OrderBatches:
             )
         own_rows(self.size, self.share)
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TrainingBatch:
         items = self.draw(step)
         rows = own_rows(self.size, self.share)
         images = [
             jittered(self.items.image(items[row]), self.jitter, self.key.seed_of("jitter", step, row)) for row in rows
         ]
-        return Batch("order", to_floats(to_bytes(images)), self.items.similarities(items))
+        return TrainingBatch("order", to_floats(to_bytes(images)), self.items.similarities(items))
 
     def draw(self, step: int) -> list[int]:
         """The items of a whole batch."""
@@ -95,7 +95,7 @@ class Mixed:
     weights: Sequence[float]
     key: Key
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TrainingBatch:
         weights = torch.tensor(self.weights, dtype=torch.float64)
         lot = torch.multinomial(weights, 1, generator=self.key.generator("lot", step))
         return self.parts[int(lot)][step]

@@ -4,14 +4,14 @@ Its model embeds reference, left and right at every call, gradients enabled, by 
 derives the scales of all its layers anew in every pass; its answer is two logits, the cosine
 distances to the other image. What that code does well is done here too: parameters are frozen, so
 that no gradient is made for them, and only the reference requires one; wrong answers are dropped
-before the attack. AutoAttack itself is upstream's own code (`upstream.py`).
+before the attack. AutoAttack itself is upstream's own code (`upstream_autoattack.py`).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.rows import Rows
+from benchmarks.row_finder import RowFinder
 from perceptbench.core.tensors import Images
 
 
@@ -23,7 +23,7 @@ class Literal(nn.Module):
         left, right: the fixed images of every row.
     """
 
-    def __init__(self, net: nn.Module, left: Images, right: Images, rows: Rows) -> None:
+    def __init__(self, net: nn.Module, left: Images, right: Images, rows: RowFinder) -> None:
         super().__init__()
         self.net, self.left, self.right, self.rows = net, left, right, rows
 

@@ -2,13 +2,13 @@
 
 import torch
 
-from benchmarks.rows import Rows, pooled
+from benchmarks.row_finder import RowFinder, pooled
 
 
 def test_rows_are_found_up_to_half_the_smallest_distance() -> None:
     noise = torch.Generator().manual_seed(0)
     clean = torch.rand(6, 3, 1, 1, generator=noise) + torch.rand(6, 3, 64, 64, generator=noise) / 10
-    rows = Rows(clean)
+    rows = RowFinder(clean)
     # The worst perturbation of a size: straight towards the nearest other image, all of it kept by pooling.
     nearest = (torch.cdist(rows.clean, rows.clean) + torch.eye(6) * 1e9).argmin(1)
     towards = torch.nn.functional.interpolate(
@@ -22,7 +22,7 @@ def test_rows_are_found_up_to_half_the_smallest_distance() -> None:
 
 def test_a_number_of_rows_is_looked_up_once_in_an_attack() -> None:
     clean = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    rows = Rows(clean)
+    rows = RowFinder(clean)
     assert rows(clean[[1, 3]]).tolist() == [1, 3]
     assert rows(torch.zeros(2, 3, 32, 32)).tolist() == [1, 3]
     rows.forget()

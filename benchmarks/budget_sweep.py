@@ -1,10 +1,10 @@
-"""What four budgets cost beside the dearest of them alone."""
+"""What four budgets cost beside the largest of them alone."""
 
 import torch
 from torch import Tensor
 
 from benchmarks import ours
-from benchmarks.report import BenchRow, ratio
+from benchmarks.measurements import BenchRow, ratio
 from benchmarks.session import SWEEP, Session, clock
 from benchmarks.whole import NEAREST
 from benchmarks.work import Work
@@ -42,16 +42,16 @@ def _sweep(session: Session, work: Work, name: str, share: float, radius: Tensor
 
     alone = {eps: run((eps,)) for eps in SWEEP}
     together = run(SWEEP)
-    dearest = SWEEP[-1]
-    again = run((dearest,))
-    times = {"sweep": [together.seconds], f"eps {dearest:g}": [alone[dearest].seconds, again.seconds]}
-    singles = {f"eps {eps:g} alone": [result.seconds] for eps, result in alone.items() if eps != dearest}
+    largest = SWEEP[-1]
+    again = run((largest,))
+    times = {"sweep": [together.seconds], f"eps {largest:g}": [alone[largest].seconds, again.seconds]}
+    singles = {f"eps {eps:g} alone": [result.seconds] for eps, result in alone.items() if eps != largest}
     standing = {f"{eps:g}": int(result.standing.sum()) for eps, result in alone.items()}
     counts = ", ".join(f"{count} at eps {eps}" for eps, count in standing.items())
     session.add(
         BenchRow(
             item="sweep", metric=name, batch=len(work.batch.ids), what="four budgets / the largest alone",
-            value=ratio(times["sweep"], times[f"eps {dearest:g}"]), raw=times | singles, bar=bar, sense="<=",
+            value=ratio(times["sweep"], times[f"eps {largest:g}"]), raw=times | singles, bar=bar, sense="<=",
             note=f"{note}; {numbers.words}; standing alone: {counts}, after the sweep {int(together.standing.sum())}",
             facts={"standing": standing},
         )

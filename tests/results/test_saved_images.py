@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from perceptbench.core.errors import UserError
-from perceptbench.results.images import MAX_SIDE, SavedTriplet, save, saved, saved_numbers
+from perceptbench.results.saved_images import MAX_SIDE, SavedTriplet, save, saved, saved_numbers
 
 RUN = "0123456789ab"
 
@@ -94,7 +94,7 @@ def test_bytes_that_are_no_arrays_are_refused(tmp_path, monkeypatch) -> None:
         with pytest.raises(UserError, match="is damaged"):
             list(saved(tmp_path, RUN))
     path.write_bytes(whole)
-    monkeypatch.setattr("perceptbench.results.images._MAX_BYTES", len(whole) - 1)
+    monkeypatch.setattr("perceptbench.results.saved_images._MAX_BYTES", len(whole) - 1)
     with pytest.raises(UserError, match="larger than"):
         list(saved(tmp_path, RUN))
 

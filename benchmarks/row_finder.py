@@ -14,7 +14,7 @@ def pooled(x: Images) -> Tensor:
     return F.avg_pool2d(x, BLOCK).flatten(1) * BLOCK
 
 
-class Rows:
+class RowFinder:
     """Finds the rows of a batch from perturbed images of some of them, by the nearest clean image.
 
     Upstream's attacks call a model on what is left of a batch and say not which rows these are; ours

@@ -18,6 +18,8 @@ from perceptbench.core.files import write_atomically
 
 MOST = 10_000
 """Files in a folder: a name has four digits."""
+KINDS = ("triplets", "images")
+"""Of data whose images can be kept: a sample has a reference, a left and a right one."""
 MAX_SIDE = 1024
 MAX_EPS = 64
 

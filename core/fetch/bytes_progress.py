@@ -1,4 +1,4 @@
-"""A bar on standard error while something takes long; nothing where nobody watches."""
+"""A progress bar on standard error for downloads and unpacking; nothing where that is no terminal."""
 
 import sys
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 
 def bytes_progress() -> Progress:
-    """For tasks that count bytes; shown on a terminal only, and gone at its end."""
+    """For tasks that count bytes. It is shown on a terminal only and removed at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), transient=True)

@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from perceptbench.core.errors import UserError
-from perceptbench.training.lipsim.data.batch import Batch, Share
-from perceptbench.training.lipsim.data.batches import Key, Mixed, OrderBatches
+from perceptbench.training.lipsim.data.batch import Share, TrainingBatch
 from perceptbench.training.lipsim.data.neighbours import neighbours
+from perceptbench.training.lipsim.data.order_batches import Key, Mixed, OrderBatches
 from perceptbench.training.lipsim.data.views import to_bytes, to_floats
 
 KEY = Key(0, "distil")
@@ -28,7 +28,7 @@ def make_batches(make_items):
     return make
 
 
-def same(one: Batch, other: Batch) -> bool:
+def same(one: TrainingBatch, other: TrainingBatch) -> bool:
     return (
         one.kind == other.kind
         and torch.equal(one.images, other.images)
@@ -148,8 +148,8 @@ class Named:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def __getitem__(self, step: int) -> Batch:
-        return Batch(self.kind, torch.full((1,), float(step)), torch.zeros(1))
+    def __getitem__(self, step: int) -> TrainingBatch:
+        return TrainingBatch(self.kind, torch.full((1,), float(step)), torch.zeros(1))
 
 
 def test_a_mixture_draws_its_kind_by_lot():

@@ -16,7 +16,7 @@ from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
 from benchmarks.machine import wait
-from benchmarks.rows import Rows
+from benchmarks.row_finder import RowFinder
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.spec import Ref
@@ -47,7 +47,7 @@ class Numbers:
 class Cached(nn.Module):
     """Our objective as two logits; label 1 is `right`. What is fixed was embedded once, scales are frozen."""
 
-    def __init__(self, objective: FlipPreference, rows: Rows) -> None:
+    def __init__(self, objective: FlipPreference, rows: RowFinder) -> None:
         super().__init__()
         self.objective, self.rows = objective, rows
 
