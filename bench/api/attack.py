@@ -13,7 +13,7 @@ from perceptbench.triplets.base import Triplets
 
 
 @dataclass(frozen=True)
-class Attacked:
+class AttackResult:
     """What an attack achieved; tensors have a row a triplet, and none for n where one triplet was given.
 
     Args:
@@ -46,7 +46,7 @@ def attack(
     *,
     label: Any = None,
     **options: Any,
-) -> Attacked:
+) -> AttackResult:
     """Attack the answer of a metric to triplets: which of two images is more like x?
 
     Args:
@@ -75,7 +75,7 @@ def attack(
     after = given.batch.images
     moved = moved.to(given.batch.reference.device)
     after |= dict(zip(after, unstack(moved), strict=True)) if move == "all" else {move: moved}
-    return Attacked(
+    return AttackResult(
         adversarial=given.shown(after["reference" if move == "all" else move]),
         flipped=given.shown(frame["correct"] & ~frame["robust"]),
         size=given.shown(frame["size"]),

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from oracles import images
 from torch import nn
 
 import perceptbench as pb
 from perceptbench.core.spec import Ref
 from perceptbench.metrics.base import Metric, metric
+from perceptbench.testing.samples import random_images as images
 
 
 class Net(nn.Module):
