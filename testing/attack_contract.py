@@ -12,10 +12,10 @@ from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.running.sweep import parts_of, run_attack
 from perceptbench.attacks.threats.lp import Ball, within
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
-from perceptbench.testing.attacked import Setting, fewer, run_each
+from perceptbench.testing.attack_setting import Setting, fewer, run_each
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets

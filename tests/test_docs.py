@@ -32,7 +32,7 @@ def test_every_folder_with_code_says_what_belongs_there():
     """`tests` is no package, and scripts of the page have no docstring."""
     import ast
 
-    apart = {".venv", "build", "tests", "docs", "src"}
+    apart = {".venv", "build", "tests", "docs", "src", "runs", "demo"}
     files = [file for file in ROOT.glob("*/**/*.py") if not apart & set(file.relative_to(ROOT).parts)]
     assert len(files) > 200
     for folder in {file.parent for file in files}:
@@ -75,7 +75,7 @@ def test_what_contributing_quotes_is_what_the_plugin_holds(heading, file):
 
 def test_the_engine_of_contributing_keeps_the_contract(tmp_path):
     from perceptbench.bench.engines.base import engine
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.testing import EngineContract
     from perceptbench.testing.engine_contract import small_job
 
@@ -97,7 +97,7 @@ def test_the_examples_of_contributing_work(heading, name):
 
     from perceptbench.attacks.base import attack
     from perceptbench.core.noise import Noise
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.metrics.base import metric
     from perceptbench.metrics.classical.pixel import PixelL2
 

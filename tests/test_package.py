@@ -250,7 +250,7 @@ def elsewhere(tmp_path: Path) -> Path:
 def test_a_script_beside_packages_of_the_same_names_gets_ours_and_its_own(elsewhere):
     script = elsewhere / "script.py"
     script.write_text(
-        "import perceptbench.attacks.base, perceptbench.core.spec, perceptbench.metrics.base\n"
+        "import perceptbench.attacks.base, perceptbench.core.ref, perceptbench.metrics.base\n"
         "import perceptbench.results.rows\n"
         "import attacks, core, metrics, results\n"
         "print(attacks.OWNER, core.OWNER, metrics.OWNER, results.OWNER, sep='; ')\n"

@@ -17,7 +17,7 @@ from torch import Tensor
 from perceptbench.bench.api.images import taken
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.tasks.base import Source
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import at_side, read_image

@@ -10,7 +10,7 @@ from perceptbench.bench.api.metric import evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.certifiers.decision import decision_proof, interval_proof
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import parse_eps
+from perceptbench.core.ref import parse_eps
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.seen import Seen
 

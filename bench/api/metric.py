@@ -11,7 +11,7 @@ from perceptbench.bench.api.images import taken_together
 from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.base import metric as registry
 from perceptbench.metrics.bridges.py import wrapped

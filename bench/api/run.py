@@ -15,7 +15,7 @@ from perceptbench.bench.plan import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import batch_size as batch_size_of
 from perceptbench.bench.runner import run_plans
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.results.memory_store import MemoryStore
 from perceptbench.results.store import RunStore, Store
 

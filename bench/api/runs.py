@@ -125,7 +125,7 @@ def report(runs: Any, to: str | Path = "report", formats: str | Iterable[str] = 
     Example:
         >>> pb.report([run], to="report", formats=["md", "html"])
     """
-    from perceptbench.core.spec import split_list
+    from perceptbench.core.ref import split_list
     from perceptbench.reports.write import write_report
 
     if isinstance(runs, str | Path):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Option, says
+from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref, Scalar
 
 if TYPE_CHECKING:
     from perceptbench.results.record import Record

@@ -15,11 +15,11 @@ from perceptbench.attacks.threats.lp import fit, project
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.ref import Norm, Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
-from perceptbench.testing.attacked import Setting, small_attack
+from perceptbench.testing.attack_setting import Setting, small_attack
 from perceptbench.testing.samples import generator, random_images, triplets
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import perceptbench as pb
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric, metric
 from perceptbench.testing.samples import random_images as images
 
