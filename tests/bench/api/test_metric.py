@@ -92,6 +92,20 @@ def test_weights_of_a_registered_network_are_visible_and_move():
     assert made.device.type == "meta"
 
 
+def test_what_a_metric_holds_besides_networks_moves_too():
+    class Shifted(Metric):
+        def __init__(self) -> None:
+            self.shift = torch.ones(1)
+
+        def to(self, device):
+            self.shift = self.shift.to(device)
+            return self
+
+    made = Shifted()
+    pb.metric(made).to("meta")
+    assert made.shift.device.type == "meta"
+
+
 def test_another_type_of_numbers_is_refused():
     with pytest.raises(pb.UserError, match=r"computes in float32, got torch\.float64"):
         pb.metric(Net()).double()
