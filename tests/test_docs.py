@@ -38,7 +38,8 @@ def test_every_folder_with_code_says_what_belongs_there():
     for folder in {file.parent for file in files}:
         tree = ast.parse((folder / "__init__.py").read_text())
         assert ast.get_docstring(tree), folder
-        assert len(tree.body) == 1, f"{folder}/__init__.py holds code"
+        # The contracts are imported from their folder, as plug-ins do.
+        assert len(tree.body) == 1 or folder == ROOT / "testing", f"{folder}/__init__.py holds code"
 
 
 def test_the_code_refers_to_pages_that_exist():

@@ -27,7 +27,7 @@ class Scores:
     kinds: ClassVar[tuple[str, ...]]
     """Kinds of data it reads: triplets, images, pairs, ..."""
     moves: ClassVar[tuple[str, ...]]
-    """Which images may move; the first is the default."""
+    """Which images may move, of those in core/threat.py: `reference` where nothing is typed, the query of a search."""
     endless: ClassVar[bool] = False
     """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
     provable: ClassVar[bool] = False
