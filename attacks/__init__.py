@@ -7,7 +7,7 @@ below (`certifiers`), and which goal a run has (`tasks`).
     from perceptbench.attacks.base import attack
     from perceptbench.attacks.objectives import FlipPreference
     from perceptbench.core.noise import Noise
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
 
     goal = FlipPreference.make(metric, batch.left, batch.right, batch.label)
     adversarial = attack.build(Ref.parse("l2-pgd(steps=20)"))(goal, batch.reference, 1.0, Noise.make(0, batch.ids))

@@ -15,7 +15,7 @@ from perceptbench.attacks.fab import FAB, L2FAB, LinfFAB
 from perceptbench.attacks.fmn import FMN, L2FMN, LinfFMN
 from perceptbench.attacks.square import L2Square, LinfSquare, Square
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.ref import Norm
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Mask, PerImage
 
 

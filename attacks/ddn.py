@@ -14,7 +14,7 @@ from perceptbench.attacks.norms import length, per_image
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 
 _FIRST_STEP, _LAST_STEP = 1.0, 0.01

@@ -14,7 +14,7 @@ from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import dot, each, length, per_image, random_start
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 
 _MOST_PASSES = 15

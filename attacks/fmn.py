@@ -15,7 +15,7 @@ from perceptbench.attacks.norms import length, per_image
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 
 _ALPHA_SHARE, _LAST_GAMMA = 0.01, 0.001

@@ -24,7 +24,7 @@ from perceptbench.attacks.norms import climb
 from perceptbench.attacks.threats.lp import project
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.base import Anchors
 

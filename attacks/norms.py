@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, Mask, PerImage
 
 _TINY = torch.finfo(torch.float32).tiny

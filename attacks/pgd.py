@@ -12,7 +12,7 @@ from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import ball_of
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 
 

@@ -16,7 +16,7 @@ from perceptbench.attacks.norms import per_image, unit
 from perceptbench.attacks.query_window import Window, bump, share_of_pixels, window
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 
 

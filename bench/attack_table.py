@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 
 _PAGE = """# Attacks: the table of names
 

@@ -6,7 +6,7 @@ from perceptbench.attacks.base import attack
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import split_list
+from perceptbench.core.ref import split_list
 from perceptbench.core.threat import MOVES, Move, Threat
 from perceptbench.results.saved_images import MAX_EPS, MOST
 from perceptbench.results.tasks.base import scores

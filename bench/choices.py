@@ -13,7 +13,7 @@ from perceptbench.bench.checks import declared, tasks
 from perceptbench.bench.request import Request
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.results.tasks.base import scores

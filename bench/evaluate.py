@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.bench.plan import Plan

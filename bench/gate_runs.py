@@ -12,8 +12,8 @@ from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
-from perceptbench.core.run_spec import Options, canonical_json
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
+from perceptbench.core.spec import Options, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.compare import Finding

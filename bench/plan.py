@@ -15,9 +15,9 @@ from perceptbench.bench.fingerprints import code_sha256, library_versions
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
+from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.run_spec import RunSpec
-from perceptbench.core.spec import Ref, Scalar
+from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.identity import weights_sha256

@@ -7,8 +7,8 @@ from typing import Any
 from perceptbench.core.device import DEVICE, Device
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Declared, collected, option
-from perceptbench.core.run_spec import ATTACK, Options
-from perceptbench.core.spec import Ref, Scalar, parse_eps, split_list
+from perceptbench.core.ref import Ref, Scalar, parse_eps, split_list
+from perceptbench.core.spec import ATTACK, Options
 
 
 def declared_options() -> Sequence[Declared]:

@@ -20,7 +20,7 @@ from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.record import Record, columns_of
 from perceptbench.results.saved_images import save

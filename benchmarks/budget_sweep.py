@@ -10,7 +10,7 @@ from benchmarks.whole import NEAREST
 from benchmarks.work import Work
 from perceptbench.certifiers.base import certifier
 from perceptbench.certifiers.certify import certify
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 
 
 def measure(session: Session) -> None:

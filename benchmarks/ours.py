@@ -9,9 +9,9 @@ from torch import Tensor
 from benchmarks.session import clock
 from benchmarks.work import Work
 from perceptbench.attacks.base import Objective, attack
-from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 
 
 @dataclass(frozen=True)

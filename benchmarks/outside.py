@@ -15,8 +15,8 @@ from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.run_spec import canonical_json
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
+from perceptbench.core.spec import canonical_json
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.identity import weights_sha256

@@ -17,7 +17,7 @@ from perceptbench.certifiers.certify import certify
 from perceptbench.certifiers.embedded import Embedded, lipschitz_only
 from perceptbench.certifiers.margin import Margin
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.base import metric as metrics
 from perceptbench.metrics.seen import Seen

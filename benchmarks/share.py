@@ -4,7 +4,7 @@ from benchmarks import ours
 from benchmarks.measurements import BenchRow
 from benchmarks.session import EPS, Session
 from benchmarks.timed import Meter, Timed
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 
 BAR = 0.93
 # A tenth of l2-aa's numbers, in its proportions.

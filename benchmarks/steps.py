@@ -13,7 +13,7 @@ from benchmarks.upstream_autoattack import apgd_run
 from benchmarks.work import Work
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.running.sweep import run_attack
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 
 STEPS, BLOCK = 10, 2
 # The costliest last: it makes do with the time that is left.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.outside import smallest_flips
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import parse_eps, split_list
+from perceptbench.core.ref import parse_eps, split_list
 from perceptbench.results.record import Record
 from perceptbench.results.store import RunStore
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.random_vit import RandomViT, SmallViT
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.lipsim.checkpoint import load_network
 from perceptbench.metrics.lipsim.lipsim_paper import AuthorsConv, PaperNet

@@ -19,7 +19,7 @@ from benchmarks.machine import wait
 from benchmarks.row_finder import RowFinder
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.tensors import Images, Mask
 
 

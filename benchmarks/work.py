@@ -11,7 +11,7 @@ from benchmarks.subjects import Subject
 from benchmarks.upstream_autoattack import Cached
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.triplets.base import Entry, Triplets, triplets
 
 APART = 30.0

@@ -6,7 +6,7 @@ import torch
 
 from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from perceptbench.core.card import About, Card
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref, Scalar
+from perceptbench.core.ref import Ref, Scalar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])

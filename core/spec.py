@@ -1,152 +1,111 @@
-"""What users type: names with arguments, comma lists, budgets. No torch here."""
+"""The spec of one run: everything that decides its numbers, and the run id, which is a hash of it. No torch here."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal, TypeAlias
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from perceptbench.core.errors import UserError
-
-Scalar: TypeAlias = str | int | float | bool | None
-Norm: TypeAlias = Literal["l2", "linf"]
+from perceptbench.core.option import Option, option
+from perceptbench.core.ref import Norm, Ref, Scalar, parse_budget
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A registered name and its arguments: `l2-pgd(steps=100)`, `lipsim:FILE`, `nights:PATH@test`.
+def canonical_json(value: object) -> str:
+    """JSON that is always the same text for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
-    `target` is the text after the colon; a component takes it as its first parameter.
+
+ATTACK, MOVES = "Attack", "What may change"
+"""Headings of options."""
+
+
+def _budget(name: str, image: str) -> Mapping[str, Option]:
+    help = f"With --move all: a budget of its own for {image}."
+    return option(help, section=MOVES, parse=lambda text: parse_budget(text, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `bench run` that change results and are no component, as typed."""
+
+    seed: int = field(default=0, metadata=option("Seed of every random number."))
+    limit: int | None = field(default=None, metadata=option("Only this many triplets (a fixed shuffle)."))
+    skip_certified: bool = field(default=True, metadata=option("Do not attack what is proved safe.", section=ATTACK))
+    move: str = field(
+        default="reference", metadata=option("What may change: reference, left, right or all.", section=MOVES)
+    )
+    eps_left: float | None = field(default=None, metadata=_budget("--eps-left", "left"))
+    eps_right: float | None = field(default=None, metadata=_budget("--eps-right", "right"))
+    restarts: int = field(default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK))
+    quantize: str | None = field(default=None, metadata=option("8bit: judge what a PNG would hold.", section=ATTACK))
+    protocol: str = field(
+        default="ours", metadata=option("ours, or paper: its attacks as its code ran them.", section=ATTACK)
+    )
+
+    def options(self) -> dict[str, Any]:
+        """These fields, also of a subclass."""
+        return {f.name: getattr(self, f.name) for f in fields(Options)}
+
+
+COMPONENTS = ("metric", "data", "task", "threat", "attack", "certifier")
+"""What a run is made of; each has a registered name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec(Options):
+    """Everything that decides the numbers of one run.
+
+    Args:
+        metric, data, task, threat, attack, certifier: as the user named them; tables show these.
+        norm: the lp norm of the radii that cover the threat, for an lp ball its own; None where no proof covers it.
+        eps_unit: what eps counts, in words.
+        goal: what the attacker wants; the task says which there are.
+        eps: sorted, in the unit of the threat.
+        arguments: for each of the six, its arguments with every default filled in.
+        fingerprints: SHA-256 of weights, data and code, so that a changed file makes another run and an outdated
+            result is never reused.
     """
 
-    name: str
-    target: str | None = None
-    args: tuple[tuple[str, Scalar], ...] = ()
+    metric: Ref
+    data: Ref
+    task: Ref = Ref("preference")  # noqa: RUF009 - frozen
+    threat: Ref = Ref("l2")  # noqa: RUF009 - frozen
+    attack: Ref | None = None
+    certifier: Ref | None = None
+    norm: Norm | None = "l2"
+    eps_unit: str = ""
+    eps: tuple[float, ...] = ()
+    goal: str = "flip"
+    arguments: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def parse(cls, text: str) -> "Ref":
-        """Read one name as a user types it. Raises UserError for text that has not this form."""
-        head, inside = _arguments_of(text.strip())
-        name, colon, target = head.partition(":")
-        if not name.strip() or "(" in name:
-            raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")
-        pairs = [part for part in _pieces(inside) if part.strip()]
-        return cls(name.strip(), target if colon else None, tuple(_argument(part, text) for part in pairs))
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for record.json."""
+        return {
+            "metric": str(self.metric),
+            "data": str(self.data),
+            "task": str(self.task),
+            "threat": str(self.threat),
+            "attack": None if self.attack is None else str(self.attack),
+            "certifier": None if self.certifier is None else str(self.certifier),
+            "norm": self.norm,
+            "eps_unit": self.eps_unit,
+            "eps": list(self.eps),
+            "goal": self.goal,
+            **self.options(),
+            "arguments": {key: dict(value) for key, value in self.arguments.items()},
+            "fingerprints": dict(self.fingerprints),
+        }
 
-    def __str__(self) -> str:
-        target = "" if self.target is None else f":{self.target}"
-        args = ",".join(f"{key}={_show(value)}" for key, value in self.args)
-        return f"{self.name}{target}" + (f"({args})" if args else "")
+    @property
+    def id(self) -> str:
+        """12 hex digits of the SHA-256 over the canonical JSON of everything that decides the numbers.
 
-
-def _levels(text: str) -> Iterator[tuple[int, str, int]]:
-    """(position, character, depth of parentheses); what stands in quotes has depth -1."""
-    depth, quote, escaped = 0, "", False
-    for at, sign in enumerate(text):
-        if quote:
-            yield at, sign, -1
-            quote, escaped = ("" if sign == quote and not escaped else quote), sign == "\\" and not escaped
-            continue
-        if sign in "'\"" and depth and text[at - 1] in "=(,":
-            quote = sign
-            yield at, sign, -1
-            continue
-        depth += (sign == "(") - (sign == ")" and depth > 0)
-        yield at, sign, depth
-
-
-def _arguments_of(text: str) -> tuple[str, str]:
-    """What stands before the parentheses at the end, and what stands inside them."""
-    opened = None
-    for at, sign, depth in _levels(text):
-        if sign == "(" and depth == 1:
-            opened = at
-        if sign == ")" and depth == 0 and opened is not None and at == len(text) - 1:
-            return text[:opened], text[opened + 1 : at]
-    return text, ""
-
-
-def _pieces(text: str) -> list[str]:
-    """Split at commas that stand in no parentheses and no quotes."""
-    # Arguments are read as they stand in their parentheses.
-    inside = f"({text})"
-    cuts = [at for at, sign, depth in _levels(inside) if sign == "," and depth == 1]
-    ends = [*cuts, len(inside) - 1]
-    return [inside[start + 1 : end] for start, end in zip([0, *cuts], ends, strict=True)]
-
-
-def _argument(text: str, whole: str) -> tuple[str, Scalar]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        # A bare word switches a flag on: l2-aa(full).
-        return key.strip(), True
-    if not key.strip().isidentifier():
-        raise UserError(f"expected key=value between the parentheses of {whole!r}, got {text!r}")
-    return key.strip(), _scalar(value.strip())
-
-
-def _scalar(text: str) -> Scalar:
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for convert in (int, float, lambda t: float(Fraction(t))):
-        try:
-            return convert(text)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            continue
-    return text
-
-
-def _show(value: Scalar) -> str:
-    """As it is typed: a text that would be read as something else stands in quotes."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    plain = str(value)
-    if isinstance(value, str) and (
-        [plain] != _pieces(plain)
-        or "(" in plain
-        or ")" in plain
-        or _scalar(plain) != value
-        or plain != plain.strip()
-        or plain[:1] in ("'", '"')
-    ):
-        return '"' + re.sub(r'(["\\])', r"\\\1", plain) + '"'
-    return plain
-
-
-def split_list(texts: Sequence[str]) -> list[str]:
-    """Split comma lists, but not inside parentheses: `['a(x=1,y=2),b']` gives two names."""
-    parts = [part for text in texts for part in _pieces(text)]
-    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:
-    """Budgets as typed (`2.0`, `36/255`, `0.5,1,2`), sorted, each once.
-
-    Raises UserError where one is not a positive finite number.
-    """
-    values = set()
-    for text in split_list(texts):
-        try:
-            value = float(Fraction(text))
-        except (ValueError, ZeroDivisionError, OverflowError):
-            raise UserError(f"--eps wants numbers like 2.0 or 36/255, got {text!r}") from None
-        if value <= 0:
-            raise UserError(f"--eps wants positive budgets, got {text!r}")
-        values.add(value)
-    return tuple(sorted(values))
-
-
-def parse_budget(text: str | None, option: str) -> float | None:
-    """One budget, 0 allowed; None for None. Raises UserError for anything else."""
-    if text is None:
-        return None
-    try:
-        value = float(Fraction(text))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise UserError(f"{option} wants a number like 2.0 or 36/255, got {text!r}") from None
-    if value < 0:
-        raise UserError(f"{option} wants a budget of at least 0, got {text!r}")
-    return value
+        Only the names of components are hashed and not the arguments as typed, since `arguments` has them resolved.
+        The path of a file does not matter, since `fingerprints` has its content.
+        """
+        refs = {name: getattr(self, name) for name in COMPONENTS}
+        content = self.to_dict() | {key: ref and ref.name for key, ref in refs.items()}
+        # A phrase for readers: other words are no other question.
+        del content["eps_unit"]
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 
 Move: TypeAlias = Literal["reference", "left", "right", "all"]
 MOVES: tuple[Move, ...] = ("reference", "left", "right", "all")

@@ -4,7 +4,7 @@ Here: what a metric is (`base.py`), the images of a batch as a metric sees them 
 kind: `classical`, `features`, `embeddings`, `lipsim`, `bridges`; `spaces` holds the geometry of answers.
 Not here: attacks, certificates, training, data.
 
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.metrics.base import metric
 
     lipsim = metric.build(Ref.parse("lipsim"))

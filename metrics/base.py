@@ -25,7 +25,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.spaces import geometry
-from perceptbench.metrics.spaces.angular import Angular, Raw, Sphere
+from perceptbench.metrics.spaces.cosine import Angular, Raw, Sphere
 from perceptbench.metrics.spaces.space import Space
 
 Representation: TypeAlias = Any

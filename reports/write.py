@@ -6,7 +6,7 @@ from pathlib import Path
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.reports.base import Document, Format, Table, report
 from perceptbench.reports.formats import csv as csv_files
 from perceptbench.reports.formats import html, latex, markdown

@@ -4,7 +4,7 @@ Here: one file a task, which makes of a batch of samples a clean answer, an obje
 judgement. Not here: how attacks search (`attacks`), the scores of finished runs (`results/tasks`, which needs no
 torch), and the loop over chunks (`bench`).
 
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.tasks.base import Aim, task
 
     question = task.build(Ref.parse("preference"))

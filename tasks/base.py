@@ -25,8 +25,8 @@ from perceptbench.attacks.base import Objective
 from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.ref import Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Scalar
 from perceptbench.core.tensors import Images, Mask
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric

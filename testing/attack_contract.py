@@ -12,13 +12,13 @@ from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.running.sweep import parts_of, run_attack
 from perceptbench.attacks.threats.lp import Ball, within
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attack_setting import Setting, fewer, run_each
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
-from perceptbench.testing.small_attacks import Setting, fewer, run_each
 from perceptbench.triplets.base import Triplets
 
 RADII = [0.05, 0.1, 0.15, 0.2, 0.25, 0.4, 0.5, 0.7]

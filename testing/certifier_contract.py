@@ -10,10 +10,10 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
+from perceptbench.testing.attack_setting import Setting, run_each, small_attack
 from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, tiny_lipsim
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import l2_radius, random_triplets, subset, triplets
-from perceptbench.testing.small_attacks import Setting, run_each, small_attack
 from perceptbench.triplets.base import Triplets
 
 

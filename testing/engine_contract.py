@@ -13,7 +13,7 @@ from perceptbench.bench.engines.local import Local
 from perceptbench.bench.plan import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError, sentence
-from perceptbench.core.run_spec import canonical_json
+from perceptbench.core.spec import canonical_json
 from perceptbench.metrics.classical.pixel import PixelL2
 
 SAMPLES = 5

@@ -7,7 +7,7 @@ from perceptbench.metrics.base import CosineLipschitzMetric, SphereLipschitzMetr
 from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
 from perceptbench.metrics.lipsim.network import freeze, untrained
 from perceptbench.metrics.lipsim.shape import LipSimConfig
-from perceptbench.metrics.spaces.angular import Angular, Lifted
+from perceptbench.metrics.spaces.cosine import Angular, Lifted
 from perceptbench.metrics.spaces.geometry import lift
 from perceptbench.testing.samples import generator
 from perceptbench.triplets.base import Triplets

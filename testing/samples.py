@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.metrics.base import Metric
 from perceptbench.triplets.base import Entry, Triplets, TripletSource
 

@@ -22,7 +22,7 @@ from perceptbench.bench.request import Held, Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.threat import MOVES, Move
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.classical.pixel import PixelL2

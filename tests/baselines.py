@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perceptbench.core.run_spec import Options
+from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import Baseline, BaselineRun
 
 

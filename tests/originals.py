@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.triplets.base import triplets
 

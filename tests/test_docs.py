@@ -35,7 +35,7 @@ def test_every_folder_with_code_says_what_belongs_there():
     """
     import ast
 
-    apart = {".venv", "build", "tests", "docs", "src"}
+    apart = {".venv", "build", "tests", "docs", "src", "runs", "demo"}
     files = [file for file in ROOT.glob("*/**/*.py") if not apart & set(file.relative_to(ROOT).parts)]
     assert len(files) > 200
     for folder in {file.parent for file in files}:
@@ -81,7 +81,7 @@ def test_what_contributing_quotes_is_what_the_plugin_holds(heading, file):
 
 def test_the_engine_of_contributing_keeps_the_contract(tmp_path):
     from perceptbench.bench.engines.base import engine
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.testing import EngineContract
     from perceptbench.testing.engine_contract import small_job
 
@@ -103,7 +103,7 @@ def test_the_examples_of_contributing_work(heading, name):
 
     from perceptbench.attacks.base import attack
     from perceptbench.core.noise import Noise
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
     from perceptbench.metrics.base import metric
     from perceptbench.metrics.classical.pixel import PixelL2
 
@@ -123,3 +123,16 @@ def test_the_examples_of_contributing_work(heading, name):
         registry = metric if heading == "Add a metric" else attack
         registry._factories.pop(name)
         registry._cards.pop(name)
+
+
+@pytest.mark.parametrize(("page", "count"), [("docs/python.md", 6), ("README.md", 1)])
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, count, tmp_path, monkeypatch, capfd):
+    """In an empty folder, and nothing is printed; of README what uses the package."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    blocks = [block for block in blocks if page != "README.md" or "import perceptbench" in block]
+    assert len(blocks) == count
+    variables: dict[str, object] = {"__name__": "page"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{page}, block {number}", "exec"), variables)
+    assert capfd.readouterr() == ("", "")

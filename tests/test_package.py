@@ -250,7 +250,7 @@ def elsewhere(tmp_path: Path) -> Path:
 def test_a_script_beside_packages_of_the_same_names_gets_ours_and_its_own(elsewhere):
     script = elsewhere / "script.py"
     script.write_text(
-        "import perceptbench.attacks.base, perceptbench.core.spec, perceptbench.metrics.base\n"
+        "import perceptbench.attacks.base, perceptbench.core.ref, perceptbench.metrics.base\n"
         "import perceptbench.results.rows\n"
         "import attacks, core, metrics, results\n"
         "print(attacks.OWNER, core.OWNER, metrics.OWNER, results.OWNER, sep='; ')\n"
@@ -266,6 +266,45 @@ def test_a_script_beside_packages_of_the_same_names_gets_ours_and_its_own(elsewh
     file, names = rest.split(" ", 1)
     assert Path(file).resolve() == ROOT.resolve() / "metrics" / "base.py"
     assert names == "[]"
+
+
+API = """
+import sys
+import time
+
+began = time.process_time()
+import perceptbench as pb
+
+print(time.process_time() - began, "torch" in sys.modules)
+import core, metrics, results
+
+
+class Mine:
+    def __call__(self, x, y):
+        return (x - y).abs().mean((1, 2, 3))
+
+
+psnr = pb.metric("psnr")
+run = pb.run([psnr, pb.metric("l2"), Mine()], attack="l2-pgd(steps=1)", eps=[0.5, 1, 2], data="photos", limit=3)
+print(len(run.frame()), len(run.samples()), len(run.plot().axes))
+some = pb.data("photos")[:1]
+x, left, right = some.reference, some.left, some.right
+print(pb.attack(psnr, x, left, right, "l2-pgd(steps=1)", eps=1.0).size <= 1, pb.certify(psnr, x, left, right).sound)
+print(f"{pb.distance(psnr, 'a.png', 'b.png').distance:.1f}")
+pb.report([run], to="report")
+pb.run("l2", "l2-pgd(steps=1)", 1, limit=3, runs="runs/")
+print(len(pb.load("runs/")))
+"""
+
+
+def test_the_example_of_the_api_runs_beside_packages_of_the_same_names(elsewhere):
+    (elsewhere / "script.py").write_text(API)
+    seconds, torch = (said := python("script.py", cwd=elsewhere).splitlines())[0].split()
+    assert float(seconds) < 0.3
+    assert torch == "False"
+    # Of each metric a natural row and three attacked, of the two that admit it three certified; 3 samples at 3 eps.
+    assert said[1:] == ["18 27 1", "tensor([True]) True", "-14.0", "1"]
+    assert (elsewhere / "report" / "report.md").exists()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_each_task_has_a_row_with_its_goals_moves_and_data():
 
 def test_each_threat_has_a_row_with_its_unit():
     from perceptbench.attacks.threats.base import threat
-    from perceptbench.core.spec import Ref
+    from perceptbench.core.ref import Ref
 
     for name in _ours(threat, "attacks"):
         assert f"| {threat.build(Ref(name)).unit} |" in _row(TASKS, name)
@@ -52,7 +52,7 @@ def test_each_column_of_samples_has_a_row_with_its_type():
 
 @pytest.mark.parametrize("words", ["row", "spec", "header"])
 def test_each_key_of_rows_and_records_is_named(words):
-    from perceptbench.core.run_spec import RunSpec
+    from perceptbench.core.spec import RunSpec
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Row
 

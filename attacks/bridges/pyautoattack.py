@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.bridges.upstream import at_least_one, checked_norm, refuse_unknown, run_each
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 
 _PARTS = ["apgd-ce", "fab", "square"]

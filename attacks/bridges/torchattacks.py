@@ -11,7 +11,7 @@ from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.bridges.upstream import at_least_one, checked_norm, refuse_unknown, run_each
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 
 _LINF = [

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from perceptbench.attacks.base import Objective
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 
 Upstream = Callable[[nn.Module, Images, Tensor, int], Tensor]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Ensemble, Objective
 from perceptbench.attacks.running.counted import Counted, Tally
-from perceptbench.attacks.running.outcome import Found, Outcome
+from perceptbench.attacks.running.judge import Found, Outcome
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import ball_of
 from perceptbench.core.noise import Noise

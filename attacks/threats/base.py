@@ -18,8 +18,8 @@ from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.norms import spread
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.ref import Norm
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Norm
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Move
 

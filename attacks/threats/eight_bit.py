@@ -13,7 +13,7 @@ from perceptbench.attacks.threats.lp import Ball
 from perceptbench.attacks.threats.stacked import Balls
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import MOVES, Move
 

@@ -15,7 +15,7 @@ from perceptbench.attacks.norms import change, length, per_image, random_start, 
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import MOVES, Move, lp_unit
 

@@ -13,7 +13,7 @@ from perceptbench.triplets.base import Triplets
 
 
 @dataclass(frozen=True)
-class Attacked:
+class AttackResult:
     """What an attack achieved; tensors have a row a triplet, and none for n where one triplet was given.
 
     Args:
@@ -46,7 +46,7 @@ def attack(
     *,
     label: Any = None,
     **options: Any,
-) -> Attacked:
+) -> AttackResult:
     """Attack the answer of a metric to triplets: which of two images is more like x?
 
     Args:
@@ -63,9 +63,10 @@ def attack(
 
     Raises UserError for images that do not go together, an unknown attack, and options that do not go with it.
 
-        x, left, right = torch.rand(3, 3, 224, 224)
-        found = pb.attack("lipsim", x, left, right, "l2-pgd", eps=2)
-        found.flipped, found.size
+    Example:
+        >>> x, left, right = torch.rand(3, 3, 224, 224)
+        >>> found = pb.attack("lipsim", x, left, right, "l2-pgd", eps=2)
+        >>> found.flipped, found.size
     """
     given = GivenTriplets.of(metric, x, left, right, label)
     with given.planned("attack", attack=attack, eps=eps, certifier=None, **options) as planned:
@@ -74,7 +75,7 @@ def attack(
     after = given.batch.images
     moved = moved.to(given.batch.reference.device)
     after |= dict(zip(after, unstack(moved), strict=True)) if move == "all" else {move: moved}
-    return Attacked(
+    return AttackResult(
         adversarial=given.shown(after["reference" if move == "all" else move]),
         flipped=given.shown(frame["correct"] & ~frame["robust"]),
         size=given.shown(frame["size"]),

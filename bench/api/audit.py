@@ -27,9 +27,9 @@ class Audited:
     Args:
         n: images that it started from.
         largest_slope: the fastest way out of an image itself.
-        largest_ratio: the largest |g(a) - g(b)| / |a - b| over pairs of images in [0, 1].
+        largest_ratio: the largest ``|g(a) - g(b)| / |a - b|`` over pairs of images in [0, 1].
         proved_bound: what the proof says it never exceeds; None where nothing is proved.
-        min_norm: the smallest |g|.
+        min_norm: the smallest ``|g|``.
         refuted: whether the bound is exceeded: then no certificate of this metric holds.
     """
 
@@ -51,7 +51,9 @@ def audit(metric: Any, data: Any = "photos", limit: int | None = 8, *, seed: int
 
     Raises UserError for a metric without an embedding, or whose embedding is not finite.
 
-        pb.audit("lipsim", limit=2).refuted        # False
+    Example:
+        >>> pb.audit("lipsim", limit=2).refuted
+        False
     """
     where = Device(device).resolve()
     made = metric_of(metric)

@@ -13,7 +13,7 @@ _ANY_EPS = 1.0
 
 
 @dataclass(frozen=True)
-class Certified:
+class CertificateResult:
     """What is proved; tensors have a row a triplet, and none for n where one triplet was given.
 
     Args:
@@ -35,7 +35,7 @@ class Certified:
 @with_options(without=("metric", "data", "limit", "attack", "eps", "skip_certified", "save_images", "restarts"))
 def certify(
     metric: Any, x: Any, left: Any, right: Any, certifier: str = "margin", *, label: Any = None, **options: Any
-) -> Certified:
+) -> CertificateResult:
     """How far images may move before the answer of a metric can turn: which of two images is more like x?
 
     Args:
@@ -48,14 +48,15 @@ def certify(
 
     Raises UserError for images that do not go together, and where the certifier knows nothing of the metric.
 
-        pb.certify("lipsim", x, left, right).radius
+    Example:
+        >>> pb.certify("lipsim", x, left, right).radius
     """
     given = GivenTriplets.of(metric, x, left, right, label)
     with given.planned("certify", certifier=certifier, eps=_ANY_EPS, **options) as planned:
         frame, _ = planned.samples()
     plan = planned.plan
     assert plan.certifier is not None
-    return Certified(
+    return CertificateResult(
         radius=given.shown(frame["radius"]),
         correct=given.shown(frame["correct"]),
         sound=bool(plan.sound),

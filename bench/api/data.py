@@ -17,7 +17,7 @@ from torch import Tensor
 from perceptbench.bench.api.images import taken
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.tasks.base import Source
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import at_side, read_image
@@ -35,7 +35,7 @@ def data(data: Any, name: str | None = None, *, folder: str | Path = ".", min_vo
         data: a name as on the command line (`"photos"`, `"nights:PATH@test"`); or triplets of yours: a list of tuples
             (reference, left, right, right_preferred, votes), of which the last two may be missing, or of mappings; or
             a pandas frame with the columns of `csv:` (ref, left, right, right_preferred, and maybe id and votes).
-            Images are paths, PIL images or single arrays (bench/api/images.py), which are brought to 224 x 224;
+            Images are paths, PIL images, arrays or tensors of one image, which are brought to 224 x 224;
             right_preferred is the share of people, in [0, 1], who found `right` more like the reference. What is
             blank or 0.5 is a tie: left out and counted.
         name: what tables call triplets of yours.
@@ -45,12 +45,14 @@ def data(data: Any, name: str | None = None, *, folder: str | Path = ".", min_vo
     Triplets without right_preferred have no right answer: they serve goal push, and pull (towards `left`).
 
     Returns:
-        The data set; its `sha256` is over the contents of all images, ids and shares. A slice of it reads images:
-        `pb.data("photos")[:8].reference` is (8, 3, 224, 224).
+        The data set; its `sha256` is over the contents of all images, ids and shares. A slice of it reads images.
 
     Raises UserError for an unknown name, and for what cannot be read, with the number of the triplet.
 
-        mine = pb.data([("a.png", "b.png", "c.png", 1), ("a.png", "d.png", "c.png", 0.2)], name="mine")
+    Example:
+        >>> mine = pb.data([("a.png", "b.png", "c.png", 1), ("a.png", "d.png", "c.png", 0.2)], name="mine")
+        >>> pb.data("photos")[:8].reference.shape
+        torch.Size([8, 3, 224, 224])
     """
     if isinstance(data, TripletData):
         return data

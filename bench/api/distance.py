@@ -10,7 +10,7 @@ from perceptbench.bench.api.metric import evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.certifiers.decision import decision_proof, interval_proof
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import parse_eps
+from perceptbench.core.ref import parse_eps
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.seen import Seen
 
@@ -44,7 +44,8 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
 
     Raises UserError for eps or tau with a metric of which nothing can be proved, and for a tau that is no distance.
 
-        pb.distance("lipsim", "a.png", "b.png", eps=0.5)
+    Example:
+        >>> pb.distance("lipsim", "a.png", "b.png", eps=0.5)
     """
     made = metric_of(metric)
     budgets = parse_eps([str(eps)]) if eps is not None else ()

@@ -11,7 +11,7 @@ from perceptbench.bench.api.images import taken_together
 from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.base import metric as registry
 from perceptbench.metrics.bridges.py import wrapped
@@ -30,10 +30,13 @@ def metric(metric: Any, name: str | None = None) -> "MetricModule":
 
     Raises UserError for an unknown name, weights that are missing, and what is no metric.
 
-        lipsim = pb.metric("lipsim")
-        lipsim("a.png", "b.png")                                  # tensor(0.1234): one pair
-        lipsim(torch.rand(8, 3, 224, 224), torch.rand(3, 224, 224))     # eight distances, differentiable
-        mine = pb.metric(lambda x, y: (x - y).abs().mean((1, 2, 3)), name="l1")
+    Example:
+        >>> lipsim = pb.metric("lipsim")
+        >>> lipsim("a.png", "b.png")  # one pair
+        tensor(0.1234)
+        >>> lipsim(torch.rand(8, 3, 224, 224), torch.rand(3, 224, 224)).shape  # one image and eight, differentiable
+        torch.Size([8])
+        >>> mine = pb.metric(lambda x, y: (x - y).abs().mean((1, 2, 3)), name="l1")
     """
     known = isinstance(metric, str) or (isinstance(metric, MetricModule) and metric.yours is None)
     if known and name is not None:
@@ -87,13 +90,15 @@ class MetricModule(nn.Module):
         """Distances between images: (n,), or a single number (0-d) where x and y are one image each.
 
         Args:
-            x, y: one image, a batch, or a list of images, as bench/api/images.py says: tensors and arrays of shape
-                (3, h, w), (h, w, 3) or (n, 3, h, w), PIL images, paths. One image is compared with all of a batch.
-                Values are uint8, or floats in [0, 1].
+            x, y: one image, a batch, or a list of images: tensors and arrays of shape (3, h, w), (h, w, 3) or
+                (n, 3, h, w), uint8 or floats in [0, 1], at their own size; PIL images and paths, which are brought to
+                224 x 224 as in every data set. Where both of the first two shapes fit, as in (3, h, 3), the channels
+                come first. One image is compared with all of a batch.
 
         Gradients flow into tensors of floats, and into the parameters of a metric of yours.
 
-        Raises UserError for anything else, for images of different size, and for images smaller than it takes.
+        Raises UserError, with what to do, for anything else, for images of different size, for images smaller than
+        the metric takes, for sides over 4096 pixels and for more than 2^28 values at once.
         """
         (x, y), single = taken_together(x=x, y=y)
         where = self.device or x.device

@@ -15,7 +15,7 @@ from perceptbench.bench.plan import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import batch_size as batch_size_of
 from perceptbench.bench.runner import run_plans
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.results.memory_store import MemoryStore
 from perceptbench.results.store import RunStore, Store
 
@@ -54,8 +54,9 @@ def run(
     Raises UserError for anything wrong, before the first image is embedded; UnsoundError, with the counter-example,
     where an attack succeeds inside a radius that was called sound.
 
-        run = pb.run([pb.metric("lipsim"), Mine()], attack="l2-aa", eps=[0.5, 1, 2], limit=64)
-        run.frame()
+    Example:
+        >>> run = pb.run([pb.metric("lipsim"), Mine()], attack="l2-aa", eps=[0.5, 1, 2], limit=64)
+        >>> run.frame()
     """
     size, bars = batch_size_of(batch_size), samples_progress(progress)
     made = engines.build(Ref.parse(engine))

@@ -100,7 +100,8 @@ def load(runs: str | Path = "runs") -> Runs:
 
     Raises UserError for a folder that is missing, and for a damaged run.
 
-        pb.load("runs").frame()
+    Example:
+        >>> pb.load("runs").frame()
     """
     folder = Path(runs)
     if not folder.is_dir():
@@ -121,9 +122,10 @@ def report(runs: Any, to: str | Path = "report", formats: str | Iterable[str] = 
 
     Raises UserError where there is no finished run, for an unknown format, and where nothing can be written.
 
-        pb.report([run], to="report", formats=["md", "html"])
+    Example:
+        >>> pb.report([run], to="report", formats=["md", "html"])
     """
-    from perceptbench.core.spec import split_list
+    from perceptbench.core.ref import split_list
     from perceptbench.reports.write import write_report
 
     if isinstance(runs, str | Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.option import option
-from perceptbench.core.spec import parse_eps
+from perceptbench.core.ref import parse_eps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import torch
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import weights_target, write_atomically
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.features.lpips import published
 from perceptbench.metrics.features.lpips_file import save_lpips
 from perceptbench.metrics.features.lpips_net import LPIPSNet

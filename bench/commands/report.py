@@ -7,7 +7,7 @@ from pathlib import Path
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import RUNS
 from perceptbench.core.option import option
-from perceptbench.core.spec import split_list
+from perceptbench.core.ref import split_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from perceptbench.bench.plan import Plan, make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.registry import Registry
-from perceptbench.core.run_spec import canonical_json
+from perceptbench.core.spec import canonical_json
 from perceptbench.results.saved_images import SavedTriplet
 from perceptbench.tasks.base import State
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.results.rows import Row, rows_of
 from perceptbench.results.store import RunStore
 

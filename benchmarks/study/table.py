@@ -10,7 +10,7 @@ from benchmarks.study.grid import BASELINE, StudyEntry, chosen
 from benchmarks.study.measure import EPS
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.reports.wording import eps_text
 from perceptbench.results.rows import Row
 

@@ -6,7 +6,8 @@ from perceptbench.core.card import About
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.base import LipschitzMetric, metric
 from perceptbench.metrics.spaces.decibels import Decibels, decibels
-from perceptbench.metrics.spaces.space import Euclid, Space
+from perceptbench.metrics.spaces.euclidean import Euclid
+from perceptbench.metrics.spaces.space import Space
 
 
 @metric("l2", source="Euclidean distance", about=About(year=0))

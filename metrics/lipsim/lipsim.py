@@ -13,7 +13,7 @@ from perceptbench.metrics.base import CosineLipschitzMetric, metric
 from perceptbench.metrics.lipsim.checkpoint import load_network
 from perceptbench.metrics.lipsim.network import freeze
 from perceptbench.metrics.lipsim.resize import resize
-from perceptbench.metrics.spaces.angular import Lifted, Raw
+from perceptbench.metrics.spaces.cosine import Lifted, Raw
 from perceptbench.metrics.spaces.geometry import lift as lift_embedding
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 
 from perceptbench.core.tensors import Embeddings, PerImage
-from perceptbench.metrics.spaces.space import Answer, Euclid
+from perceptbench.metrics.spaces.euclidean import Euclid
+from perceptbench.metrics.spaces.space import Answer
 
 _FLOOR = 1e-20
 """Of the mean squared error. No two different 8-bit images come near it."""

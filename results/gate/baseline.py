@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, get_type_hints
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.core.run_spec import Options
+from perceptbench.core.spec import Options
 from perceptbench.results.record import Record, task_of, threat_of
 from perceptbench.results.store import MAX_JSON_BYTES
 

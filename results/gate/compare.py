@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from perceptbench.core.run_spec import Options
+from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import Baseline, BaselineRun
 from perceptbench.results.record import threat_of
 from perceptbench.results.rows import Kind

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Option, says
+from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref, Scalar
 
 if TYPE_CHECKING:
     from perceptbench.results.record import Record
@@ -27,7 +27,7 @@ class Scores:
     kinds: ClassVar[tuple[str, ...]]
     """Kinds of data it reads: triplets, images, pairs, ..."""
     moves: ClassVar[tuple[str, ...]]
-    """Which images may move; the first is the default."""
+    """Which images may move, of those in core/threat.py: `reference` where nothing is typed, the query of a search."""
     endless: ClassVar[bool] = False
     """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
     provable: ClassVar[bool] = False

@@ -10,7 +10,6 @@ The names in `__all__` are public. Each is imported when it is first used: impor
 """
 
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from perceptbench.core.errors import UserError
     from perceptbench.triplets.base import Triplets
 
-__version__ = _version("perceptbench")
+    __version__: str
 
 __all__ = [
     "Metric",
@@ -66,10 +65,15 @@ _PLACES = {
 
 def __getattr__(name: str) -> _Any:
     """Import a public name when it is first used (PEP 562)."""
-    if name not in _PLACES:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: _Any = version(__name__)
+    elif name in _PLACES:
+        module, _, attribute = _PLACES[name].partition(":")
+        found = getattr(_import_module(f"{__name__}.{module}"), attribute)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = _PLACES[name].partition(":")
-    found = getattr(_import_module(f"{__name__}.{module}"), attribute)
     globals()[name] = found
     return found
 

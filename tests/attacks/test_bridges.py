@@ -19,11 +19,11 @@ from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
 from perceptbench.attacks.running.counted import Counted, Tally
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attack_setting import Setting, run_each, small_attack
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
-from perceptbench.testing.small_attacks import Setting, run_each, small_attack
 from perceptbench.triplets.base import Triplets
 
 upstream = pytest.importorskip("torchattacks")
@@ -161,7 +161,7 @@ import numpy, torch
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.classical.pixel import PixelL2
 
 def states():

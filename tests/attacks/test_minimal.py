@@ -15,9 +15,9 @@ from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attack_setting import Setting, run_each
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
-from perceptbench.testing.small_attacks import Setting, run_each
 from perceptbench.triplets.base import Triplets
 
 MADE: tuple[Attack, ...] = (DDN(), L2FMN(), LinfFMN())

@@ -15,12 +15,12 @@ from perceptbench.attacks.threats.lp import fit, project
 from perceptbench.attacks.tracker import Tracker
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.ref import Norm, Ref
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
+from perceptbench.testing.attack_setting import Setting, small_attack
 from perceptbench.testing.samples import generator, random_images, triplets
-from perceptbench.testing.small_attacks import Setting, small_attack
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 

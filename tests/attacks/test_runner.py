@@ -9,17 +9,17 @@ from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective, attack
 from perceptbench.attacks.norms import size
-from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.lp import fit
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.ref import Norm, Ref
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.attack_setting import Setting, small_attack
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.samples import l2_radius, linf_radius, random_images, random_triplets, triplets
-from perceptbench.testing.small_attacks import Setting, small_attack
 from perceptbench.triplets.base import Triplets
 
 RADII = [0.1, 0.2, 0.4, 0.8]

@@ -10,7 +10,7 @@ from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.bench.attack_table import page
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.classical.pixel import PixelL2
 
 PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"

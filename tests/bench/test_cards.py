@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from perceptbench.bench.cards import all_facts, page
 from perceptbench.core.card import About
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric, metric
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"

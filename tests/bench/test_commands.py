@@ -18,7 +18,7 @@ from perceptbench.bench.cli import COMMANDS, Sections, app
 from perceptbench.bench.commands.options import command
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Declared, Follows, collected, nested, option
-from perceptbench.core.spec import split_list
+from perceptbench.core.ref import split_list
 
 HEAVY = ("torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "timm", "rich", "PIL")
 

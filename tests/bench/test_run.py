@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.triplets.base import triplets
 
 FAST = "l2-apgd-ce(steps=40)"

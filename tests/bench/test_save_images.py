@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.results.saved_images import saved
 from perceptbench.triplets.base import triplets
 

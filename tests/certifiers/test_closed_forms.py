@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from optimiser import distance, least, least_flip
 from torch import Tensor
 
-from perceptbench.metrics.spaces.angular import Angular, Lifted, Raw, Sphere
+from perceptbench.metrics.spaces.cosine import Angular, Lifted, Raw, Sphere
+from perceptbench.metrics.spaces.euclidean import Euclid
 from perceptbench.metrics.spaces.geometry import distance_at, lift
-from perceptbench.metrics.spaces.space import Answer, Euclid, Space
+from perceptbench.metrics.spaces.space import Answer, Space
 from perceptbench.testing.samples import generator
 
 SPACES: dict[str, Space] = {"raw": Raw(), "lifted": Lifted(), "sphere": Sphere(), "euclid": Euclid()}

@@ -9,7 +9,7 @@ from perceptbench.certifiers.base import certifier
 from perceptbench.certifiers.certify import certify
 from perceptbench.certifiers.margin import Margin
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.threat import MOVES, Threat
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2

@@ -9,12 +9,12 @@ from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.lp import Ball
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Norm, Ref
+from perceptbench.core.ref import Norm, Ref
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.testing import AttackContract
 from perceptbench.testing.attack_contract import RADII
+from perceptbench.testing.attack_setting import Setting, small_attack
 from perceptbench.testing.samples import radius_in, triplets
-from perceptbench.testing.small_attacks import Setting, small_attack
 
 # A bridge wants to be told what to run; one that has no example here fails at its name.
 EXAMPLES = {

@@ -6,14 +6,14 @@ import torch
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.certifiers.certify import certify
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import CosineLipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.testing import CertifierContract
+from perceptbench.testing.attack_setting import Setting, small_attack, small_certifier
 from perceptbench.testing.certifier_contract import CASES, KNOWN, exact_radius, fits
 from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, tiny_lipsim
 from perceptbench.testing.samples import generator, moved_across, random_images, random_triplets
-from perceptbench.testing.small_attacks import Setting, small_attack, small_certifier
 from perceptbench.triplets.base import Triplets
 
 NAMES = certifier.names()

@@ -3,7 +3,7 @@
 import pytest
 
 from perceptbench.bench.engines.base import Engine, engine
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.testing import EngineContract
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from originals import find_shared_weights
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.testing import MetricContract
 from perceptbench.testing.known_metrics import tiny_lipsim

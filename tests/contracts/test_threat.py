@@ -10,7 +10,7 @@ from perceptbench.attacks.threats.eight_bit import on_grid, rounded
 from perceptbench.attacks.threats.lp import Ball
 from perceptbench.attacks.threats.stacked import Balls, separate, stack, unstack
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.core.tensors import Images
 from perceptbench.testing import ThreatContract, images
 from perceptbench.testing.strategies import few

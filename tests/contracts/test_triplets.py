@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.testing import TripletsContract
 from perceptbench.triplets.base import TripletSource, triplets
 from perceptbench.triplets.material2afc import COLUMNS as MATERIAL

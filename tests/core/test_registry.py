@@ -6,8 +6,8 @@ import pytest
 
 from perceptbench.attacks.base import attack
 from perceptbench.core.errors import UserError
+from perceptbench.core.ref import Ref
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import Ref
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from perceptbench.core.run_spec import RunSpec, canonical_json
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
+from perceptbench.core.spec import RunSpec, canonical_json
 
 
 def _spec(**changes: object) -> RunSpec:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref, parse_eps, split_list
+from perceptbench.core.ref import Ref, parse_eps, split_list
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings import dino
 from perceptbench.metrics.embeddings.dino import ClassTokenMetric, at_grid

@@ -10,7 +10,7 @@ from torch import nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features import dists as module
 from perceptbench.metrics.features.dists import CHANNELS, DISTS, L2Pool

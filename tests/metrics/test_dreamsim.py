@@ -18,7 +18,7 @@ from torch import nn
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch import hashes
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings import archive
 from perceptbench.metrics.embeddings.dreamsim import DreamSim

@@ -16,7 +16,7 @@ from originals import assert_gradient, foreign, photo_pairs, use_shared_weights
 from torch import nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.e_lpips import ELPIPS
 from perceptbench.metrics.features.e_lpips_views import View, apply, draw_views, level

@@ -8,8 +8,8 @@ import torch
 from scipy.optimize import minimize
 
 from perceptbench.metrics.spaces import geometry
-from perceptbench.metrics.spaces.angular import Raw
-from perceptbench.metrics.spaces.space import Euclid
+from perceptbench.metrics.spaces.cosine import Raw
+from perceptbench.metrics.spaces.euclidean import Euclid
 from perceptbench.testing.samples import generator
 
 

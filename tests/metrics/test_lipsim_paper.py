@@ -10,7 +10,7 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.lipsim import lipsim_paper as module
 from perceptbench.metrics.lipsim.layers.sll import SLACK

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
 from perceptbench.metrics.features.lpips_file import load_lpips, save_lpips

@@ -3,7 +3,7 @@
 import pytest
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 
 # Published, so scripts outside use them; a change needs a line in CHANGELOG.

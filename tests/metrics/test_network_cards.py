@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from perceptbench.core.card import About
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings import clip, dino, r_clip
 from perceptbench.metrics.embeddings.vision import VisionMetric

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.embeddings.ensemble_cosine import VGG16Pooled
 from perceptbench.metrics.embeddings.pooled import by_imagenet

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
 from perceptbench.testing.samples import random_images
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric, metric
 from perceptbench.testing.samples import random_images
 

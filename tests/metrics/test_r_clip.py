@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings.r_clip import RClip
 

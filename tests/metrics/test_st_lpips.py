@@ -12,7 +12,7 @@ from torch import nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.weights import load
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
 from perceptbench.metrics.features.st_lpips import WEIGHTS, BlurPool, from_authors_layout

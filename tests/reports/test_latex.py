@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.reports.base import Cell, Document, Number, Table, report
 from perceptbench.reports.formats import latex
-from perceptbench.reports.formats.latex_escapes import prose, text, wording
+from perceptbench.reports.formats.latex import prose, text, wording
 from perceptbench.reports.tables.headline import opening
 
 needs_latex = pytest.mark.skipif(

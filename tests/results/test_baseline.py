@@ -10,7 +10,7 @@ from baselines import baseline, run
 from made_up_task import pairs_record
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.run_spec import Options
+from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import read, run_of, write
 from perceptbench.results.gate.compare import compare
 from perceptbench.results.record import COLUMNS, Record

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from perceptbench.attacks.norms import change, size
-from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.eight_bit import EightBit, on_grid, rounded
@@ -23,8 +23,8 @@ from perceptbench.tasks.base import Aim
 from perceptbench.tasks.compared import Compared
 from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
+from perceptbench.testing.attack_setting import small_attack
 from perceptbench.testing.samples import l2_radius, random_images, random_triplets, triplets
-from perceptbench.testing.small_attacks import small_attack
 from perceptbench.triplets.base import Triplets
 
 L2 = Ball("l2")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from perceptbench.bench.commands.fit_lpips import run
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features import lpips_net
 from perceptbench.metrics.features.lpips_net import LPIPSNet, Net

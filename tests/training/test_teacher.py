@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.training.lipsim.data import neighbours as nearest
 from perceptbench.training.lipsim.data import teacher as module

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.triplets.base import triplets
 from perceptbench.triplets.nights import nights
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.triplets import csv_rows as table
 from perceptbench.triplets import images
 from perceptbench.triplets.base import triplets

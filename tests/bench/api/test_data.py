@@ -73,6 +73,10 @@ def test_arrays_are_taken_as_they_were(table):
     before = made[0].reference.clone()
     rows[0][0][:] = 0
     torch.testing.assert_close(made[0].reference, before, rtol=0, atol=0)
+    x = torch.full((3, 224, 224), 0.1234)
+    made = pb.data([(x, x, x, 1)])
+    x.zero_()
+    assert (made[0].left == 0.1234).all()
 
 
 def test_ties_are_left_out_and_votes_are_asked_for():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import perceptbench as pb
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.triplets.base import triplets
 
 SHAPE = (3, 8, 8)

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 import perceptbench as pb
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric, metric
-from perceptbench.testing.samples import random_images
 
 
 class Net(nn.Module):
@@ -90,6 +89,20 @@ def test_weights_of_a_registered_network_are_visible_and_move():
     assert made.to("cpu") is made
     assert {tensor.device.type for tensor in made.to("meta").state_dict().values()} == {"meta"}
     assert made.device.type == "meta"
+
+
+def test_what_a_metric_holds_besides_networks_moves_too():
+    class Shifted(Metric):
+        def __init__(self) -> None:
+            self.shift = torch.ones(1)
+
+        def to(self, device):
+            self.shift = self.shift.to(device)
+            return self
+
+    made = Shifted()
+    pb.metric(made).to("meta")
+    assert made.shift.device.type == "meta"
 
 
 def test_another_type_of_numbers_is_refused():

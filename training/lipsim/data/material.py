@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.spec import Ref
+from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.training.hold_out import split_by_name

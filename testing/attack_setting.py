@@ -8,12 +8,12 @@ from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.objectives import FlipPreference
-from perceptbench.attacks.running.outcome import Outcome
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.noise import Noise
-from perceptbench.core.spec import Ref, Scalar
+from perceptbench.core.ref import Ref, Scalar
 from perceptbench.metrics.base import Metric
 from perceptbench.testing.samples import subset
 from perceptbench.triplets.base import Triplets

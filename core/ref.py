@@ -1,0 +1,152 @@
+"""What users type: names with arguments, comma lists, budgets. No torch here."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from perceptbench.core.errors import UserError
+
+Scalar: TypeAlias = str | int | float | bool | None
+Norm: TypeAlias = Literal["l2", "linf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A registered name and its arguments: `l2-pgd(steps=100)`, `lipsim:FILE`, `nights:PATH@test`.
+
+    `target` is the text after the colon; a component takes it as its first parameter.
+    """
+
+    name: str
+    target: str | None = None
+    args: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Ref":
+        """Read one name as a user types it. Raises UserError for text that has not this form."""
+        head, inside = _arguments_of(text.strip())
+        name, colon, target = head.partition(":")
+        if not name.strip() or "(" in name:
+            raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")
+        pairs = [part for part in _pieces(inside) if part.strip()]
+        return cls(name.strip(), target if colon else None, tuple(_argument(part, text) for part in pairs))
+
+    def __str__(self) -> str:
+        target = "" if self.target is None else f":{self.target}"
+        args = ",".join(f"{key}={_show(value)}" for key, value in self.args)
+        return f"{self.name}{target}" + (f"({args})" if args else "")
+
+
+def _levels(text: str) -> Iterator[tuple[int, str, int]]:
+    """(position, character, depth of parentheses); what stands in quotes has depth -1."""
+    depth, quote, escaped = 0, "", False
+    for at, sign in enumerate(text):
+        if quote:
+            yield at, sign, -1
+            quote, escaped = ("" if sign == quote and not escaped else quote), sign == "\\" and not escaped
+            continue
+        if sign in "'\"" and depth and text[at - 1] in "=(,":
+            quote = sign
+            yield at, sign, -1
+            continue
+        depth += (sign == "(") - (sign == ")" and depth > 0)
+        yield at, sign, depth
+
+
+def _arguments_of(text: str) -> tuple[str, str]:
+    """What stands before the parentheses at the end, and what stands inside them."""
+    opened = None
+    for at, sign, depth in _levels(text):
+        if sign == "(" and depth == 1:
+            opened = at
+        if sign == ")" and depth == 0 and opened is not None and at == len(text) - 1:
+            return text[:opened], text[opened + 1 : at]
+    return text, ""
+
+
+def _pieces(text: str) -> list[str]:
+    """Split at commas that stand in no parentheses and no quotes."""
+    # Arguments are read as they stand in their parentheses.
+    inside = f"({text})"
+    cuts = [at for at, sign, depth in _levels(inside) if sign == "," and depth == 1]
+    ends = [*cuts, len(inside) - 1]
+    return [inside[start + 1 : end] for start, end in zip([0, *cuts], ends, strict=True)]
+
+
+def _argument(text: str, whole: str) -> tuple[str, Scalar]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        # A bare word switches a flag on: l2-aa(full).
+        return key.strip(), True
+    if not key.strip().isidentifier():
+        raise UserError(f"expected key=value between the parentheses of {whole!r}, got {text!r}")
+    return key.strip(), _scalar(value.strip())
+
+
+def _scalar(text: str) -> Scalar:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for convert in (int, float, lambda t: float(Fraction(t))):
+        try:
+            return convert(text)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            continue
+    return text
+
+
+def _show(value: Scalar) -> str:
+    """As it is typed: a text that would be read as something else stands in quotes."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    plain = str(value)
+    if isinstance(value, str) and (
+        [plain] != _pieces(plain)
+        or "(" in plain
+        or ")" in plain
+        or _scalar(plain) != value
+        or plain != plain.strip()
+        or plain[:1] in ("'", '"')
+    ):
+        return '"' + re.sub(r'(["\\])', r"\\\1", plain) + '"'
+    return plain
+
+
+def split_list(texts: Sequence[str]) -> list[str]:
+    """Split comma lists, but not inside parentheses: `['a(x=1,y=2),b']` gives two names."""
+    parts = [part for text in texts for part in _pieces(text)]
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:
+    """Budgets as typed (`2.0`, `36/255`, `0.5,1,2`), sorted, each once.
+
+    Raises UserError where one is not a positive finite number.
+    """
+    values = set()
+    for text in split_list(texts):
+        try:
+            value = float(Fraction(text))
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise UserError(f"--eps wants numbers like 2.0 or 36/255, got {text!r}") from None
+        if value <= 0:
+            raise UserError(f"--eps wants positive budgets, got {text!r}")
+        values.add(value)
+    return tuple(sorted(values))
+
+
+def parse_budget(text: str | None, option: str) -> float | None:
+    """One budget, 0 allowed; None for None. Raises UserError for anything else."""
+    if text is None:
+        return None
+    try:
+        value = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise UserError(f"{option} wants a number like 2.0 or 36/255, got {text!r}") from None
+    if value < 0:
+        raise UserError(f"{option} wants a budget of at least 0, got {text!r}")
+    return value
