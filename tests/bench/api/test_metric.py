@@ -7,6 +7,7 @@ from torch import nn
 import perceptbench as pb
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import Metric, metric
+from perceptbench.testing.samples import random_images
 
 
 class Net(nn.Module):
