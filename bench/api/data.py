@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -178,15 +178,14 @@ class _Picture:
     @cached_property
     def sha256(self) -> str:
         """Of the pixels."""
-        assert self.pixels is not None
-        return sha256(self.pixels.numpy().tobytes()).hexdigest()
+        return sha256(cast(Tensor, self.pixels).numpy().tobytes()).hexdigest()
 
     def load(self) -> Tensor:
         """(3, SIDE, SIDE) in [0, 1]."""
         if self.path is not None:
             return read_image(self.path, self.where)
-        assert self.pixels is not None
-        return self.pixels.float() / 255 if self.pixels.dtype == torch.uint8 else self.pixels
+        pixels = cast(Tensor, self.pixels)
+        return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
 
 
 def _resized(image: Tensor) -> Tensor:
