@@ -1,12 +1,13 @@
 """What is proved of the answers to triplets in memory."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from perceptbench.bench.api.given import GivenTriplets
 from perceptbench.bench.api.keywords import with_options
+from perceptbench.certifiers.base import Certifier
 
 _ANY_EPS = 1.0
 """A radius answers for every eps, and a run wants one."""
@@ -55,11 +56,11 @@ def certify(
     with given.planned("certify", certifier=certifier, eps=_ANY_EPS, **options) as planned:
         frame, _ = planned.samples()
     plan = planned.plan
-    assert plan.certifier is not None
+    made = cast(Certifier, plan.certifier)
     return CertificateResult(
         radius=given.shown(frame["radius"]),
         correct=given.shown(frame["correct"]),
         sound=bool(plan.sound),
-        confidence=plan.certifier.confidence,
-        promise=plan.certifier.promise(plan.metric),
+        confidence=made.confidence,
+        promise=made.promise(plan.metric),
     )
