@@ -16,7 +16,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.core.spec import Options, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
-from perceptbench.results.gate.compare import Finding
+from perceptbench.results.gate.worse import Finding
 from perceptbench.results.store import RunStore
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import binom
 
 from perceptbench.results.gate.baseline import Baseline
-from perceptbench.results.gate.compare import decide
+from perceptbench.results.gate.worse import decide
 from perceptbench.results.statistics.comparison import Paired
 
 CERTIFIED, ATTACKED = 342, 32

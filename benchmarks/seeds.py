@@ -14,7 +14,7 @@ from pathlib import Path
 from perceptbench.bench.gate_runs import plans_of, rerun
 from perceptbench.core.errors import UserError
 from perceptbench.results.gate.baseline import Baseline, BaselineRun, read
-from perceptbench.results.gate.compare import ScoreComparison, compare
+from perceptbench.results.gate.worse import ScoreComparison, compare
 
 DEFAULT = Path(__file__).parents[1] / "results/baselines/default.json"
 

@@ -8,7 +8,7 @@ import torch
 
 from perceptbench.certifiers.base import Proof
 from perceptbench.certifiers.embedded import lipschitz_only
-from perceptbench.certifiers.float_reserve import reserve, taken_off
+from perceptbench.certifiers.reserve import reserve, taken_off
 from perceptbench.core.tensors import PerImage
 from perceptbench.metrics.seen import Seen
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.certifiers.base import Proof
-from perceptbench.certifiers.float_reserve import reserve, taken_off
+from perceptbench.certifiers.reserve import reserve, taken_off
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Embeddings, PerImage
@@ -92,7 +92,7 @@ class EmbeddingCertifier:
     def prove(self, seen: Seen, label: PerImage, threat: Threat, noise: Noise | None) -> Proof:
         """The radius of the network in float64, less what float32 may get wrong.
 
-        What answers is float32. Its margin is off by the reserve e of both distances (float_reserve.py).
+        What answers is float32. Its margin is off by the reserve e of both distances (reserve.py).
         So the radius asked for is the one inside which the exact margin stays above e, whoever moves
         (docs/certificates.md, section 2). `error` is what that costs.
         """

@@ -9,7 +9,7 @@ from perceptbench.certifiers.embedded import NOT_SOUND, PROOF, Embedded, Embeddi
 from perceptbench.core.tensors import PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.metrics.spaces.geometry import cosine_paper_radius
+from perceptbench.metrics.spaces.cosine import cosine_paper_radius
 
 
 @certifier("paper", source="arXiv:2310.18274, theorem 1")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perceptbench.results.gate.baseline import Baseline, BaselineRun
-    from perceptbench.results.gate.compare import Finding, ScoreComparison
+    from perceptbench.results.gate.worse import Finding, ScoreComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def check(request: CheckRequest) -> None:
 
     from perceptbench.bench.gate_runs import audited, plans_of, rerun, restricted, specified
     from perceptbench.results.gate.baseline import read, write
-    from perceptbench.results.gate.compare import compare
+    from perceptbench.results.gate.worse import compare
 
     metric, baseline, update = request.metric, request.baseline, request.update
     _consistent(metric, update, request.reason)

@@ -7,13 +7,39 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perceptbench.core.tensors import Embeddings, PerImage
-from perceptbench.metrics.spaces import cones, geometry
-from perceptbench.metrics.spaces.geometry import angle, angle_at, distance_at
+from perceptbench.metrics.spaces import cones
+from perceptbench.metrics.spaces.geometry import angle, angle_at, distance_at, signed_radius
 from perceptbench.metrics.spaces.quadrics import clearance
 from perceptbench.metrics.spaces.space import Answer, Space
 
 _CELLS = 2048
 """Cells of the search over t. The shared radius is a few parts in ten thousand below the exact one for it."""
+
+
+def cosine_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+    """Normal w = u(right) - u(left) and offset 0 of the plane where both cosines agree.
+
+    An anchor at the origin has no direction and its distance is 1/2 to everything: there is no such
+    plane, the normal is zero, and with it the radius.
+    """
+    normal = F.normalize(right, dim=1) - F.normalize(left, dim=1)
+    directed = (left.norm(dim=1) > 0) & (right.norm(dim=1) > 0)
+    normal = normal * directed[:, None]
+    return normal, normal.new_zeros(len(normal))
+
+
+def lifted_boundary(left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
+    """The same plane for lifted embeddings (n, d + 1), whose last coordinate stays 1.
+
+    That coordinate of w cannot be used by an attacker: it moves from the normal to the offset.
+    """
+    w, _ = cosine_boundary(left, right)
+    return torch.cat([w[:, :-1], torch.zeros_like(w[:, :1])], dim=1), -w[:, -1]
+
+
+def cosine_paper_radius(g: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
+    """<u, w> / |w|: Theorem 1 of the paper, which divides the margin by |g|."""
+    return signed_radius(F.normalize(g, dim=1), *cosine_boundary(left, right), 1.0)
 
 
 class Angular(Space):
@@ -94,7 +120,7 @@ class Raw(Angular):
     unit_is_lipschitz = False
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        return geometry.cosine_boundary(left, right)
+        return cosine_boundary(left, right)
 
     def turn(self, a: Embeddings, eps: PerImage) -> PerImage:
         """asin(eps / |a|), and any angle once eps >= |a|."""
@@ -118,7 +144,7 @@ class Lifted(Angular):
     """
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        return geometry.lifted_boundary(left, right)
+        return lifted_boundary(left, right)
 
     def turn(self, a: Embeddings, eps: PerImage) -> PerImage:
         """asin(eps / |(g, 1)|) up to eps = |g|, where the tangent is; from there on straight through g = 0."""
@@ -147,11 +173,11 @@ class Sphere(Angular):
     """g is a unit vector and Lipschitz as such. Every radius is exact but those of `exact=False`."""
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        return geometry.cosine_boundary(left, right)
+        return cosine_boundary(left, right)
 
     def signed_radius(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
         """2 sin(asin(m) / 2): the chord of the arc to the plane."""
-        m = geometry.cosine_paper_radius(reference, left, right)
+        m = cosine_paper_radius(reference, left, right)
         return 2 * (m.clamp(-1, 1).asin() / 2).sin()
 
     def turn(self, a: Embeddings, eps: PerImage) -> PerImage:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.tensors import Embeddings, PerImage
-from perceptbench.metrics.spaces import cones, geometry
+from perceptbench.metrics.spaces import cones
 from perceptbench.metrics.spaces.quadrics import clearance
 from perceptbench.metrics.spaces.space import Answer, Space
 
@@ -15,10 +15,13 @@ class Euclid(Space):
     """Euclidean distance; every radius is exact but those of `exact=False`."""
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
-        return geometry.euclidean_boundary(left, right)
+        """The perpendicular bisector: normal right - left, offset (|right|^2 - |left|^2) / 2."""
+        normal = right - left
+        return normal, (normal * (right + left)).sum(1) / 2
 
     def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
-        return geometry.euclidean_interval(a, b, eps)
+        distance = (a - b).norm(dim=1)
+        return (distance - eps).clamp_min(0), distance + eps
 
     def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
         return ((a - b).norm(dim=1) - tau).abs()

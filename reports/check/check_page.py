@@ -6,7 +6,7 @@ from perceptbench.reports.base import Document, Table
 from perceptbench.reports.formats import markdown
 from perceptbench.reports.wording import eps_text, labels, threat_label
 from perceptbench.results.gate.baseline import Baseline
-from perceptbench.results.gate.compare import Finding, ScoreComparison
+from perceptbench.results.gate.worse import Finding, ScoreComparison
 
 COLUMNS = ("metric", "data", "score", "n", "before", "now", "drop, points", "lost", "gained", "p, Holm", "verdict")
 _MARKS = {"worse": "WORSE", "better": "better", "changed": "", "same": ""}

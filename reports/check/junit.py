@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from perceptbench.results.gate.compare import Finding
+from perceptbench.results.gate.worse import Finding
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""

@@ -4,7 +4,7 @@ What is printed of it lies in `reports/check/`; what runs the matrix again lies 
 
     from pathlib import Path
     from perceptbench.results.gate.baseline import read
-    from perceptbench.results.gate.compare import compare
+    from perceptbench.results.gate.worse import compare
 
     known = read(Path("results/baselines/default.json"))
     failed = [one for one in compare(known, known.runs) if one.verdict == "worse"]

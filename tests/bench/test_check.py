@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from perceptbench.bench.cli import app
 from perceptbench.bench.gate_runs import plans_of, rerun
 from perceptbench.results.gate.baseline import Baseline, read, write
-from perceptbench.results.gate.compare import compare
+from perceptbench.results.gate.worse import compare
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "results" / "baselines" / "default.json"

@@ -7,7 +7,7 @@ from baselines import baseline, run
 
 from benchmarks import seeds
 from perceptbench.core.errors import UserError
-from perceptbench.results.gate.compare import Finding
+from perceptbench.results.gate.worse import Finding
 
 PROVED = run(["1 11 -"] * 20)
 BEFORE = run(["1 11 11"] * 20, attack="l2-pgd")

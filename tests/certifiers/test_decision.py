@@ -7,8 +7,8 @@ import torch
 
 from perceptbench.certifiers.certify import certify
 from perceptbench.certifiers.decision import decision_proof, interval_proof
-from perceptbench.certifiers.float_reserve import reserve, taken_off
 from perceptbench.certifiers.paper import Paper
+from perceptbench.certifiers.reserve import reserve, taken_off
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.classical.ssim import SSIM

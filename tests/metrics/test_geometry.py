@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 
 from perceptbench.metrics.spaces import geometry
-from perceptbench.metrics.spaces.cosine import Raw
+from perceptbench.metrics.spaces.cosine import Lifted, Raw, cosine_paper_radius
 from perceptbench.metrics.spaces.euclidean import Euclid
 from perceptbench.testing.samples import generator
 
@@ -39,7 +39,7 @@ def test_angle_is_accurate_at_both_ends() -> None:
 
 @pytest.mark.parametrize("kind", ["cosine", "euclidean"])
 def test_radius_is_the_distance_to_the_nearest_undecided_embedding(kind: str) -> None:
-    boundary = getattr(geometry, f"{kind}_boundary")
+    boundary = {"cosine": Raw(), "euclidean": Euclid()}[kind].boundary
     g, a, b = vectors(4, seed=3), vectors(4, seed=4), vectors(4, seed=5)
     lipschitz = 2.5
     signed = geometry.signed_radius(g, *boundary(a, b), lipschitz)
@@ -71,14 +71,14 @@ def test_radius_is_the_distance_to_the_nearest_undecided_embedding(kind: str) ->
 
 def test_equal_anchors_have_no_side() -> None:
     g, a = vectors(3, seed=1), vectors(3, seed=2)
-    for boundary in (geometry.cosine_boundary, geometry.euclidean_boundary):
+    for boundary in (Raw().boundary, Euclid().boundary):
         assert geometry.signed_radius(g, *boundary(a, a.clone()), 1.0).tolist() == [0.0] * 3
 
 
 def test_paper_radius_is_the_raw_one_over_the_norm() -> None:
     g, a, b = vectors(5, seed=3), vectors(5, seed=4), vectors(5, seed=5)
-    raw = geometry.signed_radius(g, *geometry.cosine_boundary(a, b), 1.0)
-    torch.testing.assert_close(geometry.cosine_paper_radius(g, a, b) * g.norm(dim=1), raw)
+    raw = geometry.signed_radius(g, *Raw().boundary(a, b), 1.0)
+    torch.testing.assert_close(cosine_paper_radius(g, a, b) * g.norm(dim=1), raw)
 
 
 @pytest.mark.parametrize("eps", [0.1, 0.6, 50.0])
@@ -130,10 +130,10 @@ def test_angle_and_distance_are_each_others_inverse() -> None:
 def test_the_lifted_plane_is_that_of_the_lifted_cosine() -> None:
     """<(g, 1), normal> = offset exactly where both lifted cosines agree; the last coordinate is not used."""
     g, a, b = (geometry.lift(vectors(6, seed=s)) for s in (3, 4, 5))
-    normal, offset = geometry.lifted_boundary(a, b)
+    normal, offset = Lifted().boundary(a, b)
     assert (normal[:, -1] == 0).all()
     side = (g * normal).sum(1) - offset
-    torch.testing.assert_close(side, ((g * (geometry.cosine_boundary(a, b)[0])).sum(1)))
+    torch.testing.assert_close(side, ((g * (Raw().boundary(a, b)[0])).sum(1)))
     on_it = g - (side / normal.square().sum(1))[:, None] * normal
     assert (on_it[:, -1] == 1).all()
     torch.testing.assert_close(geometry.cosine_distance(on_it, a), geometry.cosine_distance(on_it, b))

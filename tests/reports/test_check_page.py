@@ -8,7 +8,7 @@ from baselines import baseline, run
 
 from perceptbench.reports.check.check_page import annotations, findings, sentence, summary, table, title, worth_saying
 from perceptbench.reports.check.junit import xml
-from perceptbench.results.gate.compare import Finding, compare
+from perceptbench.results.gate.worse import Finding, compare
 
 FELL = baseline(run(["1 11 -"] * 20))
 NOW = run(["1 10 -"] * 15 + ["1 11 -"] * 5)

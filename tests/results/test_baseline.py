@@ -12,7 +12,7 @@ from made_up_task import pairs_record
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import read, run_of, write
-from perceptbench.results.gate.compare import compare
+from perceptbench.results.gate.worse import compare
 from perceptbench.results.record import COLUMNS, Record
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from baselines import baseline, run
 
 from perceptbench.results.gate.baseline import Baseline, read
-from perceptbench.results.gate.compare import compare, decide
+from perceptbench.results.gate.worse import compare, decide
 from perceptbench.results.statistics.comparison import Paired
 
 EMPTY = Baseline(updated="2026-01-01", reason="test", runs=())
