@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
 from perceptbench.attacks.base import Attack, Objective
@@ -25,50 +23,7 @@ from perceptbench.attacks.threats.lp import project
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
-from perceptbench.core.tensors import Images, Mask, PerImage
-from perceptbench.metrics.base import Anchors
-
-
-@dataclass(frozen=True)
-class OwnOutput(Objective):
-    """Move away from the model's own answer at the clean image, regardless of what people preferred.
-
-    The logits are z = (d1, d0), and y = (d1, d0) at the clean image. The loss is the cross-entropy
-    -y . log softmax(z): y is used as if it were probabilities, although it need not add up to 1. As a function of the
-    margin m = d1 - d0 its slope is (d0 + d1) sigmoid(m) - d1 with the clean d0, d1, which is zero at m = log(d1 / d0).
-    So the attack moves towards the flip where the logarithmic mean of the two clean distances is below 1, and away
-    from the flip where that mean is above 1.
-
-    The goal is endless: the last image is the result.
-    """
-
-    anchors: Anchors
-    own: Tensor
-
-    @property
-    def endless(self) -> bool:
-        return True
-
-    @classmethod
-    @torch.no_grad()
-    def make(cls, anchors: Anchors, x: Images) -> "OwnOutput":
-        """The objective for these clean images (n, 3, h, w); anchors are prepared from (left, right)."""
-        return cls(anchors, _logits(anchors, x))
-
-    def loss(self, x: Images) -> PerImage:
-        return cross_entropy(_logits(self.anchors, x), self.own, reduction="none")
-
-    def reached(self, loss: PerImage) -> Mask:
-        return torch.zeros_like(loss, dtype=torch.bool)
-
-    def select(self, index: Tensor) -> "OwnOutput":
-        return OwnOutput(self.anchors.select(index), self.own[index])
-
-
-def _logits(anchors: Anchors, x: Images) -> Tensor:
-    """(n, 2): the distance to the right image, then to the left one; the larger one wins."""
-    d0, d1 = anchors.distances(x)
-    return torch.stack((d1, d0), dim=1)
+from perceptbench.core.tensors import Images
 
 
 @dataclass(frozen=True)

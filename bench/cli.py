@@ -1,6 +1,7 @@
 """The command line. The module of a command is imported only when the command is called."""
 
 import sys
+import warnings
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.core.errors import UnsoundError, UserError, sentence
+from perceptbench.core.errors import Notice, UnsoundError, UserError, sentence
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -117,10 +118,12 @@ def _later() -> None:
 
 
 app = _application()
+_SHOW = warnings.showwarning
 
 
 def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
+    warnings.showwarning = _show
     try:
         app()
     except UserError as error:
@@ -132,3 +135,11 @@ def main() -> None:
     except UnsoundError as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A notice as a sentence on standard error; other warnings as Python shows them."""
+    if issubclass(category, Notice):
+        print(f"bench: {message}", file=sys.stderr)
+    else:
+        _SHOW(message, category, *where, **more)

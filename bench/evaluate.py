@@ -51,6 +51,16 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     return pd.concat(frames, ignore_index=True)
 
 
+def clean_answers(plan: Plan, batch: Batch, state: State, *, proved: bool) -> pd.DataFrame:
+    """The id, the clean columns of the task and, if `proved`, the radius of each sample; nothing is attacked."""
+    batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
+    prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
+    clean = plan.task.clean(prepared)
+    radius = {"radius": _proved(plan, prepared, batch, clean)} if proved else {}
+    columns = {"id": list(batch.ids), **clean.columns, **radius}
+    return pd.DataFrame({k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in columns.items()})
+
+
 def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
     """Certified radii (n,) in the norm that covers the threat; 0 where nothing is proved."""
     nothing = torch.zeros_like(clean.judged.reached, dtype=torch.float64)

@@ -1,77 +1,61 @@
-"""SHA-256 of the code that decides a number, and versions of libraries. That of weights: metrics/identity.py."""
+"""What decides the numbers of a run, as one SHA-256 a part: a change moves the parts it can change, and no other one.
+
+    weights     the tensors of the metric
+    metric      its code, and all that a metric from outside this project holds
+    data        the samples used, by the content of their files, and the code that reads them
+    attack, certifier, task, threat     their code
+    evaluator   the code of the loop: what calls the others, judges, and sorts
+
+The code of a part is its closure (core/source_code.py). Weights alone: metrics/identity.py.
+"""
 
 import hashlib
-import importlib
-import inspect
-import sys
-from importlib.metadata import packages_distributions, version
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterable
 
-OURS = tuple(f"perceptbench.{name}" for name in ("core", "triplets", "metrics", "attacks", "certifiers", "tasks"))
+from perceptbench.bench.memory_sha256 import Remembered
+from perceptbench.core.source_code import closure, file_sha256, module_file
 
-ALWAYS = (
-    "perceptbench.attacks.running.sweep",
-    "perceptbench.attacks.objectives",
-    "perceptbench.bench.evaluate",
-    "perceptbench.certifiers.certify",
-    "perceptbench.metrics.spaces.geometry",
-    "perceptbench.triplets.images",
-)
-"""Modules that decide every number, for all components."""
-
-LIBRARIES = ("torch", "timm", "numpy", "scipy", "pillow")
-"""Packages whose version may change a number."""
+EVALUATOR = ("perceptbench.bench.evaluate", "perceptbench.attacks.running.sweep")
+"""Modules that decide every number, with what they import."""
+_SCHEDULERS = ("perceptbench.bench.runner", "perceptbench.bench.engines.local")
+"""Modules of the loop that decide nothing by what they import."""
 
 
-def library_versions(*modules: str) -> str:
-    """The versions of `LIBRARIES` and of the packages of some modules, for the identity of a run."""
-    owners = packages_distributions()
-    named = dict.fromkeys((*LIBRARIES, *(owners.get(module, [module])[0] for module in modules)))
-    return " ".join(f"{name} {version(name)}" for name in named)
+def evaluator_sha256() -> str:
+    """Of the loop that computes every run."""
+    own = [file_sha256(path) for path in map(module_file, _SCHEDULERS) if path is not None]
+    return _joined(closure(EVALUATOR).sha256, *own)
 
 
-def code_sha256(*components: object) -> str:
-    """SHA-256 over the classes of components and the source of their modules and of every module of ours they use."""
-    seen: dict[str, Path] = {}
-    digest = hashlib.sha256()
-    for name in ALWAYS:
-        _collect(importlib.import_module(name), seen, root=True)
-    for component in components:
-        digest.update(type(component).__qualname__.encode())
-        for base in inspect.getmro(type(component)):
-            # How a task's rows are made of its samples changes no sample.
-            if not base.__module__.startswith("perceptbench.results."):
-                _collect(sys.modules.get(base.__module__), seen, root=True)
-    for name in sorted(seen):
-        digest.update(name.encode() + b"\0" + seen[name].read_bytes())
-    return digest.hexdigest()
+def part_sha256(*components: object, modules: Iterable[str] = ()) -> str:
+    """Of the code of some components: the modules of their classes, and other modules by name."""
+    return closure((*_modules(*components), *modules)).sha256
 
 
-def sources(module: ModuleType, beside: Path) -> list[Path]:
-    """The file of a module, and those in the folder `beside` and of ours behind it, by the name of their module."""
-    seen: dict[str, Path] = {}
-    _collect(module, seen, root=True, beside=beside)
-    return [seen[name] for name in sorted(seen)]
+def metric_sha256(*components: object, held: Remembered | None, modules: Iterable[str] = ()) -> str:
+    """Of the code of a metric, and of what it holds where it is from outside this project."""
+    if held is None:
+        return part_sha256(*components, modules=modules)
+    return _joined(part_sha256(*components, modules=(*modules, *held.modules)), held.sha256)
 
 
-def _collect(
-    module: ModuleType | None, seen: dict[str, Path], *, root: bool = False, beside: Path | None = None
-) -> None:
-    """Add a module and the modules of ours in which the objects behind its names are defined.
+def data_sha256(samples: str, loads: Iterable[object], source: object, modules: Iterable[str] = ()) -> str:
+    """Of the samples of a source, and of the code that reads them.
 
-    A root may be outside of this project (`py:FILE.py:CLASS`, a plug-in): then what it imports from its own folder is
-    added too.
+    Args:
+        samples: SHA-256 over the samples.
+        loads: functions that read the images of samples.
+        source: the data set.
+        modules: where its factory stands.
     """
-    name = getattr(module, "__name__", "")
-    file = getattr(module, "__file__", None)
-    if module is None or file is None or name in seen:
-        return
-    path = Path(file)
-    beside = beside or (path.parent if root and not name.startswith("perceptbench.") else None)
-    if not (".".join(name.split(".")[:2]) in OURS or root or (beside and path.is_relative_to(beside))):
-        return
-    seen[name] = path
-    for value in list(vars(module).values()):
-        used = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", "") or "")
-        _collect(used, seen, beside=beside)
+    functions = [getattr(load, "func", load) for load in loads]
+    reading = {getattr(function, "__module__", "") for function in functions}
+    return _joined(samples, closure((*_modules(source), *reading, *modules)).sha256)
+
+
+def _modules(*components: object) -> list[str]:
+    return [base.__module__ for component in components for base in type(component).__mro__]
+
+
+def _joined(*digests: str) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()

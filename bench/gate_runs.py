@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from perceptbench.bench.api.audit import searched
-from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.plan import Plan
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans

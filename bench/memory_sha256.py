@@ -1,17 +1,21 @@
-"""The SHA-256 of a thing that exists in this process alone, so that a stored answer is never served for another one.
+"""The SHA-256 of what an object holds, so that a stored answer is never served for another one.
 
-It covers the code and all that the thing holds: attributes, tensors, closures, the globals that its functions name.
-Code of `__main__` (a notebook, a script) is taken from its byte code, so that unrelated cells and lines do not matter;
-code of any other module from the file, with the files beside it that it imports.
+It covers attributes, tensors, arrays, closures, and the globals that functions name. Code of `__main__` (a notebook, a
+script) is taken from its byte code, so that unrelated cells and lines do not matter; of code in files the modules are
+noted, whose closure is hashed elsewhere (core/source_code.py). What an object of an extension module holds is what it
+gives to be pickled; nothing is unpickled.
 """
 
 import builtins
+import copyreg
 import hashlib
 import secrets
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,21 +23,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perceptbench.bench.fingerprints import sources
-
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
-_INSTALLED = tuple(Path(place).resolve() for place in (torch.__file__, hashlib.__file__))
-"""A file of an installed package, and one of Python itself."""
 
 
-def memory_sha256(thing: object) -> str:
-    """64 hex digits; random ones where something cannot be read, so that nothing stored is taken for the answer."""
+@dataclass(frozen=True)
+class Remembered:
+    """What was found in an object.
+
+    Args:
+        sha256: of all that it holds; a random one where something cannot be read.
+        modules: the names of the modules in files whose code it uses.
+        unreadable: what cannot be read, in words; empty where everything can.
+    """
+
+    sha256: str
+    modules: frozenset[str] = frozenset()
+    unreadable: tuple[str, ...] = ()
+
+
+def memory_sha256(thing: object) -> Remembered:
+    """What an object holds. Where something cannot be read, nothing stored is taken for its answer."""
     walk = _Walk()
     try:
         walk(thing)
-    except Exception:  # whatever the attributes of a user's object raise
-        return secrets.token_hex(32)
-    return walk.digest.hexdigest()
+    except Exception as error:  # whatever the attributes of a user's object raise
+        walk.unreadable.append(f"{type(thing).__name__} ({type(error).__name__}: {error})")
+    sha256 = secrets.token_hex(32) if walk.unreadable else walk.digest.hexdigest()
+    return Remembered(sha256, frozenset(walk.modules), tuple(dict.fromkeys(walk.unreadable)))
 
 
 class _Walk:
@@ -41,6 +57,8 @@ class _Walk:
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
+        self.modules: set[str] = set()
+        self.unreadable: list[str] = []
         self._numbers: dict[int, int] = {}
         self._alive: list[object] = []
         """What was seen stays alive, or another object could get its number."""
@@ -66,25 +84,32 @@ class _Walk:
         )  # fmt: skip
 
     def _note(self, *words: object) -> None:
-        self.digest.update("\0".join(map(str, words)).encode() + b"\n")
+        self.digest.update("\0".join(map(str, words)).encode(errors="surrogatepass") + b"\n")
 
     def _all(self, *things: Any) -> None:
         for thing in things:
             self(thing)
 
     def _set(self, one: Any) -> None:
-        self._note(*sorted(memory_sha256(item) for item in one))
+        found = [memory_sha256(item) for item in one]
+        self._note(*sorted(item.sha256 for item in found))
+        for item in found:
+            self.modules |= item.modules
+            self.unreadable += item.unreadable
 
     def _tensor(self, one: Tensor) -> None:
         self._note(one.dtype, *one.shape)
-        self.digest.update(one.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        plain = one.detach().to_dense() if one.layout != torch.strided else one.detach()
+        self.digest.update(plain.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        if type(one) is not Tensor and vars(one):
+            self._all(*vars(one).items())
 
     def _array(self, one: np.ndarray) -> None:
         self._note(one.dtype, *one.shape)
         self._all(one.tolist()) if one.dtype.hasobject else self.digest.update(one.tobytes())
 
     def _function(self, one: FunctionType) -> None:
-        self._note(one.__module__, one.__qualname__)
+        self._note(one.__module__ if one.__module__ != "__main__" else "", one.__qualname__)
         self._all(one.__defaults__, one.__kwdefaults__, [cell.cell_contents for cell in one.__closure__ or ()])
         if self._by_file(one.__module__):
             return
@@ -100,7 +125,7 @@ class _Walk:
         self._all(one.co_names, one.co_varnames, one.co_freevars, one.co_consts)
 
     def _class(self, one: type) -> None:
-        self._note(one.__module__, one.__qualname__)
+        self._note(one.__qualname__)
         if one.__module__ != "builtins" and not self._by_file(one.__module__):
             self._all(*one.__bases__)
             for name, value in vars(one).items():
@@ -111,31 +136,55 @@ class _Walk:
         if not self._by_file(one.__name__):
             self._note(one.__name__)
 
-    def _by_file(self, name: str) -> bool:
+    def _by_file(self, name: str | None) -> bool:
         """Whether the code of a module is known by its file; it is then noted."""
-        module = sys.modules.get(name)
-        file = getattr(module, "__file__", None)
-        if module is None or name == "__main__":
+        if name is None or name == "__main__" or name not in sys.modules:
             return False
-        self._note(name)
-        if file is not None and not _installed(Path(file)):
-            for path in sources(module, beside=Path(file).parent):
-                self.digest.update(path.read_bytes())
+        self.modules.add(name)
         return True
 
     def _object(self, one: Any) -> None:
         """Anything else: its class, and what it holds."""
         if isinstance(one, staticmethod | classmethod | property):
             return self._all(*(getattr(one, name, None) for name in ("__func__", "fget", "fset")))
-        slots = [name for base in type(one).__mro__ for name in _slots(base)]
-        if hasattr(one, "__dict__") or slots:
-            self(type(one))
-            self._all(*((name, getattr(one, name)) for name in slots if hasattr(one, name)))
-            # Whether a module is in training mode makes no difference: it is evaluated.
-            return self._all(*(item for item in getattr(one, "__dict__", {}).items() if item[0] != "training"))
         if callable(one) and hasattr(one, "__qualname__"):
             return self._note(getattr(one, "__module__", ""), one.__qualname__)
-        return self._note(secrets.token_hex(32))
+        self(type(one))
+        slots = [name for base in type(one).__mro__ for name in _slots(base)]
+        self._all(*((name, getattr(one, name)) for name in slots if hasattr(one, name)))
+        # Whether a module is in training mode makes no difference: it is evaluated.
+        self._all(*(item for item in getattr(one, "__dict__", {}).items() if item[0] != "training"))
+        if not isinstance(one, _IDLE) and (_packs_itself(type(one)) or _hides(type(one), len(slots))):
+            self._packed(one)
+        return None
+
+    def _packed(self, one: Any) -> None:
+        """What an object of an extension module gives to be pickled."""
+        pack = copyreg.dispatch_table.get(type(one))
+        try:
+            given: Any = pack(one) if pack else one.__reduce_ex__(4)
+        except Exception as error:  # whatever an extension raises
+            self.unreadable.append(f"{type(one).__module__}.{type(one).__qualname__} ({error})")
+            return
+        for part in [given] if isinstance(given, str) else given:
+            self(list(part) if hasattr(part, "__next__") else part)
+
+
+_IDLE = (type(threading.Lock()), type(threading.RLock()), weakref.ReferenceType)
+"""Objects whose state decides no number."""
+
+
+def _packs_itself(kind: type) -> bool:
+    """Whether a class says by a method of its own what an object holds."""
+    own = any(getattr(kind, name) is not getattr(object, name) for name in ("__reduce_ex__", "__reduce__"))
+    return own or kind in copyreg.dispatch_table
+
+
+def _hides(kind: type, slots: int) -> bool:
+    """Whether objects hold more than attributes: they then take more memory than these need."""
+    word = object.__basicsize__ // 2
+    pointers = slots + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
+    return kind.__itemsize__ > 0 or kind.__basicsize__ > object.__basicsize__ + word * pointers
 
 
 def _names(code: CodeType) -> list[str]:
@@ -148,9 +197,3 @@ def _slots(base: type) -> tuple[str, ...]:
     found = vars(base).get("__slots__", ())
     names = (found,) if isinstance(found, str) else tuple(found)
     return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
-
-
-def _installed(file: Path) -> bool:
-    """Whether a file belongs to Python or to an installed package, whose version is noted elsewhere."""
-    path = file.resolve()
-    return any(path.is_relative_to(place) for place in (_INSTALLED[0].parents[1], _INSTALLED[1].parent))

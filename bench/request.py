@@ -40,13 +40,11 @@ class Held:
         name: of a registered one as typed, with what stands behind the name.
         made: the metric or the source.
         registered: whether it is what the registry builds of its name. Else it exists in this process alone.
-        sha256: of a metric that exists in this process alone: over its code and all that it holds.
     """
 
     name: str
     made: Any
     registered: bool = False
-    sha256: str = ""
 
     def __post_init__(self) -> None:
         """Raises UserError for a name that would be taken for one with arguments, or is too long for a table."""

@@ -15,10 +15,12 @@ from safetensors.torch import save_file
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
 from perceptbench.bench.pictures import missing
-from perceptbench.bench.plan import Plan, arguments_of
+from perceptbench.bench.plan import Plan
+from perceptbench.bench.planner import arguments_of
+from perceptbench.bench.probe import difference
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
-from perceptbench.core.errors import UnsoundError, UserError
+from perceptbench.core.errors import UnsoundError, UserError, warn
 from perceptbench.core.files import write_atomically
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
@@ -80,7 +82,7 @@ def run(
     folder, size = store.folder(plan.spec.id), batch_size or AUTO_BATCH[plan.request.where]
     if images and folder is None:
         raise UserError("--save-images wants a folder to keep them in; say where runs are kept: runs='runs'")
-    record = store.get(plan.spec.id)
+    record = _stored(plan, store, own=images > 0)
     if record is None:
         record = _compute(plan, store, engine, images=images, batch_size=size, progress=progress, task=task)
     else:
@@ -94,6 +96,23 @@ def run(
     return record
 
 
+def _stored(plan: Plan, store: Store, *, own: bool) -> Record | None:
+    """The run as it is stored, or a stored run of the same question whose list of eps holds those of this one.
+
+    Some of its samples are computed again. A run whose answers are no longer today's is set aside, with a sentence.
+    With `own`, only the very run will do: images that are kept belong to its list of eps.
+    """
+    record = store.get(plan.spec.id) or (None if own else store.covering(plan.spec.to_dict()))
+    if record is None:
+        return None
+    if differs := difference(plan, record.samples, record.facts.get("state", {})):
+        place = store.set_aside(record.run)
+        warn(f"the stored run {record.run} of {plan.spec.metric} is not answered from: {differs}; it is computed anew"
+             + (f", and the old one is kept as {place}" if place else ""))  # fmt: skip
+        return _stored(plan, store, own=own)
+    return record
+
+
 def _compute(
     plan: Plan, store: Store, engine: Engine, *, images: int, batch_size: int, progress: Progress, task: TaskID
 ) -> Record:
@@ -101,6 +120,12 @@ def _compute(
     started = time.monotonic()
     with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
         state = _fitted(plan, folder)
+        if differs := difference(plan, writer.done, state):
+            warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
+            writer.discard()
+            if folder is not None:
+                (folder / STATE).unlink(missing_ok=True)
+            state = _fitted(plan, folder)
         finished = set(writer.done["id"])
         resumed = len(finished)
         progress.update(task, completed=len(finished))

@@ -1,5 +1,6 @@
 """The exceptions that users read."""
 
+import warnings
 from typing import Any
 
 
@@ -27,3 +28,12 @@ class UnsoundError(Exception):
 def sentence(error: Exception) -> str:
     """What an error says, with the notes that were added on its way: in which samples it was raised, for instance."""
     return "; ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+class Notice(UserWarning):
+    """Something a user should know, in one sentence. Commands print it on standard error."""
+
+
+def warn(sentence: str) -> None:
+    """Say a sentence once for each place that raises it, by Python's warnings."""
+    warnings.warn(sentence, Notice, stacklevel=3)

@@ -104,8 +104,21 @@ class RunSpec(Options):
         Only the names of components are hashed and not the arguments as typed, since `arguments` has them resolved.
         The path of a file does not matter, since `fingerprints` has its content.
         """
-        refs = {name: getattr(self, name) for name in COMPONENTS}
-        content = self.to_dict() | {key: ref and ref.name for key, ref in refs.items()}
-        # A phrase for readers: other words are no other question.
-        del content["eps_unit"]
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:12]
+        return hashlib.sha256(canonical_json(_deciding(self.to_dict())).encode()).hexdigest()[:12]
+
+
+def question(spec: Mapping[str, Any]) -> str:
+    """What a run asks apart from its list of eps, as text: two runs with the same question answer it at other eps.
+
+    Args:
+        spec: as `RunSpec.to_dict` gives it and record.json keeps it.
+    """
+    content = _deciding(spec)
+    content.pop("eps", None)
+    return canonical_json(content)
+
+
+def _deciding(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec without what decides no number: arguments as typed, and words for readers."""
+    content = {key: value for key, value in spec.items() if key != "eps_unit"}
+    return content | {key: content[key] and Ref.parse(content[key]).name for key in COMPONENTS if key in content}

@@ -24,6 +24,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Embeddings, Images, PerImage
+from perceptbench.metrics.held import move, tensors_in
 from perceptbench.metrics.spaces import geometry
 from perceptbench.metrics.spaces.cosine import Angular, Raw, Sphere
 from perceptbench.metrics.spaces.space import Space
@@ -83,12 +84,14 @@ class Metric:
             return self.anchors(*(self.represent(y) for y in fixed))
 
     def to(self, device: str) -> "Metric":
-        """Move to a device. A metric without weights has nothing to move."""
+        """Move to a device: every network and tensor that it holds."""
+        move(self, device)
         return self
 
     def weights(self) -> Iterable[Tensor]:
-        """The tensors that decide its numbers: they enter the identity of a run."""
-        return ()
+        """The tensors that decide its numbers: they enter the identity of a run. Where it says nothing else, all that
+        it holds."""
+        return tensors_in(self)
 
     def code(self) -> tuple[object, ...]:
         """The objects whose source decides its numbers: it enters the identity of a run."""

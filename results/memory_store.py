@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from perceptbench.results.record import COLUMNS, Record
+from perceptbench.core.spec import question
+from perceptbench.results.record import COLUMNS, Record, answers, narrowed
 from perceptbench.results.store import no_samples
 
 
@@ -19,6 +21,18 @@ class MemoryStore:
     def get(self, run_id: str) -> Record | None:
         """The finished run of that id; None where there is none."""
         return self._records.get(run_id)
+
+    def covering(self, spec: Mapping[str, Any]) -> Record | None:
+        """As the protocol says."""
+        asked = question(spec)
+        fits = [record for record in self._records.values() if answers(record.spec, spec, asked)]
+        fits.sort(key=lambda record: (len(record.spec["eps"]), record.run))
+        return narrowed(fits[0], spec["eps"]) if fits else None
+
+    def set_aside(self, run_id: str) -> Path | None:
+        """Forget a run."""
+        del self._records[run_id]
+        return None
 
     def folder(self, run_id: str) -> Path | None:
         """None: there is no place for files."""
@@ -40,6 +54,9 @@ class MemoryWriter:
 
     def add(self, frame: pd.DataFrame) -> None:
         """Finished samples are kept by the run itself until it ends."""
+
+    def discard(self) -> None:
+        """Nothing was left behind."""
 
     def finish(self, record: Record) -> None:
         """Keep the run."""

@@ -1,12 +1,13 @@
 """What a run leaves behind: its resolved spec, where it ran, and one line a sample and eps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from perceptbench.core.spec import question
 from perceptbench.core.threat import lp_unit
 
 SCHEMA = 2
@@ -125,3 +126,24 @@ class Record:
             "provenance": dict(self.provenance),
             "facts": dict(self.facts),
         }
+
+
+def answers(stored: Mapping[str, Any], asked: Mapping[str, Any], question_asked: str) -> bool:
+    """Whether a stored run answers a request: the same question, with every eps asked for in its list.
+
+    Args:
+        stored: the spec of the run.
+        asked: the spec of the request.
+        question_asked: `question(asked)`.
+    """
+    if stored.get("metric") != asked["metric"] or not set(asked["eps"]) <= set(stored["eps"]):
+        return False
+    return question(stored) == question_asked
+
+
+def narrowed(record: Record, eps: Sequence[float]) -> Record:
+    """A run as if only some eps of its list had been asked for. Its id stays, since its list decided the numbers."""
+    if list(eps) == list(record.spec["eps"]):
+        return record
+    samples = record.samples[record.samples["eps"].isin(list(eps))].reset_index(drop=True)
+    return replace(record, spec={**record.spec, "eps": list(eps)}, samples=samples)

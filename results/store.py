@@ -5,6 +5,7 @@ shards, which the next writer continues from, or a finished run.
 """
 
 import fcntl
+import itertools
 import json
 import re
 import shutil
@@ -19,7 +20,18 @@ import pyarrow.parquet as pq
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
-from perceptbench.results.record import COLUMNS, COMMON, SCHEMA, Record, columns_of, task_of, threat_of
+from perceptbench.core.spec import question
+from perceptbench.results.record import (
+    COLUMNS,
+    COMMON,
+    SCHEMA,
+    Record,
+    answers,
+    columns_of,
+    narrowed,
+    task_of,
+    threat_of,
+)
 from perceptbench.results.tasks.base import installed, scores_of
 
 MAX_JSON_BYTES = 16 * 2**20
@@ -51,6 +63,10 @@ class Writer(Protocol):
         """Keep finished samples: all eps of a sample in one frame."""
         ...
 
+    def discard(self) -> None:
+        """Forget what an earlier process left behind."""
+        ...
+
     def finish(self, record: Record) -> None:
         """Keep the run."""
         ...
@@ -61,6 +77,17 @@ class Store(Protocol):
 
     def get(self, run_id: str) -> Record | None:
         """The finished run of that id; None where there is none."""
+        ...
+
+    def covering(self, spec: Mapping[str, Any]) -> Record | None:
+        """A finished run of the same question whose list of eps holds those of `spec`, cut down to these; else None.
+
+        Its rows keep the id of the run they are from.
+        """
+        ...
+
+    def set_aside(self, run_id: str) -> Path | None:
+        """Keep a run, but never answer from it again. Its new folder; None where no files are."""
         ...
 
     def folder(self, run_id: str) -> Path | None:
@@ -95,17 +122,28 @@ class RunStore:
         unknown = set(fields) - {*_SPEC_TYPES, *_NAMES, "seed", "limit", "skip_certified"}
         if unknown:
             raise TypeError(f"a spec has no field {', '.join(sorted(unknown))}")
-        folders = self.root.iterdir() if self.root.is_dir() else ()
-        headers = [self._header(f.name) for f in folders if f.is_dir() and _RUN_ID.fullmatch(f.name)]
         chosen = [
             header
-            for header in headers
-            if header is not None
-            and status in (None, header["status"])
+            for header in self._headers()
+            if status in (None, header["status"])
             and all(_named(header).get(key) == value for key, value in fields.items())
         ]
         chosen.sort(key=lambda header: (str(header["provenance"].get("time", "")), header["run"]))
         return [self._load(header) for header in chosen]
+
+    def covering(self, spec: Mapping[str, Any]) -> Record | None:
+        """As the protocol says; of several runs the one with the shortest list of eps."""
+        asked = question(spec)
+        fits = [header for header in self._headers() if answers(header["spec"], spec, asked)]
+        fits.sort(key=lambda header: (len(header["spec"]["eps"]), header["run"]))
+        return narrowed(self._load(fits[0]), spec["eps"]) if fits else None
+
+    def set_aside(self, run_id: str) -> Path:
+        """Rename the folder of a run, so that it is kept and never answered from."""
+        folder = self.folder(run_id)
+        taken = [path.name for path in self.root.glob(f"{run_id}.aside-*")]
+        number = next(n for n in itertools.count(1) if f"{run_id}.aside-{n}" not in taken)
+        return folder.rename(folder.with_name(f"{run_id}.aside-{number}"))
 
     @contextmanager
     def writer(self, run_id: str, columns: Mapping[str, str] = COLUMNS) -> "Iterator[RunWriter]":
@@ -141,6 +179,11 @@ class RunStore:
             raise UserError(f"a run id is 12 hex digits, got {run_id!r}")
         return self.root / run_id
 
+    def _headers(self) -> list[dict[str, Any]]:
+        folders = self.root.iterdir() if self.root.is_dir() else ()
+        headers = [self._header(f.name) for f in folders if f.is_dir() and _RUN_ID.fullmatch(f.name)]
+        return [header for header in headers if header is not None]
+
     def _header(self, run_id: str) -> dict[str, Any] | None:
         path = self.folder(run_id) / "record.json"
         return _checked_header(path, _read_json(path)) if path.exists() else None
@@ -172,6 +215,11 @@ class RunWriter:
         """Put finished samples on disk: all eps of a sample in one frame."""
         _write_samples(self.shards / f"{self._next:06d}.parquet", frame, self.columns)
         self._next += 1
+
+    def discard(self) -> None:
+        """Delete the shards of an earlier process."""
+        shutil.rmtree(self.shards, ignore_errors=True)
+        self.done = no_samples(self.columns)
 
     def finish(self, record: Record) -> None:
         """Write the run, rows in the order of the record's frame, and drop the shards."""

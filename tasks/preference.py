@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.literal import OwnOutput
-from perceptbench.attacks.objectives import FlipByAll, FlipFromTheSide, FlipPreference
+from perceptbench.attacks.objectives import FlipByAll, FlipFromTheSide, FlipPreference, OwnOutput
 from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.certifiers.certify import certify
 from perceptbench.core.errors import UserError

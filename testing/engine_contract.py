@@ -10,7 +10,7 @@ import pytest
 
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.local import Local
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError, sentence
 from perceptbench.core.spec import canonical_json

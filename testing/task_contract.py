@@ -17,7 +17,7 @@ from torch import Tensor
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.base import threat
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError

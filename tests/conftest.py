@@ -56,3 +56,4 @@ def hashes_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
     """Hashes of files made for a test are not recorded among those of the user's weights, nor for another test."""
     kept = tmp_path_factory.mktemp("hashes") / "hashes.json"
     monkeypatch.setattr("perceptbench.core.fetch.hashes.store", lambda: kept)
+    monkeypatch.setattr("perceptbench.triplets.inventory.cache_file", lambda: kept.with_name("images.json"))

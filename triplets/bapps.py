@@ -1,6 +1,5 @@
 """BAPPS: 2AFC judgements of distorted 64-pixel patches (Zhang et al., arXiv:1801.03924)."""
 
-import hashlib
 import io
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import inside, read_bytes, read_three
-from perceptbench.triplets.inventory import check_images, fingerprint, split_target
+from perceptbench.triplets.inventory import digested, split_target
 
 SPLITS = ("val", "train")
 IMAGES = ("ref", "p0", "p1")
@@ -32,19 +31,17 @@ def bapps(path: str) -> TripletSource:
     split, _, subset = (selection or "val").partition("/")
     if split not in SPLITS:
         raise UserError(f"bapps: expected a split among {', '.join(SPLITS)}, got {split!r}")
-    entries, wanted, judged = [], [], []
+    entries = []
     for name in _subsets(folder / split, subset):
         place = f"{split}/{name}"
         for stem in _stems(folder / split / name):
             where = f"bapps {place} triplet {stem}"
             reference, left, right = (inside(folder, f"{place}/{kind}/{stem}.png", where) for kind in IMAGES)
             judge = read_bytes(inside(folder, f"{place}/judge/{stem}.npy", where), where, JUDGE_BYTES)
-            judged.append(hashlib.sha256(judge).hexdigest())
-            wanted += [(image, where) for image in (reference, left, right)]
             load = partial(read_three, (reference, left, right), where)
-            entries.append(Entry(f"{place}/{stem}", _share(judge, where), load, name))
-    digest = fingerprint(f"bapps {split}/{subset}", *judged, files=check_images(folder, wanted))
-    return checked_source("bapps", entries, digest, f"{split}/{subset or 'all subsets'}")
+            files = (reference, left, right)
+            entries.append(Entry(f"{place}/{stem}", _share(judge, where), load, name, paths=files, where=where))
+    return checked_source("bapps", digested(entries), "", f"{split}/{subset or 'all subsets'}")
 
 
 def _subsets(folder: Path, subset: str) -> list[str]:

@@ -7,6 +7,7 @@ grow with the number of triplets. Labels and paths are checked before anything r
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
+from perceptbench.core.spec import canonical_json
 from perceptbench.core.tensors import Images, PerImage
 
 SIDE = 224
@@ -79,25 +81,42 @@ class Entry:
     """Names of reference, left and right, where the same image serves in several triplets."""
     reference: str = ""
     """A name of the reference image, where it may stand in several triplets: intervals then draw references."""
+    paths: tuple[Path, ...] = ()
+    """The files that its images are made of, resolved."""
+    where: str = ""
+    """Opens the message for a fault in one of these files: `data.csv row 17`."""
+    files: str = ""
+    """The digests of these files, in their order; triplets/inventory.py fills them in."""
+
+    @property
+    def line(self) -> str:
+        """Everything that decides it, as text."""
+        return canonical_json([self.id, self.right_share, self.group, list(self.images), self.reference, self.files])
 
 
 @dataclass(frozen=True, slots=True)
 class TripletSource:
     """A data set: its entries without ties, how many ties were left out, and what it was made of.
 
-    `sha256` is over everything that decides the triplets: table and image files, or the recipe.
+    `recipe` is whatever decides the triplets beside their entries: the version of what makes images, a digest.
     """
 
     name: str
     entries: tuple[Entry, ...]
     ties: int
-    sha256: str
+    recipe: str
     note: str = ""
     answers: bool = True
     """False for plain images: `left` is another image, `right` the same one, and no one was asked."""
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def sha256(self) -> str:
+        """Over everything that decides these triplets: answers, files, recipe. Triplets left out do not count."""
+        lines = (self.recipe, str(self.answers), *(entry.line for entry in self.entries))
+        return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
 
     @property
     def kind(self) -> str:
@@ -136,7 +155,7 @@ def fair_part(entries: Sequence[N], n: int | None) -> tuple[N, ...]:
     return tuple(sorted(entries, key=lambda entry: hashlib.sha256(entry.id.encode()).hexdigest())[:n])
 
 
-def checked_source(name: str, entries: Sequence[Entry], sha256: str, note: str = "") -> TripletSource:
+def checked_source(name: str, entries: Sequence[Entry], recipe: str, note: str = "") -> TripletSource:
     """Leave ties out and count them. Raises UserError for an empty set or an id used twice."""
     if not entries:
         raise UserError(f"{name}: expected at least one triplet, found none")
@@ -148,7 +167,7 @@ def checked_source(name: str, entries: Sequence[Entry], sha256: str, note: str =
     decided = tuple(entry for entry in entries if entry.right_share != 0.5)
     if not decided:
         raise UserError(f"{name}: all {len(entries)} triplets are ties, so there is nothing to score")
-    return TripletSource(name, decided, len(entries) - len(decided), sha256, note)
+    return TripletSource(name, decided, len(entries) - len(decided), recipe, note)
 
 
 triplets: Registry[TripletSource] = Registry("data set", "perceptbench.triplets")

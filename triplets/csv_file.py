@@ -7,7 +7,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.csv_rows import check_unique, read_table
 from perceptbench.triplets.images import inside, read_three
-from perceptbench.triplets.inventory import check_images, fingerprint
+from perceptbench.triplets.inventory import digested
 
 COLUMNS = ("id", "ref", "left", "right", "right_preferred")
 
@@ -29,12 +29,11 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
     rows = [row for row in table.rows if not min_votes or row.number("votes", 0, float("inf")) >= min_votes]
     if not rows:
         raise UserError(f"{file.name}: expected at least one row with {min_votes} votes or more, found none in {file}")
-    entries, wanted = [], []
+    entries = []
     for row in rows:
         reference, left, right = (inside(file.parent, row.text(c), row.where) for c in ("ref", "left", "right"))
         share = row.number("right_preferred", 0, 1, blank=0.5)
-        wanted += [(image, row.where) for image in (reference, left, right)]
         load = partial(read_three, (reference, left, right), row.where)
-        entries.append(Entry(row.text("id"), share, load, reference=row.text("ref")))
-    digest = fingerprint(f"csv {min_votes}", table.sha256, files=check_images(file.parent, wanted))
-    return checked_source("csv", entries, digest, f"{len(rows)} of {len(table.rows)} rows")
+        files = (reference, left, right)
+        entries.append(Entry(row.text("id"), share, load, reference=row.text("ref"), paths=files, where=row.where))
+    return checked_source("csv", digested(entries), "", f"{len(rows)} of {len(table.rows)} rows")

@@ -1,5 +1,6 @@
 """Photographs without answers: for attacks that push an image away from itself or pull it towards another."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import read_image
-from perceptbench.triplets.inventory import check_images, fingerprint
+from perceptbench.triplets.inventory import digests
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -29,16 +30,19 @@ def images(folder: str) -> TripletSource:
     stray = next((path for path in paths if not path.is_relative_to(root.resolve())), None)
     if stray is not None:
         raise UserError(f"expected images inside {root}, got a link to {stray}; put the file into the folder")
-    files = check_images(root, [(path, "images") for path in paths])
+    known = digests((path, "images") for path in paths)
+    files = {path.relative_to(root.resolve()).as_posix(): digest for path, digest in known.items()}
     # Equal files would be pulled towards themselves.
     order = {digest: name for name, digest in sorted(files.items(), reverse=True)}
     names = [order[digest] for digest in sorted(order)]
     if len(names) < 2:
         raise UserError(f"expected two different images or more in {root}, found {len(names)}")
     pairs = zip(names, names[1:] + names[:1], strict=True)
-    entries = [Entry(name, 1.0, partial(_pair, root / name, root / other)) for name, other in pairs]
-    source = checked_source("images", entries, fingerprint("images", files=files), "images in pairs, no answers")
-    return TripletSource(source.name, source.entries, source.ties, source.sha256, source.note, answers=False)
+    entries = [
+        Entry(name, 1.0, partial(_pair, root / name, root / other), files=f"{files[name]} {files[other]}")
+        for name, other in pairs
+    ]
+    return replace(checked_source("images", entries, "", "images in pairs, no answers"), answers=False)
 
 
 def _pair(path: Path, other: Path) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.csv_rows import CsvRow, check_unique, read_table
 from perceptbench.triplets.images import inside, read_three
-from perceptbench.triplets.inventory import check_images, fingerprint
+from perceptbench.triplets.inventory import digested
 
 COLUMNS = ("id", "ref", "left", "right", "left_votes", "right_votes")
 
@@ -25,15 +25,17 @@ def material2afc(path: str) -> TripletSource:
     folder = Path(path)
     table = read_table(folder / "triplets.csv", COLUMNS)
     check_unique(table.rows, "id")
-    entries, wanted = [], []
+    entries = []
     for row in table.rows:
         names = tuple(row.text(column) for column in ("ref", "left", "right"))
         reference, left, right = (inside(folder, f"images/{name}.jpg", row.where) for name in names)
-        wanted += [(image, row.where) for image in (reference, left, right)]
         load = partial(read_three, (reference, left, right), row.where)
-        entries.append(Entry(row.text("id"), _right_share(row), load, images=names, reference=names[0]))
-    digest = fingerprint("material2afc", table.sha256, files=check_images(folder, wanted))
-    return checked_source("material2afc", entries, digest)
+        files = (reference, left, right)
+        share = _right_share(row)
+        entries.append(
+            Entry(row.text("id"), share, load, images=names, reference=names[0], paths=files, where=row.where)
+        )
+    return checked_source("material2afc", digested(entries), "")
 
 
 def _right_share(row: CsvRow) -> float:

@@ -6,7 +6,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.csv_rows import CsvRow, check_unique, read_table
 from perceptbench.triplets.images import inside, read_three
-from perceptbench.triplets.inventory import check_images, fingerprint, split_target
+from perceptbench.triplets.inventory import digested, split_target
 
 COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
 SPLITS = ("train", "val", "test", "test_imagenet", "test_no_imagenet")
@@ -34,16 +34,15 @@ def nights(path: str, min_votes: int = 6) -> TripletSource:
             f"nights: expected rows of split {split or 'any'} with {min_votes} votes or more in {folder / 'data.csv'}, "
             "found none; choose another split or fewer votes"
         )
-    entries, wanted = [], []
+    entries = []
     for row in rows:
         reference, left, right = (inside(folder, row.text(f"{s}_path"), row.where) for s in ("ref", "left", "right"))
-        wanted += [(image, row.where) for image in (reference, left, right)]
         group = "imagenet" if _is_imagenet(row) else "other"
         load = partial(read_three, (reference, left, right), row.where)
-        entries.append(Entry(row.text("id"), _right_share(row), load, group))
-    digest = fingerprint(f"nights {split} {min_votes}", table.sha256, files=check_images(folder, wanted))
+        files = (reference, left, right)
+        entries.append(Entry(row.text("id"), _right_share(row), load, group, paths=files, where=row.where))
     note = f"{split or 'all splits'}, at least {min_votes} votes: {len(rows)} of {len(table.rows)} rows"
-    return checked_source("nights", entries, digest, note)
+    return checked_source("nights", digested(entries), "", note)
 
 
 def _in_split(row: CsvRow, split: str | None) -> bool:

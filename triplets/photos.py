@@ -1,7 +1,6 @@
 """The embedded data set: triplets built from thirteen free photographs, for demonstration and CI."""
 
 import csv
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from perceptbench.triplets.base import TripletSource, checked_source, triplets
 from perceptbench.triplets.constructed.construct import RECIPE, construct
 from perceptbench.triplets.constructed.distortions import Pixels
 from perceptbench.triplets.images import decode, read_bytes
-from perceptbench.triplets.inventory import check_images, fingerprint
+from perceptbench.triplets.inventory import digests
 
 FOLDER = Path(__file__).parent / "photos_data"
 PER_FAMILY = 18
@@ -25,16 +24,15 @@ def photos() -> TripletSource:
     """Embedded triplets, constructed and not judged by people: for demonstration and CI.
 
     Each holds a crop of a photograph and two altered versions, of which one is nearer by
-    construction (`construct.py`); the group is the family of alterations. The fingerprint is over
-    the version of the recipe, the triplets a family, `images.csv` and every photograph, so it
-    changes with whatever the images depend on, save for the versions of Pillow and NumPy.
+    construction (`construct.py`); the group is the family of alterations. Its SHA-256 is over the triplets, the
+    version of the recipe and every photograph.
     """
     listing = read_bytes(FOLDER / "images.csv", "images.csv")
     names = [row["file"] for row in csv.DictReader(listing.decode().splitlines())]
-    files = check_images(FOLDER, [((FOLDER / name).resolve(), f"images.csv, {name}") for name in names])
+    files = digests(((FOLDER / name).resolve(), f"images.csv, {name}") for name in names)
     entries = construct(LazyPhotos(names), [Path(name).stem for name in names], PER_FAMILY)
-    digest = fingerprint(f"photos {RECIPE} {PER_FAMILY}", hashlib.sha256(listing).hexdigest(), files=files)
-    return checked_source("photos", entries, digest, "constructed, not human judgements: for demonstration and CI")
+    recipe = " ".join([RECIPE, *files.values()])
+    return checked_source("photos", entries, recipe, "constructed, not human judgements: for demonstration and CI")
 
 
 class LazyPhotos(Sequence[Pixels]):

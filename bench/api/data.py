@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.tasks.base import Source
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import at_side, read_image
-from perceptbench.triplets.inventory import digests, fingerprint
+from perceptbench.triplets.inventory import digests
 
 IMAGES = ("ref", "left", "right")
 COLUMNS = (*IMAGES, "right_preferred", "votes")
@@ -139,15 +139,13 @@ def _source(name: str, rows: list[Mapping[str, Any]], folder: Path, min_votes: i
     answers = any("right_preferred" in row for _, row in kept)
     images = [tuple(_Picture.of(row, key, number, folder) for key in IMAGES) for number, row in kept]
     files = digests((one.path, one.where) for three in images for one in three if one.path is not None)
-    entries, lines = [], []
+    entries = []
     for (number, row), three in zip(kept, images, strict=True):
         share = _share(row, number) if answers else 1.0
         prints = [files[one.path] if one.path is not None else one.sha256 for one in three]
         key = str(row.get("id", number))
-        entries.append(Entry(key, share, partial(_load, three), reference=prints[0]))
-        lines.append(f"{key} {share!r} {' '.join(prints)}")
-    source = checked_source(name, entries, fingerprint(f"memory {answers}", *lines, files={}))
-    return TripletSource(source.name, source.entries, source.ties, source.sha256, source.note, answers)
+        entries.append(Entry(key, share, partial(_load, three), reference=prints[0], files=" ".join(prints)))
+    return replace(checked_source(name, entries, ""), answers=answers)
 
 
 def _load(three: "tuple[_Picture, ...]") -> tuple[Tensor, Tensor, Tensor]:

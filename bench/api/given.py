@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from perceptbench.bench.api.keywords import request_of
 from perceptbench.bench.api.metric import MetricModule, evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.evaluate import evaluate
-from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.plan import Plan
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images, PerImage
@@ -46,7 +47,7 @@ class GivenTriplets:
     def planned(self, function: str, **options: Any) -> "Iterator[PlannedTriplets]":
         """One run on these triplets, ready to be evaluated, while the metric stands still."""
         held = Held("given images", _source(self.batch))
-        request = request_of(function, metric=[replace(self.metric.held(), sha256="")], data=[held], **options)
+        request = request_of(function, metric=[self.metric.held()], data=[held], **options)
         with evaluated(self.metric, frozen=True):
             plans = make_plans(request)
             if len(plans) != 1 or len(request.eps) != 1:
@@ -103,4 +104,4 @@ def _source(batch: Triplets) -> TripletSource:
     entries = tuple(
         Entry(name, share, unread) for name, share in zip(batch.ids, batch.right_share.tolist(), strict=True)
     )
-    return TripletSource("given images", entries, ties=0, sha256="")
+    return TripletSource("given images", entries, ties=0, recipe="")

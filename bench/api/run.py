@@ -11,7 +11,7 @@ from perceptbench.bench.api.metric import MetricModule, evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.api.runs import Runs
 from perceptbench.bench.engines.base import engine as engines
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import batch_size as batch_size_of
 from perceptbench.bench.runner import run_plans

@@ -15,7 +15,8 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from perceptbench.bench.plan import Plan, make_plans
+from perceptbench.bench.plan import Plan
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.registry import Registry

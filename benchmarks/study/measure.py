@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.study.grid import StudyEntry
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans

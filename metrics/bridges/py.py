@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
+from perceptbench.metrics.held import modules_in, move, settled, tensors_in
 
 
 class _Yours:
@@ -27,8 +28,7 @@ class _Yours:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
-        held = [inner, *vars(inner).values()] if hasattr(inner, "__dict__") else [inner]
-        self.modules = [value for value in held if isinstance(value, nn.Module)]
+        self.modules = modules_in(inner)
         self.differentiable = bool(getattr(inner, "differentiable", True))
         self.stochastic = bool(getattr(inner, "stochastic", False))
 
@@ -36,11 +36,10 @@ class _Yours:
         return (self, self.inner)
 
     def weights(self) -> Iterable[Tensor]:
-        return (tensor for module in self.modules for tensor in module.state_dict().values())
+        return tensors_in(self.inner)
 
     def to(self, device: str) -> Any:
-        for module in self.modules:
-            module.to(device)
+        move(self.inner, device)
         return self
 
     def call(self, function: Callable[..., Any], *images: Images, rank: int) -> Tensor:
@@ -87,13 +86,12 @@ def py(target: str) -> Metric:
     if not file or not name or not path.is_file():
         raise UserError(f"expected py:FILE.py:CLASS with an existing file, got 'py:{target}'")
     made = _load(path, name)
+    settled(made)
     if isinstance(made, Metric):
         return made
     yours = wrapped(made)
     if yours is None:
         raise UserError(f"{path}: {name} has neither __call__(x, y) nor embed(x), so it is no metric")
-    for module in yours.modules:
-        module.eval().requires_grad_(False)
     return yours
 
 

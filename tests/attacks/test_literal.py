@@ -8,9 +8,9 @@ from torch import Tensor
 
 from perceptbench.attacks.apgd import L2APGD, LinfAPGD
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.literal import LiteralL2MSE, LiteralL2PGD, LiteralLinfPGD, LiteralPGD, OwnOutput, literal
+from perceptbench.attacks.literal import LiteralL2MSE, LiteralL2PGD, LiteralLinfPGD, LiteralPGD, literal
 from perceptbench.attacks.norms import size, unit
-from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference
+from perceptbench.attacks.objectives import EmbeddingShift, FlipPreference, OwnOutput
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage

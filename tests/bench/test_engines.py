@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from perceptbench.bench.engines.local import Local
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import STATE, run_plans
 from perceptbench.core.errors import UserError

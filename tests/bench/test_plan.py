@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from perceptbench.bench.plan import make_plans
+from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.classical.pixel import PixelL2

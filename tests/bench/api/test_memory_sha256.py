@@ -1,9 +1,11 @@
 """A thing in memory has one hash as long as code and contents are the same, and another where one differs."""
 
 import functools
+import random
+import re
 import subprocess
 import sys
-import threading
+from array import array
 
 import numpy as np
 import pytest
@@ -85,10 +87,27 @@ def test_order_of_a_set_and_cycles_do_no_harm():
     assert memory_sha256(loop) == memory_sha256(loop)
 
 
-def test_what_cannot_be_read_is_never_the_same():
+def test_what_cannot_be_read_is_named_and_never_the_same():
     class Holds:
         def __init__(self) -> None:
-            self.lock = threading.Lock()
+            self.steps = (one for one in "abc")
 
     holds = Holds()
-    assert memory_sha256(holds) != memory_sha256(holds)
+    first, second = memory_sha256(holds), memory_sha256(holds)
+    assert first.sha256 != second.sha256
+    assert "generator" in first.unreadable[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (array("d", [1.0]), array("d", [2.0])),
+        (np.random.default_rng(1), np.random.default_rng(2)),
+        (random.Random(1), random.Random(2)),
+        (re.compile("a"), re.compile("b")),
+        (torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)),
+    ],
+)
+def test_an_object_of_an_extension_is_known_by_what_it_gives_to_be_pickled(one: object, other: object) -> None:
+    assert memory_sha256([one]) == memory_sha256([one])
+    assert memory_sha256([one]) != memory_sha256([other])

@@ -7,7 +7,6 @@ import torch
 
 from perceptbench.core.tensors import Images
 from perceptbench.triplets.base import Entry, fair_part, triplets
-from perceptbench.triplets.inventory import fingerprint
 from perceptbench.triplets.photos import photos
 
 
@@ -53,4 +52,4 @@ class PairSource:
 def photo_pairs() -> PairSource:
     """Pairs of like images, of the embedded photographs: for demonstration."""
     source = photos()
-    return PairSource(source.entries, fingerprint("photo-pairs", source.sha256, files={}))
+    return PairSource(source.entries, f"photo-pairs {source.sha256}")

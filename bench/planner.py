@@ -1,0 +1,212 @@
+"""From a request to runs that can start."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.threats.base import threat
+from perceptbench.bench.checks import check
+from perceptbench.bench.choices import check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
+from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, metric_sha256, part_sha256
+from perceptbench.bench.memory_sha256 import memory_sha256
+from perceptbench.bench.plan import Plan
+from perceptbench.bench.request import Held, Request, refs
+from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.core.errors import UserError, warn
+from perceptbench.core.ref import Ref, Scalar
+from perceptbench.core.registry import Registry
+from perceptbench.core.spec import RunSpec
+from perceptbench.metrics.base import LipschitzMetric, Metric, metric
+from perceptbench.metrics.identity import weights_sha256
+from perceptbench.results.saved_images import KINDS
+from perceptbench.tasks.base import Source, task
+from perceptbench.triplets.base import triplets
+
+
+def make_plans(request: Request) -> list[Plan]:
+    """One plan for each run. Raises UserError for anything wrong, before the first image is embedded.
+
+    With attacks, the run of each attack also has the first certifier where the metric admits it. Without attacks, each
+    certifier is a run of its own.
+    """
+    check(request)
+    sources = list(_built(request.data, triplets))
+    plans = []
+    for metric_ref, made in _built(request.metrics, metric):
+        built = made.to(request.where)
+        for data_ref, source in sources:
+            for attack_ref, certifier_ref in _methods(request, built):
+                plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))
+    return plans
+
+
+def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
+    """Components by name, and those that were handed over. Raises UserError for one of these with a name of another."""
+    asked = [(ref, one if isinstance(one, Held) else None) for one in named for ref in _refs(one)]
+    for ref, held in asked:
+        if held is None:
+            yield ref, registry.build(ref)
+            continue
+        if not held.registered and held.name in registry.names():
+            raise UserError(f"{held.name} is the name of a registered {registry.kind}; give yours another by name=")
+        if [other for other, _ in asked].count(ref) > 1:
+            raise UserError(f"got two {registry.word} of the name {ref}; give each its own by name=")
+        yield ref, held.made
+
+
+def _refs(one: str | Held) -> list[Ref]:
+    return [one.ref] if isinstance(one, Held) else refs([one])
+
+
+def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
+    attacks, certifiers = refs(request.attacks), refs(request.certifiers)
+    if not attacks:
+        return [(None, ref) for ref in certifiers]
+    beside = certifiers[0] if certifiers else None
+    # The default is left out where a metric does not admit it; any other one is refused later, with the reason.
+    if beside == Ref("margin") and not isinstance(built, LipschitzMetric):
+        beside = None
+    return [(ref, beside) for ref in attacks]
+
+
+def _plan(
+    request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: Source,
+    attack_ref: Ref | None, certifier_ref: Ref | None,
+) -> Plan:  # fmt: skip
+    made = chosen_attack(request, attack_ref) if attack_ref else None
+    threat_ref, within = chosen_threat(request, made, attack_ref)
+    source = source.limited(request.limit)
+    task_ref, goal = chosen_task(request, made, attack_ref, source)
+    question = task.build(task_ref)
+    check_fit(request, question, goal, made, attack_ref, built)
+    question.admit(source)
+    if request.save_images and source.kind not in KINDS:
+        raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
+    proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
+    if made is None and proof is None:
+        raise UserError(f"nothing can be proved of --task {task_ref} under --threat {threat_ref}; use bench run")
+    named = {
+        "metric": (metric, metric_ref),
+        "data": (triplets, data_ref),
+        "task": (task, task_ref),
+        "threat": (threat, threat_ref),
+        "certifier": (certifier, certifier_ref if proof else None),
+    }
+    spec = RunSpec(
+        metric=metric_ref,
+        data=data_ref,
+        task=task_ref,
+        threat=threat_ref,
+        attack=attack_ref,
+        certifier=certifier_ref if proof else None,
+        norm=within.proof,
+        eps_unit=within.unit,
+        eps=request.eps,
+        goal=goal,
+        **request.options(),
+        arguments={
+            "attack": _arguments(request, attack_ref, made),
+            **{kind: _resolved(request, registry, ref) for kind, (registry, ref) in named.items()},  # type: ignore[arg-type]
+        },
+        fingerprints={
+            "weights": weights_sha256(built),
+            "metric": _metric_sha256(request, metric_ref, built),
+            "data": _data_sha256(request, data_ref, source),
+            "task": part_sha256(question, modules=_home(task, task_ref)),
+            "threat": part_sha256(within, modules=_home(threat, threat_ref)),
+            "evaluator": evaluator_sha256(),
+            **_methods_sha256(made, attack_ref, proof, certifier_ref),
+        },
+    )
+    alone = replace(
+        request, metrics=_one(request.metrics, metric_ref), data=_one(request.data, data_ref),
+        attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
+        task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
+    )  # fmt: skip
+    return Plan(spec, question, within, built, source, made, proof, alone)
+
+
+def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
+    """The component of that name, as it was given."""
+    return [one for one in named if isinstance(one, Held) and one.ref == ref] or [str(ref)]
+
+
+def _metric_sha256(request: Request, ref: Ref, built: Metric) -> str:
+    """Of what decides a metric besides its weights. Warns where a metric of yours holds what cannot be read."""
+    alone = _is_alone(request, ref)
+    ours = all(type(part).__module__.startswith("perceptbench.") for part in built.code())
+    held = memory_sha256(built) if alone or not ours else None
+    if held is not None and held.unreadable:
+        warn(
+            f"{ref} holds what cannot be read: {', '.join(held.unreadable)}; it is computed anew each time, and "
+            "nothing is answered from the store"
+        )
+    return metric_sha256(*built.code(), held=held, modules=() if alone else _home(metric, ref))
+
+
+def _data_sha256(request: Request, ref: Ref, source: Source) -> str:
+    loads = [getattr(entry, "load", None) for entry in source.entries[:1]]
+    home = () if _is_alone(request, ref) else _home(triplets, ref)
+    return data_sha256(source.sha256, [load for load in loads if load], source, home)
+
+
+def _methods_sha256(
+    made: Attack | Ensemble | None, attack_ref: Ref | None, proof: Certifier | None, certifier_ref: Ref | None
+) -> dict[str, str]:
+    """Of the code of attack and certifier, where there are any."""
+    found = {}
+    if made is not None and attack_ref is not None:
+        needs = attack.card(attack_ref.name).needs
+        found["attack"] = part_sha256(made, modules=(*_home(attack, attack_ref), *needs))
+    if proof is not None and certifier_ref is not None:
+        found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
+    return found
+
+
+def _home(registry: Registry[Any], ref: Ref) -> tuple[str, ...]:
+    """The module of a registered factory, which may choose what is built."""
+    return (registry.factory(ref.name).__module__,)
+
+
+def _is_alone(request: Request, ref: Ref) -> bool:
+    return ref in [one.ref for one in _alone(request)]
+
+
+def _alone(request: Request) -> list[Held]:
+    """What exists in this process alone."""
+    return [one for one in (*request.metrics, *request.data) if isinstance(one, Held) and not one.registered]
+
+
+def arguments_of(made: object) -> dict[str, Scalar]:
+    """The arguments of a component: the fields of its dataclass."""
+    return {f.name: getattr(made, f.name) for f in fields(made)} if is_dataclass(made) else {}
+
+
+def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
+    """The arguments of the attack with every default. `--protocol paper` runs another attack under that name."""
+    if ref is None or made is None:
+        return {}
+    return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
+
+
+def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
+    """The arguments of a registered component with every default; nothing for one that exists in this process alone.
+
+    The content of a file decides numbers and its path does not. The fingerprints have the content of metrics and data,
+    so of their paths only the text after it is kept; for other components the SHA-256 of the file takes its place.
+    """
+    if ref is None or (registry in (metric, triplets) and _is_alone(request, ref)):
+        return {}
+    kept = {}
+    for key, value in registry.resolve(ref).items():
+        if isinstance(value, str):
+            path, mark, rest = value.partition("@" if "@" in value else ":")
+            if registry in (metric, triplets) and path and Path(path).exists():
+                value = f"(file){mark}{rest}"
+            elif registry not in (metric, triplets) and value and Path(value).is_file():
+                value = f"(file) {sha256(Path(value).read_bytes()).hexdigest()}"
+        kept[key] = value
+    return kept

@@ -1,0 +1,238 @@
+"""The code that can decide a number, as one hash: what a module says, and what every module it imports says.
+
+Only files are read and nothing is run. A comment, a docstring and the layout of a line change nothing, since syntax
+trees are hashed. The closure of a module holds
+
+    modules of this project, of a plug-in and of a user's file, each by its syntax tree
+    installed packages (torch, timm, ...), each by its version; not what they import in turn
+
+Reading finished runs (`perceptbench.results`) and reports change no stored number, so they are left out.
+"""
+
+import ast
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+LEFT_OUT = ("perceptbench.results", "perceptbench.reports")
+"""What only reads stored numbers."""
+
+NEUTRAL = frozenset({"filelock", "huggingface_hub", "jaxtyping", "rich", "typer"})
+"""Packages that fetch, lock, annotate or print, and compute nothing."""
+
+_PLACES = sysconfig.get_paths()
+_INSTALLED = tuple(Path(_PLACES[name]).resolve() for name in ("purelib", "platlib"))
+_STANDARD = tuple(Path(_PLACES[name]).resolve() for name in ("stdlib", "platstdlib"))
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Everything that some modules import, directly or through others.
+
+    Args:
+        files: of each module outside installed packages, by its name.
+        packages: installed packages by the name they are imported under.
+    """
+
+    files: dict[str, Path]
+    packages: frozenset[str]
+
+    @property
+    def sha256(self) -> str:
+        """Over syntax trees, with the names of modules, and over the versions of packages."""
+        digest = hashlib.sha256(versions(self.packages).encode())
+        for name, path in sorted(self.files.items()):
+            # A user's file has a name made of its place, and the place decides nothing.
+            said = name if name.startswith("perceptbench.") else name.rpartition(".")[2].partition("_of_file_")[0]
+            digest.update(f"\n{said} {file_sha256(path)}".encode())
+        return digest.hexdigest()
+
+
+def closure(modules: Iterable[str]) -> Closure:
+    """What some modules import, themselves included. A module that cannot be found is left out."""
+    files: dict[str, Path] = {}
+    packages: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in files or name in packages or name.startswith(LEFT_OUT):
+            continue
+        path = module_file(name)
+        if path is None or (_within(path, _STANDARD) and not _within(path, _INSTALLED)):
+            continue
+        top = name.partition(".")[0]
+        if _within(path, _INSTALLED) and _distribution(top):
+            packages |= {top} - NEUTRAL
+            continue
+        files[name] = path
+        waiting += [parent for parent in _parents(name) if parent not in files]
+        if path.suffix == ".py":
+            waiting += _imports(path, name)
+    return Closure(files, frozenset(packages))
+
+
+def code_sha256(*modules: str) -> str:
+    """The hash of the closure of some modules."""
+    return closure(modules).sha256
+
+
+def versions(packages: Iterable[str]) -> str:
+    """`name version` of installed packages, sorted, by the names they are imported under."""
+    named = {_distribution(package) or package for package in packages}
+    return " ".join(f"{name} {_version(name)}" for name in sorted(named))
+
+
+def file_sha256(path: Path) -> str:
+    """Of a Python file its syntax tree without docstrings; of any other file (an extension module) its bytes."""
+    status = path.stat()
+    return _file_sha256(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _file_sha256(path: Path, _time: int, _size: int) -> str:
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256("\0".join(_said(_tree(path))).encode(errors="surrogatepass")).hexdigest()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def _said(node: ast.AST) -> Iterator[str]:
+    """A syntax tree as words. Empty fields are left out, so that a newer Python with more fields says the same."""
+    yield f"({type(node).__name__}"
+    for name, value in ast.iter_fields(node):
+        parts = value if isinstance(value, list) else [value]
+        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            parts = parts[1:] if ast.get_docstring(node, clean=False) is not None else parts
+        parts = [part for part in parts if not _is_note(part)]
+        if any(part is not None for part in parts):
+            yield name
+        for part in parts:
+            if isinstance(part, ast.AST):
+                yield from _said(part)
+            elif part is not None:
+                yield f"{type(part).__name__} {part!r}"
+    yield ")"
+
+
+def _is_note(part: object) -> bool:
+    """Whether it is a text that stands alone: the docstring of an attribute."""
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
+
+
+def _imports(path: Path, name: str) -> tuple[str, ...]:
+    """Every module that a file may import, also inside functions; not what is only there for type checkers."""
+    status = path.stat()
+    found = _imports_of(path, name, status.st_mtime_ns, status.st_size)
+    for one in found:
+        _remember_place(one, path.parent)
+    return found
+
+
+@cache
+def _imports_of(path: Path, name: str, _time: int, _size: int) -> tuple[str, ...]:
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: list[str] = []
+    for node in _running(_tree(path)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call) and (text := _imported_by_name(node)):
+            found.append(text)
+    return tuple(found)
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node that can run: without the branches `if TYPE_CHECKING`."""
+    yield node
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        children: Iterable[ast.AST] = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from _running(child)
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _imported_by_name(call: ast.Call) -> str:
+    """The module that `import_module("name")` and `__import__("name")` name."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    first = call.args[0] if call.args else None
+    named = called in ("import_module", "__import__") and isinstance(first, ast.Constant)
+    return str(first.value) if named and isinstance(first, ast.Constant) else ""
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+_BESIDE: dict[str, Path] = {}
+"""The folder of the first file that imports a module which no search path may hold."""
+
+
+def _remember_place(name: str, beside: Path) -> None:
+    _BESIDE.setdefault(name.partition(".")[0], beside)
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a module, imported or not; None where there is none. Nothing is imported to find it."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None and name in sys.modules:
+        return None
+    return Path(file).resolve() if file else _found(name)
+
+
+def _found(name: str) -> Path | None:
+    parts = name.split(".")
+    beside = _BESIDE.get(parts[0])
+    places = [*sys.path, *([str(beside)] if beside else [])]
+    spec = None
+    for end in range(1, len(parts) + 1):
+        try:
+            spec = PathFinder.find_spec(".".join(parts[:end]), places)
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+    return Path(spec.origin).resolve() if spec and spec.origin and spec.has_location else None
+
+
+def _within(path: Path, places: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(place) for place in places)
+
+
+@cache
+def _owners() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+def _distribution(top: str) -> str:
+    """The installed package that an imported name belongs to; '' for a loose file."""
+    return _owners().get(top, [""])[0]
+
+
+@cache
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "?"
