@@ -1,6 +1,7 @@
 """The command line. The module of a command is imported only when the command is called."""
 
 import sys
+import warnings
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.core.errors import UnsoundError, UserError, sentence
+from perceptbench.core.errors import LeftOutWarning, UnsoundError, UserError, sentence
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -119,8 +120,17 @@ def _later() -> None:
 app = _application()
 
 
+def _show(message: Warning | str, category: type[Warning], *place: Any, usual: Any = warnings.showwarning) -> None:
+    """A run that was left out is said like an error, in one line; other warnings are shown as usual."""
+    if issubclass(category, LeftOutWarning):
+        print(f"bench: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *place)
+
+
 def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
+    warnings.showwarning = _show  # type: ignore[assignment]
     try:
         app()
     except UserError as error:

@@ -23,7 +23,7 @@ from perceptbench.core.files import write_atomically
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.record import Record, columns_of
-from perceptbench.results.saved_images import save
+from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
 
@@ -151,8 +151,7 @@ def _check_complete(plan: Plan, finished: set[str]) -> None:
 
 def _keep_images(folder: Path | None, done: Done) -> None:
     if folder is not None:
-        for number, triplet in done.images:
-            save(folder, number, triplet)
+        seal_images(folder, [save(folder, number, triplet) for number, triplet in done.images])
 
 
 def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:

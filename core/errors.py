@@ -24,6 +24,10 @@ class UnsoundError(Exception):
         self.tensors = tensors
 
 
+class LeftOutWarning(UserWarning):
+    """A run that cannot be used and was left out. The message says in one sentence why, and what to do."""
+
+
 def sentence(error: Exception) -> str:
     """What an error says, with the notes that were added on its way: in which samples it was raised, for instance."""
     return "; ".join([str(error), *getattr(error, "__notes__", ())])

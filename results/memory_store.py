@@ -29,6 +29,10 @@ class MemoryStore:
         """Take a run while it is computed."""
         yield MemoryWriter(self._records, columns)
 
+    def set_aside(self, run_id: str) -> None:
+        """Forget a run."""
+        self._records.pop(run_id, None)
+
 
 class MemoryWriter:
     """One run being computed."""
