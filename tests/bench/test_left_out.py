@@ -21,8 +21,8 @@ def test_a_report_leaves_a_damaged_run_out_and_says_so_on_standard_error(tmp_pat
     done = subprocess.run([*command, "--format", "csv"], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr == (
-        f"bench: left out the run {BAD}: {path} is damaged: spec.eps should be a sorted list of different, positive and "
-        f"finite numbers, got [-1, 2.5]; delete the folder {path.parent} and run the same command again\n"
+        f"bench: left out the run {BAD}: {path} is damaged: spec.eps should be a sorted list of different, positive "
+        f"and finite numbers, got [-1, 2.5]; delete the folder {path.parent} and run the same command again\n"
     )
     rows = (tmp_path / "rows.csv").read_text()
     assert GOOD in rows
