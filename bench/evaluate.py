@@ -17,6 +17,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.results.record import columns_of
 from perceptbench.tasks.base import Batch, Clean, Judged, State
+from perceptbench.tasks.content import contents
 
 Watch: TypeAlias = Callable[[Any, Images], None]
 """Called with a batch and its attacked images, once for each eps in order."""
@@ -32,7 +33,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     clean = plan.task.clean(prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
-    lost, frames = clean.judged.reached, []
+    lost, frames, content = clean.judged.reached, [], contents(batch)
     for outcome in _attacked(plan, prepared, batch, clean, radius):
         judged = judge(outcome.adversarial)
         # Both the runner of the attack and the task judge, in batches of different size, which may round differently.
@@ -47,6 +48,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
             "id": list(batch.ids), "group": list(groups), "eps": outcome.eps, **clean.columns, **judged.columns,
             "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(broken, outcome, plan.attack_name),
             "radius": radius, "forwards": outcome.forwards, "backwards": outcome.backwards,
+            "content": content,
         }))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 

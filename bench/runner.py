@@ -24,8 +24,9 @@ from perceptbench.core.errors import UnsoundError, UserError, warn
 from perceptbench.core.files import write_atomically
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
+from perceptbench.results.reading import DamagedError
 from perceptbench.results.record import Record, columns_of
-from perceptbench.results.saved_images import save
+from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
 
@@ -102,15 +103,25 @@ def _stored(plan: Plan, store: Store, *, own: bool) -> Record | None:
     Some of its samples are computed again. A run whose answers are no longer today's is set aside, with a sentence.
     With `own`, only the very run will do: images that are kept belong to its list of eps.
     """
-    record = store.get(plan.spec.id) or (None if own else store.covering(plan.spec.to_dict()))
+    try:
+        record = store.get(plan.spec.id)
+    except DamagedError as error:
+        _set_aside(plan, store, plan.spec.id, f"{error}")
+        record = None
+    if record is None and not own:
+        record = store.covering(plan.spec.to_dict())
     if record is None:
         return None
     if differs := difference(plan, record.samples, record.facts.get("state", {})):
-        place = store.set_aside(record.run)
-        warn(f"the stored run {record.run} of {plan.spec.metric} is not answered from: {differs}; it is computed anew"
-             + (f", and the old one is kept as {place}" if place else ""))  # fmt: skip
+        _set_aside(plan, store, record.run, differs)
         return _stored(plan, store, own=own)
     return record
+
+
+def _set_aside(plan: Plan, store: Store, run_id: str, why: str) -> None:
+    place = store.set_aside(run_id)
+    kept = f", and the old one is kept as {place}" if place else ""
+    warn(f"the stored run {run_id} of {plan.spec.metric} is not answered from: {why}; it is computed anew{kept}")
 
 
 def _compute(
@@ -176,8 +187,7 @@ def _check_complete(plan: Plan, finished: set[str]) -> None:
 
 def _keep_images(folder: Path | None, done: Done) -> None:
     if folder is not None:
-        for number, triplet in done.images:
-            save(folder, number, triplet)
+        seal_images(folder, [save(folder, number, triplet) for number, triplet in done.images])
 
 
 def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:

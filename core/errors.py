@@ -34,6 +34,10 @@ class Notice(UserWarning):
     """Something a user should know, in one sentence. Commands print it on standard error."""
 
 
+class LeftOutWarning(Notice):
+    """A run that cannot be used and was left out. The message says in one sentence why, and what to do."""
+
+
 def warn(sentence: str) -> None:
     """Say a sentence once for each place that raises it, by Python's warnings."""
     warnings.warn(sentence, Notice, stacklevel=3)

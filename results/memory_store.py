@@ -31,7 +31,7 @@ class MemoryStore:
 
     def set_aside(self, run_id: str) -> Path | None:
         """Forget a run."""
-        del self._records[run_id]
+        self._records.pop(run_id, None)
         return None
 
     def folder(self, run_id: str) -> Path | None:

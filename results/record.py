@@ -10,8 +10,11 @@ import pandas as pd
 from perceptbench.core.spec import question
 from perceptbench.core.threat import lp_unit
 
-SCHEMA = 2
-"""Of record.json. Schema 1 had no `task` and no `threat`: goal and norm said what they were."""
+SCHEMA = 3
+"""Of record.json. Schema 1 had no `task` and no `threat`: goal and norm said what they were. Schema 3 has a seal, the
+column `content`, and fingerprints by part."""
+SEALED_SINCE = 3
+"""The first schema whose records have a seal (seal.py)."""
 
 COMMON = {
     "id": "string",
@@ -23,13 +26,15 @@ COMMON = {
     "radius": "float64",
     "forwards": "float64",
     "backwards": "float64",
+    "content": "string",
 }
 """Columns that samples.parquet has for every task, with their dtypes.
 
 `id` names the sample, `group` the subset of the data it is from; `robust` = the answer was right and no attack broke
 it at this eps or a smaller one; `size` = measured size of the change kept, in the unit of eps; `broken_by` = the part
-of the attack that broke it; `radius` = certified radius in the unit of eps, 0 where none; `forwards`, `backwards` =
-passes of this sample up to this eps.
+of the attack that broke it; `radius` = certified radius in the unit of eps, 0 where none, infinite where no change
+breaks the answer; `forwards`, `backwards` = passes of this sample up to this eps; `content` = digest of images and
+answer, so that one sample is known in several runs whatever its id, '' before schema 3.
 """
 
 COLUMNS = {
@@ -51,6 +56,7 @@ COLUMNS = {
     "norm_ref": "float64",
     "forwards": "float64",
     "backwards": "float64",
+    "content": "string",
 }
 """Columns of the tasks on triplets, in the order in which schema 1 wrote them."""
 
@@ -80,6 +86,20 @@ def threat_of(spec: Mapping[str, Any]) -> str:
     return str(spec.get("threat", spec["norm"]))
 
 
+def part(record: "Record", name: str) -> str:
+    """The fingerprint of one part of a run: `data`, `attack`, `certifier`, `task`, `threat`, `evaluator` or `metric`.
+
+    That of the metric has its weights too. Runs of schemas 1 and 2 have one fingerprint for all code, which stands for
+    each part there. '' where a run has no such part.
+    """
+    prints = record.spec.get("fingerprints", {})
+    by_part = "metric" in prints
+    if name == "metric":
+        kinds = ("weights", "metric") if by_part else ("weights", "code", "libraries", "memory")
+        return " ".join(prints[kind] for kind in kinds if kind in prints)
+    return str(prints.get(name, "" if by_part else prints.get("code", "")))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One run. Aggregates are derived from `samples`, never stored in their place."""
@@ -105,6 +125,11 @@ class Record:
     def threat(self) -> str:
         """What may change, as typed: `l2`, `shift(step=2)`."""
         return threat_of(self.spec)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether digests of what was written stand in its record.json: schemas 1 and 2 had none."""
+        return self.schema >= SEALED_SINCE
 
     @property
     def norm(self) -> str | None:

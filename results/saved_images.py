@@ -1,11 +1,13 @@
 """The pictures of a run: `<root>/<run>/images/<0000>.safetensors`, one file a triplet, lossless.
 
-`bench run --save-images N` keeps them, for triplet sheets and viewers. No number is computed from them.
+`bench run --save-images N` keeps them, for triplet sheets and viewers. No number is computed from them. Their digests
+stand in the seal of the record, also of images that were saved after the run was finished.
 """
 
+import fcntl
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.hashes import file_sha256
 from perceptbench.core.files import write_atomically
+from perceptbench.results.reading import read_header
+from perceptbench.results.record import SEALED_SINCE
+from perceptbench.results.seal import digests, with_images
 
 MOST = 10_000
 """Files in a folder: a name has four digits."""
@@ -77,29 +83,67 @@ def save(folder: Path, index: int, triplet: SavedTriplet) -> Path:
     return path
 
 
+def seal_images(folder: Path, paths: Sequence[Path]) -> None:
+    """Put images that were just written into the seal of a finished run, whose record.json is written anew.
+
+    An unfinished run is sealed when it is finished, an older one never. Other processes wait meanwhile.
+    """
+    path = folder / "record.json"
+    if not paths or not path.exists():
+        return
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        header = read_header(path)
+        if header["schema"] >= SEALED_SINCE:
+            text = json.dumps(with_images(header, digests(folder, paths)), indent=1, allow_nan=False)
+            write_atomically(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+
+
 def saved_numbers(folder: Path) -> set[int]:
     """Numbers of the triplets whose images lie in a run's folder."""
-    return {int(path.stem) for path in _files(folder)}
+    sealed = _sealed(folder)
+    return {int(path.stem) for path in image_files(folder) if sealed is None or _name(path) in sealed}
 
 
 def saved(root: Path, run: str) -> Iterator[SavedTriplet]:
     """The triplets of a run in order, one read at a time; none where none were saved.
 
-    Raises UserError for a damaged file: one too large, of other names, types or shapes, or with values
-    outside [0, 1].
+    A file that the seal of the run does not know is passed over: the process that wrote it was stopped before it sealed
+    it, and whoever asks for these images again gets them anew. Raises UserError for a damaged file: one that is not
+    what the seal says, too large, of other names, types or shapes, or with values outside [0, 1].
     """
-    for path in _files(root / run):
-        yield _read(path)
+    sealed = _sealed(root / run)
+    for path in image_files(root / run):
+        if sealed is None:
+            yield _read(path)
+        elif digest := sealed.get(_name(path)):
+            yield _read(path, digest)
 
 
-def _files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """The files of images in a run's folder, in order."""
     return sorted(p for p in (folder / "images").glob("*.safetensors") if re.fullmatch(r"\d{4}", p.stem))
 
 
-def _read(path: Path) -> SavedTriplet:
+def _sealed(folder: Path) -> Mapping[str, str] | None:
+    """Digests by name; None for a run without a seal, or one that is not finished."""
+    path = folder / "record.json"
+    header = read_header(path) if path.exists() else {}
+    seal: Mapping[str, Mapping[str, str]] | None = header.get("seal")
+    return None if seal is None else seal["images"]
+
+
+def _name(path: Path) -> str:
+    """As a seal names it."""
+    return f"images/{path.name}"
+
+
+def _read(path: Path, digest: str | None = None) -> SavedTriplet:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise _damaged(path, f"it is larger than {_MAX_BYTES // 2**20} MiB")
+        if digest is not None and file_sha256(path) != digest:
+            raise _damaged(path, "its content is not what was written, as the seal in record.json shows")
         with safe_open(path, framework="numpy") as file:
             return _checked(path, file)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -61,7 +61,7 @@ class Sample(Protocol):
 
 @runtime_checkable
 class Batch(Protocol):
-    """Some samples with their images."""
+    """Some samples with their images: a dataclass, whose fields that are tensors have a row for each sample."""
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ def pairs_record(run: str = "5" * 12, metric: str = "phash") -> Record:
             "id": ["a", "b", "c", "d"] * 2, "group": "", "eps": [1.0] * 4 + [2.0] * 4,
             "robust": [True, True, True, False, True, True, False, False], "size": [1.0] * 4 + [2.0] * 4,
             "broken_by": "", "radius": [3.0, 2.0, 0.0, 0.0] * 2, "forwards": 5.0, "backwards": 0.0,
+            "content": [f"{i:016x}" for i in range(4)] * 2,
             "d": [0.1, 0.2, 0.25, 0.9] * 2, "below": [True, True, True, False] * 2,
         }
     )  # fmt: skip

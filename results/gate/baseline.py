@@ -6,19 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeGuard, get_type_hints
+from typing import Any, TypeGuard
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
+from perceptbench.results.checks import ALWAYS_SAID, spec_problem
+from perceptbench.results.reading import MAX_JSON_BYTES
 from perceptbench.results.record import Record, task_of, threat_of
-from perceptbench.results.store import MAX_JSON_BYTES
 
 SCHEMA = 1
 TOLERANCE = 2.0
 ALPHA = 0.05
 AUDIT_IMAGES = 2
-_KINDS = {"attack": str | None, "certifier": str | None, **get_type_hints(Options)}
+_SAID = (*ALWAYS_SAID, "goal", "arguments", "fingerprints", *Options().options())
+"""Keys of the spec of a run of the matrix: it must be possible to ask the same again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,26 +145,14 @@ def _run(path: Path, content: object) -> BaselineRun:
         raise _damaged(path, "a run should be an object")
     _want(path, content, {"run": str, "spec": dict, "scores": dict, "outcomes": dict})
     spec, outcomes = content["spec"], content["outcomes"]
-    _want(path, spec, {"metric": str, "data": str, "goal": str, "eps": list, "seed": int})
-    _want(path, spec, {"arguments": dict, "fingerprints": dict})
-    _want(path, spec, {"threat": str} if spec.get("norm") is None else {"norm": str})
+    if wrong := spec_problem(spec, _SAID):
+        raise _damaged(path, wrong)
     spec = completed(spec)
-    for key, kind in _KINDS.items():
-        if key not in spec or not isinstance(spec[key], kind):
-            raise _damaged(path, f"a spec should say {key!r}, got {spec.get(key)!r:.60}")
     if spec["attack"] is None and spec["certifier"] is None:
         raise _damaged(path, f"the run of {spec['metric']!r:.60} has neither attack nor certifier")
-    if not all(
-        str(spec[key]).isprintable()
-        for key in ("metric", "data", "attack", "certifier", "task", "threat", *Options().options())
-    ):
-        raise _damaged(path, "a name in it has signs that cannot be printed")
-    eps = spec["eps"]
-    if not eps or not all(_number(one) and one > 0 for one in eps) or eps != sorted(set(eps)):
-        raise _damaged(path, "eps should be a sorted list of positive numbers")
     word = _word(spec)
     if not outcomes or not all(isinstance(value, str) and word.fullmatch(value) for value in outcomes.values()):
-        raise _damaged(path, f"the outcomes of {spec['metric']} do not fit its {len(eps)} budgets")
+        raise _damaged(path, f"the outcomes of {spec['metric']} do not fit its {len(spec['eps'])} budgets")
     found = BaselineRun(run=content["run"], spec=spec, outcomes=outcomes)
     if found.scores != content["scores"]:
         raise _damaged(path, f"the scores of {spec['metric']} are not those of its outcomes")

@@ -11,6 +11,7 @@ from perceptbench.bench.request import Request
 from perceptbench.bench.runner import STATE, run_plans
 from perceptbench.core.errors import UserError
 from perceptbench.results.store import RunStore
+from perceptbench.tasks.content import contents
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,12 @@ def test_a_chunk_that_comes_twice_and_out_of_order_counts_once(plans, tmp_path):
     usual = run_plans(plans, RunStore(tmp_path / "a"), 3)[0]
     odd = run_plans(plans, RunStore(tmp_path / "b"), 3, engine=Odd(times=2))[0]
     assert len(odd.samples) == 16
-    exact = ["id", "eps", "robust", "broken_by"]
+    exact = ["id", "eps", "robust", "broken_by", "content"]
     pd.testing.assert_frame_equal(odd.samples[exact], usual.samples[exact])
     pd.testing.assert_frame_equal(RunStore(tmp_path / "b").get(odd.run).samples, odd.samples)
+    source = plans[0].source
+    told = dict(zip(source.ids, contents(source.batch(source.entries)), strict=True))
+    assert odd.samples["content"].tolist() == odd.samples["id"].map(told).tolist()
 
 
 def test_a_run_of_some_samples_is_no_run(plans, tmp_path):

@@ -1,6 +1,7 @@
 """`bench run --save-images N`: the images behind the numbers, and no other numbers for them."""
 
 import itertools
+import json
 import shutil
 
 import numpy as np
@@ -72,7 +73,8 @@ def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, d
     shutil.copytree(with_images, runs)
     run, before = images_of(runs)
     (runs / run / "images" / "0001.safetensors").unlink()
-    kept = (runs / run / "samples.parquet").read_bytes(), (runs / run / "record.json").read_bytes()
+    record, samples = runs / run / "record.json", runs / run / "samples.parquet"
+    header, kept = json.loads(record.read_text()), samples.read_bytes()
     asked: list[str] = []
 
     def noted(plan, batch, *rest):
@@ -84,7 +86,10 @@ def test_a_finished_run_gets_just_the_images_that_it_lacks(bench, with_images, d
     bench(*WORDS, "--data", data, "--runs", runs, "--save-images", 4)
     _, after = images_of(runs)
     assert asked == [before[1].id, after[3].id]
-    assert kept == ((runs / run / "samples.parquet").read_bytes(), (runs / run / "record.json").read_bytes())
+    sealed = json.loads(record.read_text())
+    assert samples.read_bytes() == kept
+    assert sorted(sealed["seal"]["images"]) == [f"images/{number:04d}.safetensors" for number in range(4)]
+    assert {**sealed, "seal": None} == {**header, "seal": None}
     for one, other in zip(before, after[:3], strict=True):
         np.testing.assert_allclose(one.adversarial, other.adversarial, atol=1e-5)
     asked.clear()

@@ -22,6 +22,7 @@ def _samples(eps: tuple[float, ...], correct: np.ndarray, flip_at: np.ndarray, r
         frame["d0_adv"], frame["d1_adv"], frame["d_self"] = 0.5, 0.5, 0.01 * budget * (1 + np.arange(n) / n)
         frame["size"], frame["broken_by"], frame["radius"] = budget, "", np.where(correct, radius, 0.0)
         frame["norm_ref"], frame["forwards"], frame["backwards"] = 1.0, 10.0, 10.0
+        frame["content"] = ""
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)].astype(COLUMNS)
 

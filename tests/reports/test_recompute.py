@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +36,10 @@ def runs(make_record, folder: Path) -> dict[str, pd.DataFrame]:
         }
         for name, column in columns.items():
             record.samples[name] = pd.concat([column] * len(EPS), ignore_index=True).astype(record.samples[name].dtype)
+        d0, d1, left = record.samples["d0"], record.samples["d1"], record.samples["label"] == 0
+        record.samples["d0"], record.samples["d1"] = d0.where(~left, d1), d1.where(~left, d0)
         record.samples.loc[record.samples["id"] == "t36", "d0"] = record.samples["d1"].iloc[36]
+        record = replace(record, schema=1)
         if not (store.root / record.run).exists():
             with store.writer(record.run) as writer:
                 writer.finish(record)

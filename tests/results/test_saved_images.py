@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from sealing import edit_record
 
 from perceptbench.core.errors import UserError
-from perceptbench.results.saved_images import MAX_SIDE, SavedTriplet, save, saved, saved_numbers
+from perceptbench.results.record import SCHEMA
+from perceptbench.results.saved_images import MAX_SIDE, SavedTriplet, save, saved, saved_numbers, seal_images
+from perceptbench.results.store import RunStore
 
 RUN = "0123456789ab"
 
@@ -111,3 +114,54 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path) -> None:
     (tmp_path / RUN).write_text("")
     with pytest.raises(UserError, match="leave --save-images out"):
         save(tmp_path / RUN, 0, triplet())
+
+
+def _finished(root: Path, tiny, images: int, schema: int = SCHEMA) -> Path:
+    """The folder of a run that was finished after its first images were saved."""
+    with RunStore(root).writer(RUN) as writer:
+        for number in range(images):
+            save(root / RUN, number, triplet(str(number)))
+        writer.finish(tiny(schema=schema))
+    return root / RUN
+
+
+def test_images_before_and_after_the_end_of_a_run_are_sealed(tmp_path, tiny) -> None:
+    folder = _finished(tmp_path, tiny, images=1)
+    before = RunStore(tmp_path).get(RUN)
+    seal_images(folder, [save(folder, 3, triplet("late"))])
+    after = RunStore(tmp_path).get(RUN)
+    assert before.header() == after.header()
+    assert saved_numbers(folder) == {0, 3}
+    assert [one.id for one in saved(tmp_path, RUN)] == ["0", "late"]
+    for name in ("0000", "0003"):
+        path = folder / "images" / f"{name}.safetensors"
+        data = path.read_bytes()
+        path.write_bytes(data[:-4] + np.float32(0.5).tobytes())
+        with pytest.raises(UserError, match=rf"{name}.safetensors is damaged: its content is not what was written"):
+            list(saved(tmp_path, RUN))
+        assert RunStore(tmp_path).get(RUN) is not None, "a picture decides no number"
+        path.write_bytes(data)
+
+
+def test_an_image_whose_process_was_stopped_before_the_seal_is_as_if_it_were_not_there(tmp_path, tiny) -> None:
+    folder = _finished(tmp_path, tiny, images=1)
+    save(folder, 1, triplet("half"))
+    assert saved_numbers(folder) == {0}
+    assert [one.id for one in saved(tmp_path, RUN)] == ["0"]
+    seal_images(folder, [save(folder, 1, triplet("again"))])
+    assert [one.id for one in saved(tmp_path, RUN)] == ["0", "again"]
+
+
+def test_images_of_an_older_run_are_read_as_they_are(tmp_path, tiny) -> None:
+    folder = _finished(tmp_path, tiny, images=1, schema=2)
+    text = (folder / "record.json").read_text()
+    seal_images(folder, [save(folder, 1, triplet("late"))])
+    assert (folder / "record.json").read_text() == text
+    assert [one.id for one in saved(tmp_path, RUN)] == ["0", "late"]
+
+
+def test_a_damaged_record_gets_no_new_seal(tmp_path, tiny) -> None:
+    folder = _finished(tmp_path, tiny, images=0)
+    edit_record(folder, lambda header: header["facts"].update(seconds=2.5), seal=False)
+    with pytest.raises(UserError, match=r"record\.json is damaged"):
+        seal_images(folder, [save(folder, 0, triplet("late"))])

@@ -1,6 +1,5 @@
 """What tasks declare, how runs of both schemas say their task and threat, and a task that nothing here knows."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_up_task import OWN, pairs_record, registered
+from sealing import edit_record, edit_samples
 
 from perceptbench.core.errors import UserError
 from perceptbench.results.record import COLUMNS, COMMON, columns_of
@@ -49,11 +49,11 @@ def test_listing_tasks_loads_no_data_frames_and_no_torch() -> None:
 
 
 def test_schema_1_says_task_and_threat_by_goal_and_norm(tiny) -> None:
-    flip, push = tiny(spec={"goal": "flip"}), tiny(spec={"goal": "push", "norm": "linf"})
+    flip, push = (tiny(spec=spec, schema=1) for spec in ({"goal": "flip"}, {"goal": "push", "norm": "linf"}))
     assert (flip.task, flip.threat, flip.norm) == ("preference", "l2", "l2")
     assert (push.task, push.threat, push.norm) == ("drift", "linf", "linf")
     assert flip.eps_unit == "l2 norm over all pixels and channels, images in [0, 1]"
-    assert tiny(facts={"unit": "distance"}).task == "drift", "the first runs did not say their goal"
+    assert tiny(facts={"unit": "distance"}, schema=1).task == "drift", "the first runs did not say their goal"
 
 
 def test_a_threat_that_is_no_ball_has_a_unit_and_no_norm(tiny) -> None:
@@ -109,14 +109,19 @@ def test_columns_that_nobody_here_knows_are_passed_over(tmp_path: Path, tiny) ->
     record = tiny()
     with RunStore(tmp_path).writer(record.run) as writer:
         writer.finish(record)
-    path = tmp_path / record.run / "samples.parquet"
-    pd.read_parquet(path).assign(newer=1.0)[["newer", *reversed(COLUMNS)]].to_parquet(path, index=False)
+    order = ["newer", *reversed(COLUMNS)]
+    edit_samples(tmp_path / record.run, lambda samples: samples.assign(newer=1.0)[order])
     pd.testing.assert_frame_equal(RunStore(tmp_path).get(record.run).samples, record.samples)
 
 
 def test_select_knows_task_and_threat_in_both_schemas(tmp_path: Path, tiny) -> None:
     store = RunStore(tmp_path)
-    runs = [tiny(run="a" * 12), tiny(run="b" * 12, spec={"goal": "push"}), tiny(run="c" * 12, spec={"threat": "tilt"})]
+    push = {"goal": "push", "move": "reference"}
+    runs = [
+        tiny(run="a" * 12, schema=1),
+        tiny(run="b" * 12, spec=push, facts={"unit": "distance"}),
+        tiny(run="c" * 12, spec={"threat": "tilt", "goal": "flip", "move": "reference"}),
+    ]
     for record in runs:
         with store.writer(record.run) as writer:
             writer.finish(record)
@@ -126,14 +131,15 @@ def test_select_knows_task_and_threat_in_both_schemas(tmp_path: Path, tiny) -> N
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"task": 1}, "'task' should be str"), ({"norm": None}, "should say which threat"), ({"norm": 2}, "str or null")],
+    [
+        ({"task": 1}, "spec.task should be a name, got 1"),
+        ({"threat": None}, "spec.threat should be a name, got None"),
+        ({"norm": 2}, "spec.norm should be 'l2' or 'linf' or null, got 2"),
+    ],
 )
 def test_a_damaged_task_threat_or_norm_is_named(tmp_path: Path, tiny, change: dict[str, object], sentence: str) -> None:
     with RunStore(tmp_path).writer(tiny().run) as writer:
         writer.finish(tiny())
-    path = tmp_path / tiny().run / "record.json"
-    header = json.loads(path.read_text())
-    header["spec"].update(change)
-    path.write_text(json.dumps(header))
+    edit_record(tmp_path / tiny().run, lambda header: header["spec"].update(change))
     with pytest.raises(UserError, match=sentence):
         RunStore(tmp_path).get(tiny().run)

@@ -1,0 +1,323 @@
+"""What a record and its samples must be to be believed: right types, values in range, nothing missing, nothing twice.
+
+Runs and baselines are checked here and nowhere else. Each function gives one sentence that names the field, or ''.
+
+A value in place of another valid one cannot be seen here unless the two contradict each other: that is what the seal is
+for (seal.py). A key that is missing where the first runs did not write it reads as it did in those.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perceptbench.results.record import COLUMNS
+from perceptbench.results.tasks.base import installed, scores_of
+
+LEAST_TASK_SCHEMA = 2
+"""Since this schema a spec says task and threat itself."""
+_MOST_INT = 2**53
+_ROUNDING = 1e-6
+"""Part of eps by which a measured size may exceed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value may be, and how to say it."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+    def or_null(self) -> "Kind":
+        """The same, or null."""
+        return Kind(f"{self.words} or null", lambda value: value is None or self.fits(value))
+
+
+def _is_number(value: object) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST_INT
+    return whole or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and _is_number(value)
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> Kind:
+    """A finite number within limits."""
+    limits = f" from {low:g} to {high:g}" if high < math.inf else f" of at least {low:g}" if low > -math.inf else ""
+    return Kind(f"a number{limits}", lambda value: _is_number(value) and low <= value <= high)
+
+
+def whole(low: int) -> Kind:
+    """A whole number from a limit on."""
+    return Kind(f"a whole number of at least {low}", lambda value: _is_whole(value) and value >= low)
+
+
+def one_of(*values: object) -> Kind:
+    """One of a few texts or null."""
+    words = " or ".join("null" if value is None else repr(value) for value in values)
+    return Kind(words, lambda value: isinstance(value, str | None) and value in values)
+
+
+def mapping(of: Kind | None = None) -> Kind:
+    """An object, and what its values are."""
+    words = "an object" + (f" of {of.words}" if of else "")
+    return Kind(words, lambda value: isinstance(value, dict) and (of is None or all(map(of.fits, value.values()))))
+
+
+def listed(of: Kind) -> Kind:
+    """A list, and what stands in it."""
+    return Kind(f"a list of {of.words}", lambda value: isinstance(value, list) and all(map(of.fits, value)))
+
+
+def _is_text(value: object) -> bool:
+    """Lines of signs that can be printed: a terminal obeys others."""
+    return isinstance(value, str) and value.replace("\n", " ").isprintable()
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+TEXT = Kind("a text that can be printed", _is_text)
+NAME = Kind("a name", lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable())
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+SCALAR = Kind("texts and numbers", lambda value: value is None or isinstance(value, str | bool) or _is_number(value))
+EPS = Kind(
+    "a sorted list of different, positive and finite numbers",
+    lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(_is_number(one) and one > 0 for one in value)
+        and all(one < other for one, other in pairwise(value))
+    ),
+)
+
+HEADER = {
+    "schema": whole(1),
+    "run": TEXT,
+    "status": one_of("done", "failed"),
+    "spec": mapping(),
+    "provenance": mapping(),
+    "facts": mapping(),
+}
+SPEC = {
+    "metric": NAME,
+    "data": NAME,
+    "attack": NAME.or_null(),
+    "certifier": NAME.or_null(),
+    "norm": one_of("l2", "linf", None),
+    "eps": EPS,
+    "task": NAME,
+    "threat": NAME,
+    "goal": NAME,
+    "eps_unit": TEXT,
+    "seed": Kind("a whole number", _is_whole),
+    "limit": whole(1).or_null(),
+    "skip_certified": FLAG,
+    "move": NAME,
+    "eps_left": number(0).or_null(),
+    "eps_right": number(0).or_null(),
+    "restarts": whole(1),
+    "quantize": one_of("8bit", None),
+    "protocol": one_of("ours", "paper"),
+    "arguments": mapping(mapping(SCALAR)),
+    "fingerprints": mapping(TEXT),
+}
+ALWAYS_SAID = ("metric", "data", "attack", "certifier", "norm", "eps")
+"""Keys of a spec of every schema."""
+PROVENANCE = {
+    "time": Kind("a time as ISO 8601 writes it", _is_time),
+    "commit": TEXT.or_null(),
+    "dirty": FLAG.or_null(),
+    "versions": mapping(TEXT.or_null()),
+    "python": TEXT,
+    "machine": TEXT,
+    "device": TEXT,
+    "threads": whole(1),
+    "seed": Kind("a whole number", _is_whole),
+}
+FACTS = {
+    "unit": one_of("percent", "distance"),
+    "answers": FLAG,
+    "cosine": FLAG,
+    "parts": listed(mapping(SCALAR)),
+    "minimal": FLAG,
+    "sound": FLAG.or_null(),
+    "confidence": number(0, 1).or_null(),
+    "promise": TEXT,
+    "state": mapping(),
+    "n": whole(1),
+    "ties": whole(0),
+    "note": TEXT,
+    "references": mapping(TEXT),
+    "resumed": whole(0),
+    "seconds": number(0),
+    "forwards": number(0),
+    "backwards": number(0),
+    "min_norm_ref": number(0).or_null(),
+}
+"""Every fact that is read anywhere. Facts that nobody here reads may be anything but a number that is not finite."""
+
+
+def _first_wrong(
+    where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()
+) -> str:
+    """The first of these values that is not what it should be, in a sentence; only the required ones must be there."""
+    for key, kind in kinds.items():
+        if key in values and not kind.fits(values[key]):
+            return f"{where}{key} should be {kind.words}, got {values[key]!r:.60}"
+        if key not in values and key in required:
+            return f"{where}{key} should be {kind.words}, got nothing"
+    return ""
+
+
+def header_problem(header: Mapping[str, Any]) -> str:
+    """What is wrong with the content of record.json, whose schema is known to be one that is read."""
+    if wrong := _first_wrong("", header, HEADER, HEADER) or _not_finite("", header):
+        return wrong
+    spec, facts = header["spec"], header["facts"]
+    said = ALWAYS_SAID if header["schema"] < LEAST_TASK_SCHEMA else (*ALWAYS_SAID, "task", "threat")
+    return (
+        spec_problem(spec, said)
+        or _first_wrong("provenance.", header["provenance"], PROVENANCE)
+        or _first_wrong("facts.", facts, FACTS)
+        or _contradiction(spec, facts)
+    )
+
+
+def spec_problem(spec: Mapping[str, Any], required: Collection[str]) -> str:
+    """What is wrong with a spec in which these keys must be said; of a task that is installed also goal and move."""
+    if wrong := _first_wrong("spec.", spec, SPEC, required):
+        return wrong
+    if spec["norm"] is None and "threat" not in spec:
+        return "spec.threat should say which set of changes it is, as spec.norm is null"
+    if "task" not in spec or not installed(spec["task"]):
+        return ""
+    task = scores_of(spec["task"])
+    return _first_wrong("spec.", spec, {"goal": one_of(*task.goals), "move": one_of(*task.moves)})
+
+
+def _contradiction(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    if "task" in spec and "unit" in facts and installed(spec["task"]):
+        unit = "distance" if scores_of(spec["task"]).endless else "percent"
+        if facts["unit"] != unit:
+            return f"facts.unit should be {unit!r} for the task {spec['task']}, got {facts['unit']!r}"
+    if spec.get("limit") is not None and facts.get("n", 1) > spec["limit"]:
+        return f"facts.n should be at most spec.limit, {spec['limit']}, got {facts['n']}"
+    if facts.get("resumed", 0) > facts.get("n", math.inf):
+        return f"facts.resumed should be at most facts.n, {facts['n']}, got {facts['resumed']}"
+    return ""
+
+
+def _not_finite(where: str, value: object) -> str:
+    """The first number anywhere inside that is not finite: JSON has none, though programs write and read them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{where} should be a finite number, got {value}"
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_not_finite(f"{where}.{key}" if where else str(key), one) for key, one in inside)
+    return next((wrong for wrong in found if wrong), "")
+
+
+_Wrong = Callable[[pd.Series], pd.Series]
+
+_AT_LEAST_0: tuple[str, _Wrong] = ("a finite number of at least 0", lambda column: ~((column >= 0) & (column < np.inf)))
+_FINITE: tuple[str, _Wrong] = ("a finite number", lambda column: ~(column.abs() < np.inf))
+_RANGES: Mapping[str, tuple[str, _Wrong]] = {
+    "eps": ("a positive and finite number", lambda column: ~((column > 0) & (column < np.inf))),
+    "size": _AT_LEAST_0,
+    # Infinite where no change of any size can break the answer.
+    "radius": ("a number of at least 0", lambda column: ~(column >= 0)),
+    "forwards": _AT_LEAST_0,
+    "backwards": _AT_LEAST_0,
+    "content": ("16 hex digits, or empty", lambda column: ~column.str.fullmatch("|[0-9a-f]{16}").astype(bool)),
+    "label": ("0 or 1", lambda column: ~column.isin((0, 1))),
+    "right_share": ("a number from 0 to 1", lambda column: ~column.between(0, 1)),
+    **dict.fromkeys(("d0", "d1", "d0_adv", "d1_adv", "d_self"), _FINITE),
+    "norm_ref": ("missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)),
+}
+_CLEAN = ("group", "radius", "content", "label", "right_share", "d0", "d1", "correct", "norm_ref")
+"""Columns that say something of a sample before any attack, so they are the same at each of its eps."""
+
+
+def rows_problem(samples: pd.DataFrame) -> str:
+    """What is wrong with single rows, or with two of the same sample at one eps."""
+    for name in ("id", "group", "broken_by", "content"):
+        if name in samples and samples[name].isna().any():
+            return f"the column {name} has missing values"
+    for name, (words, wrong) in _RANGES.items():
+        if name in samples and samples[name].dtype == COLUMNS[name] and (found := wrong(samples[name])).any():
+            return (
+                f"{name} should be {words}, got {samples[name][found].tolist()[0]!r:.60} for {_named(samples, found)}"
+            )
+    if (twice := samples.duplicated(["id", "eps"])).any():
+        return f"there are two rows of id {_named(samples, twice)}"
+    return _answers_problem(samples) if {"label", "right_share", "d0", "d1", "correct"} <= set(samples) else ""
+
+
+def _answers_problem(samples: pd.DataFrame) -> str:
+    """A label that people did not give, an answer that the distances do not give, or a wrong one that is robust."""
+    right, share = samples["label"] == 1, samples["right_share"]
+    wrong = (right & (share < 0.5)) | (~right & (share > 0.5))
+    if wrong.any():
+        return f"label and right_share name two sides for {_named(samples, wrong)}"
+    answer = (samples["d0"] > samples["d1"]).where(right, samples["d0"] < samples["d1"])
+    if (wrong := answer != samples["correct"]).any():
+        return f"correct should be what d0, d1 and label say, which it is not for {_named(samples, wrong)}"
+    if (wrong := samples["robust"] & ~samples["correct"]).any():
+        return f"robust should be false where correct is, got true for {_named(samples, wrong)}"
+    return ""
+
+
+def run_problem(samples: pd.DataFrame, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """What is missing in the samples of a finished run, or contradicts its record."""
+    eps, count = spec["eps"], samples["id"].nunique()
+    if count == 0:
+        return "it has no samples"
+    if (other := ~samples["eps"].isin(eps)).any():
+        return f"eps should be one of spec.eps, which it is not for {_named(samples, other)}"
+    for budget in eps:
+        at = samples["id"][samples["eps"] == budget]
+        if len(at) < count:
+            missing = next(name for name in samples["id"] if name not in set(at))
+            return f"id {missing!r} has no row at eps {budget:g}"
+    if facts.get("n", count) != count:
+        return f"id should have facts.n, {facts['n']}, different values, got {count}"
+    if strange := sorted(set(facts.get("references", {})) - set(samples["id"])):
+        return f"facts.references names {strange[0]!r}, which is the id of no sample"
+    return _sweep_problem(samples, spec, facts)
+
+
+def _sweep_problem(samples: pd.DataFrame, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """What cannot be along the eps of one sample."""
+    ordered = samples.sort_values("eps", kind="stable")
+    for name in (name for name in _CLEAN if name in samples):
+        first = ordered.groupby("id")[name].transform("first")
+        if (wrong := (ordered[name] != first) & ~(ordered[name].isna() & first.isna())).any():
+            return f"{name} should be the same at every eps, which it is not for {_named(ordered, wrong)}"
+    if facts.get("sound") and "correct" in samples and (wrong := (samples["radius"] > 0) & ~samples["correct"]).any():
+        return f"radius should be 0 where correct is false, got more for {_named(samples, wrong)}"
+    if spec["attack"] is None and "correct" in samples and (wrong := samples["robust"] != samples["correct"]).any():
+        return f"robust should be correct where nothing attacks, which it is not for {_named(samples, wrong)}"
+    if spec.get("protocol", "ours") != "ours":
+        return ""
+    if (wrong := samples["size"] > samples["eps"] * (1 + _ROUNDING)).any():
+        return f"size should be at most eps, got {samples['size'][wrong].iloc[0]:g} for {_named(samples, wrong)}"
+    before = ordered.groupby("id")["robust"].shift(fill_value=True).astype(bool)
+    if (wrong := ordered["robust"] & ~before).any():
+        return f"robust should stay false at larger eps, got true again for {_named(ordered, wrong)}"
+    return ""
+
+
+def _named(samples: pd.DataFrame, which: pd.Series) -> str:
+    """The first of some rows."""
+    row = samples[which].iloc[0]
+    return f"{row['id']!r:.60} at eps {row['eps']:g}"
