@@ -78,7 +78,8 @@ class Entry:
     images: tuple[str, ...] = ()
     """Names of reference, left and right, where the same image serves in several triplets."""
     reference: str = ""
-    """A name of the reference image, where it may stand in several triplets: intervals then draw references."""
+    """A name of the reference image, or of the photograph it is a crop of, where that may stand in several triplets:
+    intervals then draw references."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from perceptbench.bench.cli import app
 from perceptbench.bench.gate_runs import plans_of, rerun
-from perceptbench.results.gate.baseline import Baseline, read, write
+from perceptbench.results.gate.baseline import Baseline
+from perceptbench.results.gate.baseline_file import read, write
 from perceptbench.results.gate.worse import compare
 
 ROOT = Path(__file__).parents[2]

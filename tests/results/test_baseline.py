@@ -11,7 +11,8 @@ from made_up_task import pairs_record
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options
-from perceptbench.results.gate.baseline import read, run_of, write
+from perceptbench.results.gate.baseline import run_of
+from perceptbench.results.gate.baseline_file import read, write
 from perceptbench.results.gate.worse import compare
 from perceptbench.results.record import COLUMNS, Record
 
