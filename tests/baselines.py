@@ -9,7 +9,7 @@ from perceptbench.results.tasks.base import Measure
 
 MACHINE = {"cpu": "a", "device": "cpu", "threads": 1, "versions": {"torch": "2"}}
 SAME = {"weights": "w", "metric": "m"}
-"""Fingerprints of a metric: with them, runs of equal ones must agree; without them nothing is known, and tests decide."""
+"""Fingerprints of a metric. Runs of equal ones must agree; where there are none, tests decide."""
 
 
 def run(
