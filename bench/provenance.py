@@ -21,10 +21,21 @@ def provenance(device: str, seed: int) -> dict[str, Any]:
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "cpu": _cpu(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "seed": seed,
     }
+
+
+def _cpu() -> str:
+    """Model and widest instructions of the processor, which decide in what order sums are rounded."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{model or platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _git(*words: str) -> str | None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from perceptbench.bench.gate_runs import plans_of, rerun
 from perceptbench.core.errors import UserError
-from perceptbench.results.gate.baseline import Baseline, BaselineRun, read
+from perceptbench.results.gate.baseline import Baseline, BaselineRun
+from perceptbench.results.gate.baseline_file import read
 from perceptbench.results.gate.worse import ScoreComparison, compare
 
 DEFAULT = Path(__file__).parents[1] / "results/baselines/default.json"
@@ -34,7 +35,7 @@ class Try:
         return cls(
             seed,
             sum(bool(one.lost or one.gained) for one in found),
-            max(one.lost for one in found),
+            max(len(one.lost) for one in found),
             tuple(f"{one.metric} {one.method} {one.eps}" for one in found if one.verdict == "worse"),
         )
 

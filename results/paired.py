@@ -12,6 +12,7 @@ from perceptbench.results.references import references
 from perceptbench.results.rows import Kind
 from perceptbench.results.statistics.comparison import Paired, difference, holm, letters, mcnemar
 from perceptbench.results.statistics.estimates import Estimate, credit, natural_credit
+from perceptbench.results.statistics.sign_flips import two_sided
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,15 @@ class Outcomes:
     """Credits in [0, 1], whose means are the 2AFC scores."""
 
     def test(self) -> Paired:
-        """McNemar's test between the two."""
+        """McNemar's test between the answers of the two."""
         return mcnemar(*self.right)
+
+    def p_value(self) -> float:
+        """Two-sided, of the sign-flip test of the credits, which flips whole references.
+
+        The exact one of McNemar where each triplet earns 0 or 1 and no reference repeats.
+        """
+        return two_sided(self.score[0] - self.score[1], self.references.tolist())
 
     def difference(self) -> Estimate:
         """The first score less the second, in [-1, 1], with its 95 % interval."""
@@ -64,13 +72,13 @@ class Significance:
     pairs: Mapping[frozenset[str], Paired]
     """As `gained` and `lost` see it, the first is the one named first."""
     adjusted: Mapping[frozenset[str], float]
-    """Exact p-values after Holm's correction over all pairs."""
+    """p-values of the differences of the scores, after Holm's correction over all pairs."""
     letters: Mapping[str, str]
     """Best score first; two that share a letter do not differ significantly at 5 %."""
 
 
 def significance(runs: Mapping[str, Record], kind: Kind, eps: float | None = None) -> Significance:
-    """McNemar's exact test between all pairs of metrics, with Holm's correction and the groups it leaves.
+    """The test of `Outcomes.p_value` between all pairs of metrics, with Holm's correction and the groups it leaves.
 
     Args:
         runs: one run a metric, by the name that the table gives it.
@@ -78,12 +86,12 @@ def significance(runs: Mapping[str, Record], kind: Kind, eps: float | None = Non
     Metrics are ranked by their scores on all their own triplets; each pair is tested on those that both have.
     Raises ValueError for no runs, and as `outcomes` does.
     """
-    tests = {
-        frozenset((one, other)): outcomes(runs[one], runs[other], kind, eps).test()
-        for one, other in combinations(runs, 2)
+    paired = {
+        frozenset((one, other)): outcomes(runs[one], runs[other], kind, eps) for one, other in combinations(runs, 2)
     }
-    adjusted = dict(zip(tests, holm([test.exact for test in tests.values()]), strict=True))
+    adjusted = dict(zip(paired, holm([pair.p_value() for pair in paired.values()]), strict=True))
     scores = [float(_answers(run, kind, eps)["score"].mean()) for run in runs.values()]
+    tests = {names: pair.test() for names, pair in paired.items()}
     return Significance(tests, adjusted, letters(list(runs), scores, adjusted))
 
 

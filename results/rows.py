@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from perceptbench.core.errors import UserError
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.statistics.estimates import Estimate, mean_estimate, score
@@ -87,9 +88,15 @@ def shares(record: Record, samples: pd.DataFrame, credits: np.ndarray) -> Measur
     return Measured(score(credits, references(record, samples["id"]).tolist()), "percent")
 
 
-def mean_distance(distances: pd.Series) -> Measured:
-    """The mean of distances with its interval."""
-    return Measured(mean_estimate(distances.to_numpy()), "distance")
+def mean_distance(record: Record, samples: pd.DataFrame, distances: pd.Series) -> Measured:
+    """The mean of distances with an interval over references. Raises UserError where all share one reference."""
+    clusters = references(record, samples["id"]).tolist()
+    if len(set(clusters)) < 2:
+        raise UserError(
+            f"the run {record.run} has distances of one reference image alone, whose mean has no interval; "
+            "delete it, and run it on more images"
+        )
+    return Measured(mean_estimate(distances.to_numpy(), clusters), "distance")
 
 
 def rows_of(record: Record) -> list[Row]:

@@ -26,9 +26,10 @@ class Drift(DriftScores, Task[Compared]):
 
     def admit(self, source: Source) -> None:
         super().admit(source)
-        if len(source) < 2:
+        if len({entry.reference or entry.id for entry in source.entries}) < 2:
             raise UserError(
-                "--goal push or pull gives a mean distance, whose interval needs two images or more, got one"
+                "--goal push or pull gives a mean distance, whose interval needs samples of two reference images or "
+                "more, got one; take more data, or a larger --limit"
             )
 
     def prepare(self, metric: Metric, batch: Triplets, aim: Aim, state: State) -> Compared:

@@ -80,7 +80,8 @@ class Entry:
     images: tuple[str, ...] = ()
     """Names of reference, left and right, where the same image serves in several triplets."""
     reference: str = ""
-    """A name of the reference image, where it may stand in several triplets: intervals then draw references."""
+    """A name of the reference image, or of the photograph it is a crop of, where that may stand in several triplets:
+    intervals then draw references."""
     paths: tuple[Path, ...] = ()
     """The files that its images are made of, resolved."""
     where: str = ""

@@ -1,4 +1,4 @@
-"""What `bench check` prints: a table, a page for a GitHub job, annotations and JUnit XML.
+"""What `bench check` prints: a table, a page for a GitHub job, annotations, JSON and JUnit XML.
 
 The comparison itself lies in `results/gate/`.
 

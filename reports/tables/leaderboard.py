@@ -22,7 +22,10 @@ GROUP_NOTE = (
     "Metrics that share a letter do not differ significantly: exact McNemar test on the same triplets, "
     "Holm's correction over {pairs} pairs, 5 %."
 )
-REPEATED_NOTE = "Triplets share reference images here, which the test does not know: its groups are too fine."
+CREDIT_NOTE = (
+    "Metrics that share a letter do not differ significantly: sign-flip test of what each triplet adds to the "
+    "score{kept}, Holm's correction over {pairs} pairs, 5 %."
+)
 
 _Pair = tuple[Row | None, Row | None]
 """The best sound certificate and the strongest attack of a metric."""
@@ -119,5 +122,9 @@ def _restated(record: Record, at: float | None, eps: float) -> Record:
 def _group_notes(metrics: int, same: Sequence[Record]) -> list[str]:
     if metrics < 2:
         return []
+    pairs = metrics * (metrics - 1) // 2
     repeated = any(record.facts.get("references") for record in same)
-    return [GROUP_NOTE.format(pairs=metrics * (metrics - 1) // 2), *([REPEATED_NOTE] if repeated else [])]
+    divided = any(not record.samples["right_share"].isin([0, 1]).all() for record in same)
+    if not (repeated or divided):
+        return [GROUP_NOTE.format(pairs=pairs)]
+    return [CREDIT_NOTE.format(pairs=pairs, kept=", triplets of one reference together" if repeated else "")]

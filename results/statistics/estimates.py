@@ -1,5 +1,6 @@
 """Scores and their intervals, from samples. An empty set has no score: it raises."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -68,7 +69,12 @@ def proportion(
     mean = float(np.mean(values))
     count = n if independent is None else independent
     low, high = proportion_confint(mean * count, count, alpha=1 - confidence, method=_NAMES[method])
-    return Estimate(mean, float(low), float(high), n)
+    return _around(mean, float(low), float(high), n)
+
+
+def _around(mean: float, low: float, high: float, n: int) -> Estimate:
+    """An interval holds its score, also where rounding or a skewed bootstrap puts an end on its other side."""
+    return Estimate(mean, min(low, mean), max(high, mean), n)
 
 
 def score(values: np.ndarray, references: Sequence[str]) -> Estimate:
@@ -120,19 +126,34 @@ def clustered_mean(values: np.ndarray, clusters: Sequence[str], seed: int = 0) -
         batch=max(1, _MOST_DRAWN // len(totals)),
     )  # fmt: skip
     low, high = drawn.confidence_interval
-    return Estimate(mean, float(low), float(high), len(values))
+    return _around(mean, float(low), float(high), len(values))
 
 
-def mean_estimate(values: np.ndarray) -> Estimate:
-    """The mean of distances with Student's t interval. Raises ValueError for fewer than two."""
+def mean_estimate(values: np.ndarray, clusters: Sequence[str] | None = None) -> Estimate:
+    """The mean of distances with Student's t interval over clusters, such as all triplets of a reference.
+
+    Without clusters each value is one of its own. The standard error is that of a ratio of sums (Cochran, Sampling
+    Techniques, 1977, section 6.3) with one degree of freedom less than there are clusters; for clusters of one size
+    that is the t interval of their means. Raises ValueError for fewer than two clusters.
+    """
     from scipy import stats
 
-    n = len(values)
-    if n < 2:
-        raise ValueError(f"an interval of a mean needs at least two samples, got {n}")
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
-    return Estimate(mean, mean - half, mean + half, n)
+    sums, sizes = totals(values, clusters)
+    k = len(sums)
+    if k < 2:
+        raise ValueError(f"an interval of a mean needs at least two samples that share no reference, got {k}")
+    mean = float(sums.sum() / sizes.sum())
+    error = math.sqrt(k / (k - 1) * float(((sums - mean * sizes) ** 2).sum())) / float(sizes.sum())
+    half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, k - 1))
+    return Estimate(mean, mean - half, mean + half, len(values))
+
+
+def totals(values: np.ndarray, clusters: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of the values of each cluster, and how many they are. Without clusters each value is one of its own."""
+    if clusters is None:
+        return np.asarray(values, dtype=float), np.ones(len(values))
+    index = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    return np.bincount(index, weights=values), np.bincount(index).astype(float)
 
 
 def radius_gain(samples: pd.DataFrame, others: pd.DataFrame) -> tuple[float, int] | None:

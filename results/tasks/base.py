@@ -1,8 +1,8 @@
 """The half of a task that reads finished runs. Listing tasks must be cheap, so no data frames are imported here."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args, get_type_hints
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import Option, says
@@ -10,8 +10,32 @@ from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Row
+
+Measure: TypeAlias = Literal["stands", "smaller", "larger"]
+"""What a value of a sample is: whether its answer stands (booleans), or a distance that is better smaller or larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """What the gate (results/gate/) compares of a run: a value for each row of its samples.
+
+    Args:
+        natural: before any attack; the same in all rows of a sample.
+        attacked: after the attack.
+        attacked_measure, natural_measure: what the values are.
+        natural_margin: how far a sample is from the opposite clean answer, as a share of the distances that were
+            compared. On another machine, answers may differ where this is no more than rounding. None for distances.
+    """
+
+    natural: "pd.Series"
+    attacked: "pd.Series"
+    attacked_measure: Measure = "stands"
+    natural_measure: Measure = "stands"
+    natural_margin: "pd.Series | None" = None
 
 
 class Scores:
@@ -38,6 +62,13 @@ class Scores:
     def rows(self, record: "Record") -> "list[Row]":
         """The natural row first, then one attack and one certificate row an eps."""
         raise NotImplementedError
+
+    def gated(self, record: "Record") -> Gated | None:
+        """What `bench check` compares of each sample; None for a task whose runs have no place in a baseline.
+
+        A certificate needs no word: it stands where the radius exceeds eps.
+        """
+        return None
 
 
 scores: Registry[Scores] = Registry("task", "perceptbench.results.tasks", group="bench.scores")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from perceptbench.results.tasks.base import Scores, scores
+from perceptbench.results.tasks.base import Gated, Scores, scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +56,18 @@ class PreferenceScores(Scores):
             attacked=attacked,
             certified=lambda samples, eps: certified_share(record, samples, eps),
         )
+
+    def gated(self, record: "Record") -> Gated:
+        """Whether the answer was right, and whether it withstood the attack."""
+        samples = record.samples
+        return Gated(samples["correct"], samples["robust"], natural_margin=relative_margin(samples))
+
+
+def relative_margin(samples: "pd.DataFrame") -> "pd.Series":
+    """How far apart the two distances of a triplet are, as a share of the larger one."""
+    larger = samples[["d0", "d1"]].abs().max(axis=1)
+    # Two distances of zero are a tie.
+    return ((samples["d0"] - samples["d1"]).abs() / larger).fillna(0.0)
 
 
 def natural_share(record: "Record", samples: "pd.DataFrame") -> "Measured":

@@ -1,6 +1,7 @@
 """The gate from the command line: what passes, what fails and what it says, and what may be written."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 
 from perceptbench.bench.cli import app
 from perceptbench.bench.gate_runs import plans_of, rerun
-from perceptbench.results.gate.baseline import Baseline, read, write
+from perceptbench.results.gate.baseline import Baseline
+from perceptbench.results.gate.baseline_file import read, write
 from perceptbench.results.gate.worse import compare
+from perceptbench.tasks.preference import Preference
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "results" / "baselines" / "default.json"
@@ -36,6 +39,9 @@ class Net(CosineLipschitzMetric):
 
     def double(self):
         return self
+
+    def weights(self):
+        return (torch.tensor([self.factor, self.sign]),)
 """
 
 
@@ -94,12 +100,125 @@ def test_a_worse_metric_fails_with_a_sentence(gate, tmp_path, monkeypatch):
     before = gate.read_bytes()
     status, said = check("--baseline", gate, "--runs", tmp_path / "runs", "--junit", tmp_path / "j.xml")
     assert status == 1
-    assert "certified by margin, l2 eps 2: the score fell from" in said
+    assert "certified by margin, l2 eps 2: the score got worse, from" in said
     assert "triplets lost and" in said
-    assert "exact one-sided McNemar test for a drop, p = " in said
+    assert "one-sided exact McNemar test for a drop, p = " in said
     assert "::error title=" in said
     assert int(ElementTree.parse(tmp_path / "j.xml").getroot().get("failures")) >= 1
     assert gate.read_bytes() == before
+
+
+def loses_a_certificate(monkeypatch) -> None:
+    """The evaluator proves half of what it proved for the triplet with the largest radius of a chunk."""
+    prove = Preference.prove
+
+    def less(self, *words):
+        proof = prove(self, *words)
+        radius = proof.radius.clone()
+        radius[radius.argmax()] /= 1e6
+        return replace(proof, radius=radius)
+
+    monkeypatch.setattr(Preference, "prove", less)
+
+
+def test_an_evaluator_that_loses_a_certificate_fails_and_the_triplet_is_named(gate, tmp_path, monkeypatch):
+    """The metric did not change, so no test is needed: 5 of 34 are too few for one."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    loses_a_certificate(monkeypatch)
+    words = (
+        "--baseline",
+        gate,
+        "--runs",
+        tmp_path / "fresh",
+        "--junit",
+        tmp_path / "j.xml",
+        "--summary",
+        tmp_path / "s.md",
+    )
+    status, said = check(*words)
+    assert status == 1
+    assert "The metric did not change, so one lost triplet fails." in said
+    line = next(line for line in said.splitlines() if "certified by margin, l2 eps 2: the score got worse" in line)
+    assert re.search(r"5 triplets lost and 0 gained of 34; lost: t\d+, t\d+, t\d+, t\d+, t\d+\.", line)
+    assert "after l2-apgd-ce(steps=3)" not in said.partition("Brackets")[2], "attacks found what they had found"
+    failures = int(ElementTree.parse(tmp_path / "j.xml").getroot().get("failures"))
+    assert failures >= 1
+    assert line in (tmp_path / "s.md").read_text().replace("\\", "")
+    status, said = check(*words, "--json")
+    content = json.loads(said.partition("\n")[0])
+    assert (status, content["passed"]) == (1, False)
+    lost = [score["lost"] for score in content["scores"] if (score["kind"], score["eps"]) == ("certificate", 2)]
+    assert [len(names) for names in lost] == [5]
+
+
+def test_another_machine_loses_nothing_by_rounding(gate, tmp_path, monkeypatch):
+    """Radii that are all smaller by a hundred-thousandth, attacks that were made elsewhere."""
+    prove = Preference.prove
+    monkeypatch.setattr(
+        Preference, "prove", lambda *words: (proof := prove(*words)) and replace(proof, radius=proof.radius * 0.99999)
+    )
+    monkeypatch.setattr("perceptbench.bench.provenance._cpu", lambda: "another one")
+    status, said = check("--baseline", gate, "--runs", tmp_path / "fresh", "--json")
+    scores = json.loads(said.partition("\n")[0])["scores"]
+    assert status == 0
+    assert {score["kind"]: score["exact"] for score in scores} == {
+        "natural": True,
+        "certificate": True,
+        "attack": False,
+    }
+
+
+def test_a_floor_fails_or_holds_and_is_said(bench, gate, tmp_path):
+    words = ("--baseline", gate, "--runs", tmp_path / "runs")
+    status, said = check(
+        *words, "--floor", "natural>=90", "--floor", "certified@8>=99.5", "--junit", tmp_path / "j.xml"
+    )
+    assert status == 1
+    assert "below the floor of 99.5 % (--floor certified@8>=99.5, n = 34)" in said
+    assert "not below the floor of 90 % (--floor natural>=90" in said
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "1"
+    assert check(*words, "--floor", "natural>=90")[0] == 0
+    name = read(gate).runs[0].spec["metric"]
+    assert check(*words, "--floor", f"{name}:attacked@2>=1")[0] == 0
+    for wrong, sentence in (
+        ("attacked@2>60", "--floor wants attacked@EPS>=PERCENT"),
+        ("attacked@5>=60", "fits no score in percent of the baseline; it has natural, certified@2"),
+        ("psnr:natural>=60", "fits no score"),
+    ):
+        assert sentence in bench.refusal("check", *words, "--floor", wrong)
+
+
+def test_push_and_pull_are_gated_by_their_distances(bench, many, tmp_path):
+    name, runs, file = net(tmp_path), tmp_path / "runs", tmp_path / "b.json"
+    asked = (
+        "--metric",
+        name,
+        "--attack",
+        "l2-pgd(steps=2)",
+        "--eps",
+        "2",
+        "--data",
+        many,
+        "--limit",
+        12,
+        "--runs",
+        runs,
+    )
+    for goal in ("push", "pull"):
+        bench("run", *asked, "--goal", goal)
+    assert check("--baseline", file, "--runs", runs, "--update", "--reason", "distances")[0] == 0
+    assert {(run.spec["goal"], run.attacked) for run in read(file).runs} == {("push", "smaller"), ("pull", "larger")}
+    status, said = check("--baseline", file, "--runs", tmp_path / "fresh", "--json")
+    scores = json.loads(said.partition("\n")[0])["scores"]
+    assert status == 0
+    assert [(score["measure"], score["exact"], score["verdict"]) for score in scores if score["kind"] == "attack"] == [
+        ("smaller", True, "same"), ("larger", True, "same"),
+    ]  # fmt: skip
+    net(tmp_path, sign=-1)
+    status, said = check("--baseline", file, "--runs", runs)
+    assert status == 1
+    assert "after l2-pgd(steps=2) --goal push, l2 eps 2, drift: the score got worse, from a mean distance of" in said
+    assert "sign-flip test over references" in said
 
 
 def test_a_constant_past_its_bound_fails_through_the_audit_before_anything_is_scored(gate, tmp_path):
@@ -236,5 +355,5 @@ def test_a_lipsim_with_shuffled_weights_fails(tmp_path):
     status, said = check("--baseline", file, *words)
     assert status == 1
     assert "lipsim:shuffled.safetensors on photos, certified by margin, l2 eps" in said
-    assert "a drop of" in said
+    assert "a loss of" in said
     assert "the proved bound of 1 holds" in said

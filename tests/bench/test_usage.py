@@ -20,7 +20,8 @@ SURFACE = {
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "check": {
-        "--baseline", "--metric", "--runs", "--update", "--reason", "--junit", "--summary", "--device", "--help",
+        "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
+        "--device", "--help",
     },
     "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},

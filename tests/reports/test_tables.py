@@ -100,11 +100,14 @@ def test_other_triplets_other_content_and_other_threats_are_not_ranked_together(
     assert sorted([row[1] for row in table.rows] for table in tables) == [["a"], ["b"], ["c"], ["d"], ["e"]]
 
 
-def test_shared_references_are_said_to_be_more_than_the_test_knows(make_record) -> None:
+def test_the_note_of_the_groups_says_which_test_was_made(make_record) -> None:
     records = [make_record("a"), make_record("b", run="b" * 12)]
-    assert len(Leaderboard()(records)[0].notes) == 2
+    assert Leaderboard()(records)[0].notes[-1].count("exact McNemar test") == 1
+    divided = [_with(record, right_share=record.samples["right_share"] * 0.8) for record in records]
+    note = Leaderboard()(divided)[0].notes[-1]
+    assert "sign-flip test of what each triplet adds to the score, Holm's" in note
     records[0].facts["references"] = {"t0": "x", "t1": "x"}
-    assert "too fine" in Leaderboard()(records)[0].notes[-1]
+    assert "to the score, triplets of one reference together, Holm's" in Leaderboard()(records)[0].notes[-1]
 
 
 def test_natural_scores_by_subset_a_tie_counts_one_half(make_record) -> None:

@@ -1,6 +1,7 @@
 """Two runs, the triplets that both have, and who shares a reference."""
 
 from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,46 @@ def test_metrics_are_tested_pair_by_pair_and_holm_counts_the_pairs(tiny) -> None
     assert significance({"a": runs["a"]}, "attack", 1.0).letters == {"a": "a"}
     with pytest.raises(ValueError, match="each once"):
         significance({}, "natural")
+
+
+def test_divided_votes_are_tested_on_the_credit_that_ranks(tiny) -> None:
+    """Where people were divided .9 to .1, ten answers weigh .8 each; where .6 to .4, twelve weigh .2 each.
+
+    The first metric is right on the ten and the second on the twelve: by answers the second leads, by credit the first.
+    """
+    share = [0.9] * 10 + [0.6] * 12
+    first, second = (
+        _voted(tiny, np.array([leads] * 10 + [not leads] * 12), share, run)
+        for run, leads in (("a", True), ("b", False))
+    )
+    pair = outcomes(first, second, "natural")
+    assert (pair.test().gained, pair.test().lost) == (10, 12)
+    assert pair.difference().value == pytest.approx((10 * 0.8 - 12 * 0.2) / 22)
+    # The sum is 5.6 of at most 10.4: by the counts i of .8 and j of .2 that keep their sign, 1.6 i + .4 j >= 16.
+    tail = (
+        sum(comb(10, i) * comb(12, j) for i in range(11) for j in range(13) if 1.6 * i + 0.4 * j >= 16 - 1e-9) / 2**22
+    )
+    assert pair.p_value() == pytest.approx(2 * tail, abs=0.006)
+    assert pair.test().exact > 0.8
+    found = significance({"second": second, "first": first}, "natural")
+    assert list(found.letters) == ["first", "second"]
+    assert found.adjusted[frozenset(("first", "second"))] == pair.p_value()
+
+
+def _voted(tiny, right: np.ndarray, share: list[float], run: str):
+    record = _many(tiny, right, run)
+    frame = record.samples.assign(right_share=share, label=1)
+    return replace(record, samples=frame.astype(COLUMNS))
+
+
+def test_references_that_repeat_are_flipped_whole(tiny) -> None:
+    """Twelve triplets of three references, all gained: 2 / 2^3 and not 2 / 2^12."""
+    runs = {name: _many(tiny, np.full(12, right), name) for name, right in (("a", True), ("b", False))}
+    assert outcomes(runs["a"], runs["b"], "natural").p_value() == pytest.approx(2 / 2**12)
+    names = {f"t{i}": f"r{i // 4}" for i in range(12)}
+    shared = {name: replace(record, facts={**record.facts, "references": names}) for name, record in runs.items()}
+    assert outcomes(shared["a"], shared["b"], "natural").p_value() == pytest.approx(2 / 2**3)
+    assert significance(shared, "natural").letters == {"a": "a", "b": "a"}
 
 
 def test_references_come_from_the_facts_and_are_no_ids(tiny) -> None:

@@ -67,6 +67,34 @@ def test_t_interval_by_hand_from_the_t_table() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((3 - half, 3 + half), abs=1e-3)
 
 
+def test_a_mean_of_distances_has_as_many_degrees_of_freedom_as_references() -> None:
+    """Three references of 20 triplets each, all alike: means .1, .5, .9, s = .4, t(0.975, 2) = 4.303."""
+    estimate = mean_estimate(np.repeat([0.1, 0.5, 0.9], 20), list(np.repeat(["a", "b", "c"], 20)))
+    half = 4.303 * 0.4 / np.sqrt(3)
+    assert (estimate.value, estimate.n) == (pytest.approx(0.5), 60)
+    assert (estimate.low, estimate.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-3)
+    assert (round(estimate.low, 2), round(estimate.high, 2)) == (-0.49, 1.49)
+
+
+def test_references_of_unequal_size_count_by_their_triplets() -> None:
+    """Sums 2 of 2 and 0 of 1: mean 2/3, residuals 2 - 4/3 and 0 - 2/3, s.e. sqrt(2 * 8/9) / 3, t(0.975, 1) = 12.706."""
+    estimate = mean_estimate(np.array([1.0, 0.0, 1.0]), ["a", "b", "a"])
+    half = 12.706 * np.sqrt(2 * 8 / 9) / 3
+    assert (estimate.low, estimate.high) == pytest.approx((2 / 3 - half, 2 / 3 + half), abs=1e-3)
+    with pytest.raises(ValueError, match="share no reference, got 1"):
+        mean_estimate(np.array([1.0, 0.0]), ["a", "a"])
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 44, 342])
+@pytest.mark.parametrize("method", ["wilson", "clopper-pearson"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_interval_holds_its_score_where_all_or_none_are_right(n: int, method: str, value: float) -> None:
+    """Wilson's formula gives 5.6e-15 for the low end of 0 of 3."""
+    estimate = proportion(np.full(n, value), method)  # type: ignore[arg-type]
+    assert estimate.low <= value <= estimate.high
+    assert (estimate.low if value == 0 else estimate.high) == value
+
+
 def test_divided_votes_get_the_interval_of_counts_with_their_mean() -> None:
     divided, counted = proportion(np.array([0.8] * 20)), proportion(np.array([1.0] * 16 + [0.0] * 4))
     assert (divided.low, divided.high) == pytest.approx((counted.low, counted.high))

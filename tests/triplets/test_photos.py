@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from perceptbench.bench.runner import repeated_references
 from perceptbench.core.errors import UserError
 from perceptbench.triplets import photos as module
 from perceptbench.triplets.base import Triplets
@@ -69,6 +70,17 @@ def test_every_photograph_is_used_equally_often():
     counts = Counter(entry.id.split("-")[-1] for entry in source.entries)
     assert len(counts) == len(list(FOLDER.glob("*.jpg")))
     assert max(counts.values()) <= 1.5 * min(counts.values())
+
+
+def test_triplets_of_one_photograph_say_that_they_share_it():
+    source = photos()
+    names = {entry.reference for entry in source.entries}
+    assert names == {file.stem for file in FOLDER.glob("*.jpg")}
+    assert len(names) == 13
+    assert all(entry.id.endswith(f"-{entry.reference}") for entry in source.entries)
+    shared = repeated_references(source.entries)
+    assert len(shared) == len(source) == 342
+    assert len(set(shared.values())) == 13
 
 
 def test_images_are_well_formed_and_distinct(whole):

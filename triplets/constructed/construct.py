@@ -26,7 +26,8 @@ def construct(photos: Photos, ids: Sequence[str], per_family: int, seed: int = 0
     """`per_family` triplets of every family; each photograph comes equally often in each of them.
 
     `photos[i]` is an (h, w, 3) array of bytes named `ids[i]`, asked for only when a triplet is
-    loaded; so a sequence that decodes when indexed keeps memory small. The images of an entry
+    loaded; so a sequence that decodes when indexed keeps memory small. The photograph is the `reference` of an entry:
+    triplets of one photograph show crops of the same picture. The images of an entry
     follow from its id, the seed and the photographs. In every two consecutive triplets of a
     family the preferred side is once left, once right, in an order drawn by hash.
 
@@ -43,7 +44,7 @@ def construct(photos: Photos, ids: Sequence[str], per_family: int, seed: int = 0
             name = f"{family}-{k:03d}-{ids[index]}"
             right = _right_is_nearer(family, seed, k)
             load = partial(_render, photos, index, family, f"{RECIPE}/{seed}/{name}", right)
-            entries.append(Entry(name, float(right), load, family))
+            entries.append(Entry(name, float(right), load, family, reference=ids[index]))
     return entries
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from perceptbench.core.option import option
-from perceptbench.results.tasks.base import Scores, scores
+from perceptbench.results.tasks.base import Gated, Scores, scores
 
 if TYPE_CHECKING:
     from perceptbench.results.record import Record
@@ -35,3 +35,9 @@ class PairsBelowScores(Scores):
             attacked=lambda samples: shares(record, samples, samples["robust"].to_numpy(float)),
             certified=lambda samples, eps: shares(record, samples, (samples["radius"] > eps).to_numpy(float)),
         )
+
+    def gated(self, record: "Record") -> Gated:
+        """Whether a pair is found, and is found after the attack."""
+        samples = record.samples
+        margin = (samples["d"] - self.tau).abs() / samples["d"].abs().clip(lower=abs(self.tau))
+        return Gated(samples["below"], samples["robust"], natural_margin=margin)
