@@ -10,8 +10,9 @@ from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.bench.checks import check
-from perceptbench.bench.choices import check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
+from perceptbench.bench.choices import attack_on, check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
 from perceptbench.bench.fingerprints import code_sha256, library_versions
+from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
@@ -39,12 +40,23 @@ class Plan:
     certifier: Certifier | None
     request: Request
     """The part of the request that leads to this run alone."""
+    gradient: bool = True
+    """Whether the metric gives a gradient. Where it gives none, `attack` has only parts that need none."""
+    left_out: tuple[str, ...] = ()
+    """Names of the parts of the attack that do not run, for want of a gradient."""
 
     @property
     def attack_name(self) -> str:
         """The name of the attack without its arguments; '' where there is none."""
         ref = self.spec.attack
         return "" if ref is None else f"{ref.name}:{ref.target}" if ref.target else ref.name
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether the metric is somebody's own: from a file, or made in this process."""
+        return self.spec.metric.name == "py" or any(
+            isinstance(one, Held) and not one.registered for one in self.request.metrics
+        )
 
     @property
     def sound(self) -> bool | None:
@@ -90,10 +102,22 @@ def make_plans(request: Request) -> list[Plan]:
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
+        gradient = built.differentiable
+        if metric_ref.name == "py" or metric_ref in [one.ref for one in _alone(request)]:
+            gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
-                plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))
+                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
+                plans.append(_as_far_as_possible(plan, gradient))
     return plans
+
+
+def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
+    """The plan with the parts of its attack that can run. Raises UserError where none can."""
+    if plan.attack is None or plan.spec.attack is None:
+        return replace(plan, gradient=gradient)
+    usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient)
+    return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
