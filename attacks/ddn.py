@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from perceptbench.attacks.base import Attack, Objective, attack
-from perceptbench.attacks.norms import length, per_image
+from perceptbench.attacks.norms import length, per_image, per_length, power_of_two
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -57,7 +57,8 @@ class DDN(Attack):
                 return smallest.best
             radius *= torch.where(flipped, 1 - self.gamma, 1 + self.gamma)
             step = annealed(_FIRST_STEP, _LAST_STEP, i, self.steps)
-            delta.addcmul_(gradient, per_image(step / length(gradient, "l2").clamp_min(1e-12)))
+            gradient = gradient * per_image(power_of_two(gradient))
+            delta.addcmul_(gradient, per_image(per_length(step, gradient)))
             delta *= per_image(radius / length(delta, "l2").clamp_min(1e-12))
             torch.add(x, delta, out=current).clamp_(0, 1)
             torch.sub(current, x, out=delta)

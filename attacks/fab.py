@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 
 from perceptbench.attacks.base import Attack, Objective, attack
-from perceptbench.attacks.norms import dot, each, length, per_image, random_start
+from perceptbench.attacks.norms import dot, each, length, per_image, power_of_two, random_start
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
@@ -28,11 +28,12 @@ def project_on_plane(point: Images, gradient: Images, level: PerImage, norm: Nor
     In both norms z = clip(point + t v), where v is the gradient (l2) or its sign (linf). <gradient, z - point> is a
     concave function of t through zero, so the update t <- t * level / <gradient, z - point> approaches the solution
     from below and never overshoots. The result is that of the sorting in section 3.2 of the paper, in a few passes
-    over the pixels.
+    over the pixels. Where the gradient is zero, z is the point itself.
     """
     direction = gradient if norm == "l2" else gradient.sign()
     # Signed: t is negative where the plane lies on the other side.
-    t = level / dot(gradient, direction).clamp_min(1e-30)
+    slope = dot(gradient, direction)
+    t = torch.where(slope > 0, level / slope, 0.0)
     z, way = torch.empty_like(point), torch.empty_like(point)
     for _ in range(_MOST_PASSES):
         torch.addcmul(point, direction, per_image(t), out=z).clamp_(0, 1)
@@ -74,6 +75,9 @@ class FAB(Attack):
         for _ in range(self.steps):
             loss, gradient = objective.gradient(current)
             crossed = objective.reached(loss)
+            # Only their ratio counts.
+            power = power_of_two(gradient)
+            loss, gradient = loss * power, gradient * per_image(power)
             offset = current - x
             ahead = dot(gradient, offset)
             if bool(crossed.any()):

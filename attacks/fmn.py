@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 
 from perceptbench.attacks.base import Attack, Objective, attack
-from perceptbench.attacks.norms import length, per_image
+from perceptbench.attacks.norms import length, per_image, per_length, power_of_two
 from perceptbench.attacks.smallest import Smallest, annealed
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
@@ -55,10 +55,13 @@ class FMN(Attack):
                 return smallest.best
             gamma = annealed(self.gamma, min(self.gamma, _LAST_GAMMA), i, self.steps)
             shrunk = torch.minimum(radius * (1 - gamma), smallest.size)
+            # Of the gradient only its direction counts, and of the loss its ratio to the gradient.
+            power = power_of_two(gradient)
+            loss, gradient = loss * power, gradient * per_image(power)
             grown = torch.where(smallest.found, radius * (1 + gamma), here + self._gap(loss, gradient))
             radius = torch.minimum(torch.where(flipped, shrunk, grown), farthest)
             step = annealed(self.alpha, _ALPHA_SHARE * self.alpha, i, self.steps)
-            delta.addcmul_(gradient, per_image(step / length(gradient, "l2").clamp_min(1e-12)))
+            delta.addcmul_(gradient, per_image(per_length(step, gradient)))
             # Clip before the projection: clipped afterwards, the change would be shorter than the radius allows.
             torch.add(x, delta, out=current).clamp_(0, 1)
             torch.sub(current, x, out=delta)
@@ -68,10 +71,10 @@ class FMN(Attack):
         return smallest.best
 
     def _gap(self, loss: PerImage, gradient: Images) -> PerImage:
-        """How far the linearised loss is from zero: |loss| over the dual norm of its gradient."""
+        """How far the linearised loss is from zero: |loss| over the dual norm of its gradient; inf without one."""
         # One image at a time, as in `length`.
         dual = torch.stack([torch.linalg.vector_norm(image, 2 if self.norm == "l2" else 1) for image in gradient])
-        return loss.abs() / dual.clamp_min(1e-12)
+        return torch.where(dual > 0, loss.abs() / dual, torch.inf)
 
     def _into_ball(self, delta: Images, radius: PerImage) -> None:
         """Project in place."""

@@ -64,13 +64,32 @@ def unit(delta: Images, norm: Norm) -> Images:
     return delta / per_image(length(delta, norm).clamp_min(_TINY))
 
 
+def power_of_two(values: Tensor) -> PerImage:
+    """The power of two (n,) that brings the largest magnitude of each row into [1/2, 1); 1 for a row of zeros.
+
+    Multiplying by it rounds nothing. So what is computed of the product is the same in every unit of the values, where
+    squares of very small or large values would be lost.
+    """
+    largest = length(values, "linf")
+    safe = largest.clamp_min(_TINY)
+    return torch.where(largest > 0, torch.frexp(safe).mantissa / safe, 1.0)
+
+
 def climb(x: Tensor, gradient: Tensor, step: PerImage, norm: Norm) -> Tensor:
-    """x after a step (n,) of this norm in the direction in which a linear function with this gradient grows most."""
+    """x after a step (n,) of this norm in the direction in which a linear function with this gradient grows most.
+
+    A positive factor of the gradient changes nothing. Where the gradient is zero, neither does the step.
+    """
     if norm == "l2":
-        # Clamped: a step divided by a zero gradient is infinite, and infinity times zero is NaN.
-        scale = (step / length(gradient, "l2").clamp_min(_TINY)).clamp(max=1 / _TINY)
-        return torch.addcmul(x, gradient, spread(scale, x))
+        direction = gradient * spread(power_of_two(gradient), gradient)
+        return torch.addcmul(x, direction, spread(per_length(step, direction), x))
     return torch.addcmul(x, gradient.sign(), spread(step, x))
+
+
+def per_length(step: PerImage | float, direction: Tensor) -> PerImage:
+    """The factor (n,) that gives each direction this l2 norm; 0 where the direction is zero."""
+    reach = length(direction, "l2")
+    return torch.where(reach > 0, step / reach.clamp_min(_TINY), 0.0)
 
 
 def random_start(x: Images, eps: float, norm: Norm, noise: Noise) -> Images:

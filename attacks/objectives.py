@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from perceptbench.attacks.base import Objective
+from perceptbench.attacks.norms import power_of_two
 from perceptbench.attacks.threats.stacked import unstack
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, Images, Mask, PerImage
@@ -140,10 +141,14 @@ class EmbeddingShift(Objective):
     """Move the embedding of an image away from a target (sign +1) or towards it (-1): sign |g(x + delta) - target|^2.
 
     With the image's own embedding as target and sign +1 this is the paper's attack (LipSim, eq. 14). It is endless.
+
+    Args:
+        unit: what embeddings are multiplied by, since squares of very small values would be lost.
     """
 
     metric: EmbeddingMetric
     target: Embeddings
+    unit: PerImage
     sign: int = 1
 
     @property
@@ -154,16 +159,17 @@ class EmbeddingShift(Objective):
     @torch.no_grad()
     def make(cls, metric: Metric, x: Images, sign: int = 1) -> "EmbeddingShift":
         """Away from these images, or towards them. Raises UserError for a metric that has no embedding."""
-        return cls(with_embedding(metric), with_embedding(metric).embed(x), sign)
+        target = with_embedding(metric).embed(x)
+        return cls(with_embedding(metric), target, power_of_two(target), sign)
 
     def loss(self, x: Images) -> PerImage:
-        return self.sign * (self.metric.embed(x) - self.target).square().sum(1)
+        return self.sign * ((self.metric.embed(x) - self.target) * self.unit[:, None]).square().sum(1)
 
     def reached(self, loss: PerImage) -> Mask:
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "EmbeddingShift":
-        return EmbeddingShift(self.metric, self.target[index], self.sign)
+        return EmbeddingShift(self.metric, self.target[index], self.unit[index], self.sign)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.literal import literal
 from perceptbench.attacks.objectives import with_embedding
-from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.attacks.running.sweep import parts_of, without_gradients
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import rounded
 from perceptbench.attacks.threats.stacked import separate
@@ -82,14 +82,23 @@ def _implied(goal: str | None, embeds: bool, kind: str) -> str:
     return next(name for name in names if declared(name).endless == embeds)
 
 
+def attack_on(made: Attack | Ensemble, ref: Ref, gradient: bool) -> tuple[Attack | Ensemble, tuple[str, ...]]:
+    """What of an attack runs on a metric, and the names of the parts that do not, for want of a gradient.
+
+    Raises UserError where no part can run.
+    """
+    if gradient:
+        return made, ()
+    usable = without_gradients(made, str(ref))
+    left = {name for name, _, starts in parts_of(usable, str(ref)) if starts}
+    return usable, tuple(name for name, _, starts in parts_of(made, str(ref)) if starts and name not in left)
+
+
 def check_fit(
     request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
 ) -> None:
     """Raises UserError where attack, metric or --move do not fit the task and its goal."""
     embeds = isinstance(made, Attack) and made.by_embedding
-    parts = parts_of(made, str(ref)) if made is not None and not built.differentiable else ()
-    if asking := ", ".join(part for part, member, _ in parts if member.needs_gradient):
-        raise UserError(f"the metric says that it has no gradient, which {asking} asks for; use l2-square")
     if embeds:
         with_embedding(built)
         if not question.endless:

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
@@ -19,8 +20,8 @@ from perceptbench.results.record import columns_of
 from perceptbench.tasks.base import Batch, Clean, Judged, State
 from perceptbench.tasks.content import contents
 
-Watch: TypeAlias = Callable[[Any, Images], None]
-"""Called with a batch and its attacked images, once for each eps in order."""
+Watch: TypeAlias = Callable[[Any, Outcome], None]
+"""Called with a batch and what the attack achieved on it, once for each eps in order."""
 
 
 def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
         reached = judged.reached | outcome.broken
         _refuse_unsound(plan, prepared, batch, clean, radius, outcome, reached)
         if watch is not None:
-            watch(batch, outcome.adversarial)
+            watch(batch, outcome)
         lost = reached if plan.literal else lost | reached
         broken = lost & ~clean.judged.reached
         frames.append(_frame(plan, {
@@ -80,7 +81,7 @@ def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: Per
     if plan.attack is None:
         none, nothing = torch.zeros_like(clean.judged.reached), torch.zeros_like(radius)
         unbroken = ("",) * len(batch.ids)
-        yield from (Outcome(eps, x, none, nothing, unbroken, nothing, nothing) for eps in spec.eps)
+        yield from (Outcome(eps, x, none, nothing, unbroken, Tally.zeros(len(x))) for eps in spec.eps)
         return
     objective = plan.task.objective(prepared)
     noise = Noise.make(spec.seed, batch.ids)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from perceptbench.reports.base import FLAGGED, doubts_of
+from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, score_name
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
@@ -94,9 +96,10 @@ def _proof(row: Row, *, many: bool) -> str:
 
 
 def _score(row: Row) -> str:
+    mark = FLAGGED if row.flags else ""
     if row.unit == "distance":
-        return f"mean distance {row.score:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
+        return f"mean distance {row.score:.4f} [{row.low:.4f}, {row.high:.4f}]{mark}"
+    return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]{mark}"
 
 
 _MOVED = {
@@ -159,11 +162,13 @@ def gains(records: Sequence[Record]) -> list[str]:
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
-    """The parts of the attacks, the promise of certificates that are not sound, and the notes of the data sets."""
+    """What the daggers mean, the parts of the attacks, the promise of certificates that are not sound, and the notes
+    of the data sets."""
     made_of = {row.method: row.parts for row in rows if row.parts}
     said = {row.data: row.note for row in rows if row.note}
     promised = {row.method: row.promise for row in rows if row.kind == "certificate" and not row.sound}
-    return [f"{name} = {text}" for name, text in (*made_of.items(), *promised.items(), *said.items())]
+    words = [f"{name} = {text}" for name, text in (*made_of.items(), *promised.items(), *said.items())]
+    return [*doubt_notes(doubt for row in rows for doubt in doubts_of(row)), *words]
 
 
 def _same(one: Row, other: Row) -> bool:

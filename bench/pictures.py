@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.bench.plan import Plan
 from perceptbench.core.tensors import Images
 from perceptbench.results.saved_images import SavedTriplet, saved_numbers
@@ -39,13 +40,13 @@ class Pictures:
         taken, self._whole = tuple(self._whole), []
         return taken
 
-    def watch(self, batch: Triplets, adversarial: Images) -> None:
+    def watch(self, batch: Triplets, outcome: Outcome) -> None:
         """Take the images of one budget; after the last budget a triplet is complete."""
         for row, name in enumerate(batch.ids):
             if name not in self._numbers:
                 continue
             seen = self._seen.setdefault(name, [])
-            seen.append(adversarial[row].detach().cpu().numpy())
+            seen.append(outcome.adversarial[row].detach().cpu().numpy())
             if len(seen) == len(self.plan.spec.eps):
                 whole = self._triplet(batch, row, np.stack(self._seen.pop(name)))
                 self._whole.append((self._numbers[name], whole))

@@ -7,7 +7,7 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet
-from perceptbench.bench.request import Request
+from perceptbench.bench.request import Held, Request
 from perceptbench.certifiers.base import Certifier
 from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
@@ -28,12 +28,23 @@ class Plan:
     certifier: Certifier | None
     request: Request
     """The part of the request that leads to this run alone."""
+    gradient: bool = True
+    """Whether the metric gives a gradient. Where it gives none, `attack` has only parts that need none."""
+    left_out: tuple[str, ...] = ()
+    """Names of the parts of the attack that do not run, for want of a gradient."""
 
     @property
     def attack_name(self) -> str:
         """The name of the attack without its arguments; '' where there is none."""
         ref = self.spec.attack
         return "" if ref is None else f"{ref.name}:{ref.target}" if ref.target else ref.name
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether the metric is somebody's own: from a file, or made in this process."""
+        return self.spec.metric.name == "py" or any(
+            isinstance(one, Held) and not one.registered for one in self.request.metrics
+        )
 
     @property
     def sound(self) -> bool | None:

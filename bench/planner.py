@@ -9,8 +9,9 @@ from typing import Any
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.threats.base import threat
 from perceptbench.bench.checks import check
-from perceptbench.bench.choices import check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
+from perceptbench.bench.choices import attack_on, check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
 from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, metric_sha256, part_sha256
+from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.request import Held, Request, refs
@@ -37,10 +38,22 @@ def make_plans(request: Request) -> list[Plan]:
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
+        gradient = built.differentiable
+        if metric_ref.name == "py" or _is_alone(request, metric_ref):
+            gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
-                plans.append(_plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref))
+                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
+                plans.append(_as_far_as_possible(plan, gradient))
     return plans
+
+
+def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
+    """The plan with the parts of its attack that can run. Raises UserError where none can."""
+    if plan.attack is None or plan.spec.attack is None:
+        return replace(plan, gradient=gradient)
+    usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient)
+    return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
+from perceptbench.bench.flags.of_run import RunFlags
+from perceptbench.bench.flags.search_counts import KeptCounts
 from perceptbench.bench.pictures import missing
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import arguments_of
@@ -137,6 +139,7 @@ def _compute(
             if folder is not None:
                 (folder / STATE).unlink(missing_ok=True)
             state = _fitted(plan, folder)
+        flags, counts = RunFlags.of(plan, state), KeptCounts(folder)
         finished = set(writer.done["id"])
         resumed = len(finished)
         progress.update(task, completed=len(finished))
@@ -147,6 +150,7 @@ def _compute(
                 _keep_counterexample(folder, done.unsound)
                 raise done.unsound
             _keep_images(folder, done)
+            counts.add(done.search)
             # A chunk may come more than once; what is on disk counts.
             new = _new_samples(done, finished)
             if len(new):
@@ -164,7 +168,9 @@ def _compute(
             facts=_facts(plan, state, samples, resumed, time.monotonic() - started),
             folder=folder,
         )
+        record = flags.after(plan, record, list(counts.found.values()))
         writer.finish(record)
+        counts.drop()
         if folder is not None:
             (folder / STATE).unlink(missing_ok=True)
     return record
@@ -244,6 +250,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "answers": plan.source.kind != "images",
         "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
         "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
+        "parts_left_out": list(plan.left_out),
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
         "confidence": plan.certifier.confidence if plan.certifier else None,

@@ -29,7 +29,8 @@ def main() -> None:
     """Print both tables in Markdown."""
     rng = np.random.default_rng(0)
     print(
-        f"{sum(SCORES.values())} scores, alpha {BASELINE.alpha:g}, tolerance {BASELINE.tolerance:g} points, {TRIALS} trials\n"
+        f"{sum(SCORES.values())} scores, alpha {BASELINE.alpha:g}, tolerance {BASELINE.tolerance:g} points, "
+        f"{TRIALS} trials\n"
     )
     print("| noise of a radius | triplets that move, % of the certified | false alarms, % |\n|---:|---:|---:|")
     for noise in (0.02, 0.1, 0.3, 1.0, 3.0):

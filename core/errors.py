@@ -11,6 +11,10 @@ class UserError(Exception):
     """
 
 
+class NoGradientError(UserError):
+    """A metric that did not say so gives distances without a gradient."""
+
+
 class UnsoundError(Exception):
     """An attack succeeded inside a radius that was called sound, so a proof or its code is wrong.
 

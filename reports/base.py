@@ -1,12 +1,14 @@
 """What a report is made of: tables and charts as plain data, which formats only print."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from perceptbench.core.registry import Registry
+from perceptbench.reports.wording import labels
+from perceptbench.results.flags import RaisedFlag, raised
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.estimates import Estimate
@@ -22,13 +24,19 @@ class Cell:
     n: int
     unit: Literal["percent", "distance", "norm", "passes"] = "percent"
     mark: str = ""
-    """A sign behind the number that a note of the table explains."""
+    """Signs behind the number that notes of the table explain."""
+    doubts: tuple[str, ...] = ()
+    """What was seen that speaks against the number, a sentence each; below the table they are printed."""
 
     @classmethod
     def of(cls, row: Row) -> "Cell":
-        """The number of a row; a certificate that is no promise is marked."""
+        """The number of a row; a certificate that is no promise is marked, and what a flag was raised for."""
         mark = (SMOOTHED if row.likely else UNSOUND) if row.kind == "certificate" and not row.sound else ""
-        return cls(row.score, row.low, row.high, row.n, row.unit, mark)
+        return cls(row.score, row.low, row.high, row.n, row.unit, mark).doubted(doubts_of(row))
+
+    def doubted(self, doubts: Sequence[str]) -> "Cell":
+        """The same number with a mark, where there is something that speaks against it."""
+        return replace(self, mark=self.mark + FLAGGED, doubts=tuple(doubts)) if doubts else self
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -42,13 +50,31 @@ class Cell:
         return cls(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.n)
 
 
-UNSOUND = "†"
+FLAGGED = "†"
+"""Of a number that a flag of distrust was raised for (docs/flags.md)."""
+UNSOUND = "§"
 SMOOTHED = "‡"
 MARKS = {
     UNSOUND: "not sound: the assumptions of the certifier do not hold for this metric, so this is no promise.",
     SMOOTHED: "holds for a smoothed form of the metric, with the probability stated among the details of its run.",
 }
-"""What the signs behind numbers mean."""
+"""What the signs behind certified numbers mean."""
+
+
+def doubts_of(row: Row) -> tuple[str, ...]:
+    """What was seen that speaks against the number of a row, a sentence each."""
+    return _doubts(row.metric, row.method, row.flags)
+
+
+def doubts_in(record: Record, kind: str) -> tuple[str, ...]:
+    """The same of a number that was computed from the samples of a run: `natural` or `attack`."""
+    method = record.spec["attack"] if kind == "attack" else None
+    return _doubts(record.spec["metric"], method, raised(record.facts, kind))
+
+
+def _doubts(metric: str, method: str | None, flags: Sequence[RaisedFlag]) -> tuple[str, ...]:
+    subject = ", ".join(word for word in (labels([metric])[metric], method) if word)
+    return tuple(f"{subject}: {one.sentence} ({one.flag})" for one in flags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.ref import Ref
 from perceptbench.reports.base import Document, Format, Table, report
+from perceptbench.reports.doubts import with_doubts
 from perceptbench.reports.formats import csv as csv_files
 from perceptbench.reports.formats import html, latex, markdown
 from perceptbench.reports.known_flips import with_known_flips
@@ -50,7 +51,7 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
     kept, replaced = newest_runs(known)
     measured, kept = kept, with_known_flips(kept)
     reports = sorted((report.build(Ref(name)) for name in report.names()), key=lambda one: one.place)
-    blocks = [block for one in reports for block in one(_of_tasks(kept, one.tasks))]
+    blocks = [with_doubts(block) for one in reports for block in one(_of_tasks(kept, one.tasks))]
     words = opening(kept)
     if replaced:
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from perceptbench.core.errors import UserError
+from perceptbench.results.flags import RaisedFlag, raised
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.statistics.estimates import Estimate, mean_estimate, score
@@ -59,6 +60,8 @@ class Row:
     """What may change, as typed; None for a natural row."""
     eps_unit: str | None = None
     """What eps is measured in, in a phrase; None for a natural row."""
+    flags: tuple[RaisedFlag, ...] = ()
+    """What was seen that speaks against this number (docs/flags.md)."""
 
     @property
     def likely(self) -> bool:
@@ -216,19 +219,23 @@ def _row(record: Record, kind: Kind, method: str | None, eps: float | None, meas
         confidence=facts.get("confidence") if proved else None,
         seconds=facts.get("seconds"),
         run=record.run,
-        parts=_parts(facts.get("parts", ())) if kind == "attack" else "",
+        parts=_parts(facts) if kind == "attack" else "",
         note=facts.get("note", ""),
         options=_typed(record.spec, _ROUNDING) if natural else options_of(record),
         task=record.task,
         threat=None if natural else record.threat,
         eps_unit=None if natural else record.eps_unit,
+        flags=raised(facts, kind),
     )
 
 
-def _parts(parts: Sequence[Mapping[str, Any]]) -> str:
-    """`apgd-ce: starts 3, steps 100; fab: ...`: a table says what ran, with all its numbers."""
+def _parts(facts: Mapping[str, Any]) -> str:
+    """`apgd-ce: starts 3, steps 100; fab: ...`: a table says what ran, with all its numbers, and what could not run."""
+    parts, left_out = facts.get("parts", ()), facts.get("parts_left_out", ())
     words = [
         f"{part['part']}: " + ", ".join(f"{key} {value}" for key, value in part.items() if key != "part")
         for part in parts
     ]
+    if left_out:
+        words.append(f"without {', '.join(left_out)}, which need the gradient that this metric does not have")
     return "; ".join(words)

@@ -22,7 +22,7 @@ class Outcome:
         broken: whether there is a success within eps.
         size: measured size of the change, in float64.
         broken_by: the part that found the success, else ''.
-        forwards, backwards: passes of each sample up to this eps.
+        spent: passes of each sample up to this eps, and what was seen in them.
     """
 
     eps: float
@@ -30,15 +30,29 @@ class Outcome:
     broken: Mask
     size: PerImage
     broken_by: tuple[str, ...]
-    forwards: PerImage
-    backwards: PerImage
+    spent: Tally
+
+    @property
+    def forwards(self) -> PerImage:
+        """Forward passes of each sample (n,) up to this eps."""
+        return self.spent.forwards
+
+    @property
+    def backwards(self) -> PerImage:
+        """Backward passes of each sample (n,) up to this eps."""
+        return self.spent.backwards
 
 
 @dataclass
 class Found:
     """The smallest success of each sample so far and, for every budget, the strongest change that is none.
 
+    The first of the strongest is no change: whatever a part found, no sample ends worse for the attacker than it began.
     Changes are kept as the threat describes them (theta).
+
+    Args:
+        last_counts: whether the first change that a part finds is kept also where no change is better, as the paper's
+            code does.
     """
 
     x: Images
@@ -49,9 +63,13 @@ class Found:
     flip_by: list[str]
     strongest: list[Tensor]
     strongest_loss: list[PerImage]
+    changed: list[Mask]
+    clean_loss: PerImage
+    """NaN where nobody had to know it yet."""
+    last_counts: bool = False
 
     @classmethod
-    def nothing(cls, x: Images, threat: ThreatSet, budgets: Sequence[float]) -> "Found":
+    def nothing(cls, x: Images, threat: ThreatSet, budgets: Sequence[float], *, last_counts: bool = False) -> "Found":
         """Before anything was tried: no image is changed."""
         infinite = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
         levels = torch.tensor(budgets, dtype=torch.float64, device=x.device)
@@ -59,6 +77,8 @@ class Found:
         return cls(
             x, threat, levels, unchanged[0].clone(), infinite, [""] * len(x),
             unchanged, [torch.full_like(infinite, -torch.inf) for _ in budgets],
+            [torch.zeros_like(infinite, dtype=torch.bool) for _ in budgets],
+            torch.full_like(infinite, torch.nan), last_counts,
         )  # fmt: skip
 
     def note(self, objective: Objective, theta: Tensor, index: Tensor, part: str) -> None:
@@ -71,9 +91,21 @@ class Found:
         self.flip[rows], self.flip_size[rows] = theta[flipped], measured[flipped]
         for row in rows.tolist():
             self.flip_by[row] = part
-        for eps, kept, best in zip(self.budgets, self.strongest, self.strongest_loss, strict=True):
-            stronger = (measured <= eps) & (loss > best[index])
-            kept[index[stronger]], best[index[stronger]] = theta[stronger], loss[stronger].double()
+        if not self.last_counts:
+            self._look_at_clean(objective, index, ~objective.reached(loss))
+        for at, eps in enumerate(self.budgets):
+            kept, best = self.strongest[at], self.strongest_loss[at]
+            stronger = (measured <= eps) & (loss > best[index]) & ~(loss <= self.clean_loss[index])
+            rows = index[stronger]
+            kept[rows], best[rows], self.changed[at][rows] = theta[stronger], loss[stronger].double(), True
+
+    def _look_at_clean(self, objective: Objective, index: Tensor, wanted: Mask) -> None:
+        """Learn the loss of the unchanged images of some samples, unless it is known. A success has no need of it."""
+        unknown = (wanted & self.clean_loss[index].isnan()).nonzero().flatten()
+        if len(unknown):
+            rows = index[unknown]
+            x = self.threat.apply(self.x[rows], self.threat.start(self.x[rows], float(self.budgets[-1]), None))
+            self.clean_loss[rows] = objective.select(unknown).value(x).double()
 
     def outcome(self, at: int, spent: Sequence[Tally]) -> Outcome:
         """The outcome at one budget; a success at a smaller budget counts."""
@@ -81,12 +113,8 @@ class Found:
         broken = self.flip_size <= eps
         theta = torch.where(spread(broken, self.flip), self.flip, self.strongest[at])
         by = tuple(part if b else "" for part, b in zip(self.flip_by, broken.tolist(), strict=True))
-        forwards, backwards = (
-            torch.stack([getattr(tally, kind) for tally in spent[: at + 1]]).sum(0)
-            for kind in ("forwards", "backwards")
-        )
-        # Where nothing was tried the image is the clean one itself: no change may still round differently.
-        untouched = ~broken & self.strongest_loss[at].isneginf()
+        # Where nothing better was found the image is the clean one itself: no change may still round differently.
+        untouched = ~broken & ~self.changed[at]
         adversarial = torch.where(per_image(untouched), self.x, self.threat.apply(self.x, theta))
         size = torch.where(untouched, 0.0, self.threat.measure(self.x, theta))
-        return Outcome(eps, adversarial, broken, size, by, forwards, backwards)
+        return Outcome(eps, adversarial, broken, size, by, Tally.sum(spent[: at + 1]))

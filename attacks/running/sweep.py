@@ -11,17 +11,42 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Ensemble, Objective
-from perceptbench.attacks.running.counted import Counted, Tally
+from perceptbench.attacks.running.counted import Ascent, Counted, Tally
 from perceptbench.attacks.running.judge import Found, Outcome
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import ball_of
+from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images, Mask
 
 
 def parts_of(attack: Attack | Ensemble, name: str, restarts: int = 1) -> Sequence[tuple[str, Attack, int]]:
     """An ensemble's parts; a single attack is its own part with `restarts` starts."""
     return attack.parts() if isinstance(attack, Ensemble) else ((name, attack, restarts),)
+
+
+@dataclass(frozen=True)
+class QueryParts:
+    """The parts of an ensemble that need no gradient, for a metric that has none."""
+
+    norm: Norm
+    kept: tuple[tuple[str, Attack, int], ...]
+
+    def parts(self) -> Sequence[tuple[str, Attack, int]]:
+        """(name, attack, number of starts) in the order in which they run."""
+        return self.kept
+
+
+def without_gradients(attack: Attack | Ensemble, name: str) -> Attack | Ensemble:
+    """What of an attack can be run on a metric that has no gradient. Raises UserError where nothing can."""
+    asking = [part for part, member, _ in parts_of(attack, name) if member.needs_gradient]
+    if not asking:
+        return attack
+    kept = tuple(part for part in parts_of(attack, name) if not part[1].needs_gradient and part[2])
+    if isinstance(attack, Attack) or not kept:
+        raise UserError(f"the metric has no gradient, which {', '.join(asking)} asks for; use l2-square")
+    return QueryParts(attack.norm, kept)
 
 
 def run_attack(
@@ -51,9 +76,11 @@ def run_attack(
         threat: the set to search in, which also measures; the ball of the attack's norm where none is given.
         restarts: starts of an attack that is not an ensemble.
     """
+    last_counts = isinstance(attack, Attack) and attack.literal
     search = _Sweep(
         objective, x, budgets, skip.to(x.device), noise,
-        Found.nothing(x, threat or ball_of(attack), budgets), [Tally.zeros(len(x)) for _ in budgets],
+        Found.nothing(x, threat or ball_of(attack), budgets, last_counts=last_counts),
+        [Tally.zeros(len(x)) for _ in budgets],
         torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
     )  # fmt: skip
     starts = [(part, member, start) for part, member, n in parts_of(attack, name, restarts) for start in range(n)]
@@ -101,9 +128,12 @@ class _Sweep:
         return ~(self.found.flip_size <= self.budgets[at]) & ~self.skip[at]
 
     def _attack(self, member: Attack, part: str, label: str, at: int, index: Tensor) -> None:
-        eps, threat = self.budgets[at], self.found.threat
-        goal, x = Counted(self.objective, self.spent[at], torch.arange(len(self.x))).select(index), self.x[index]
+        eps, threat, tally = self.budgets[at], self.found.threat, self.spent[at]
+        x, ascent = self.x[index], Ascent.of(len(self.x)) if member.needs_gradient else None
+        goal = Counted(self.objective, tally, torch.arange(len(self.x)), ascent).select(index)
         theta = threat.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
+        if ascent is not None:
+            ascent.count(tally)
         # Where a change is not finite, the attack has found nothing.
         theta = torch.where(theta.isfinite(), theta, threat.start(x, eps, None))
         theta = threat.anywhere(theta, x) if threat.serves_all(member) else threat.fit(theta, x, eps)

@@ -72,7 +72,9 @@ class PlannedTriplets:
         moved: list[Images] = []
         batch = self.batch.to(self.plan.request.where)
         state = self.plan.task.fit(self.plan.metric, self.plan.source, self.plan.request.where)
-        frame = evaluate(self.plan, batch, [""] * len(batch.ids), state, lambda _, changed: moved.append(changed))
+        frame = evaluate(
+            self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
+        )
         return frame, moved[-1].detach()
 
 

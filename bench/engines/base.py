@@ -9,12 +9,13 @@ nothing of where a chunk was computed. Three uses:
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Protocol, TypeAlias
 
 import pandas as pd
 
+from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
@@ -70,12 +71,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """A computed chunk: its rows and images, or the counter-example that stops the run."""
+    """A computed chunk: its rows, images and counts by sample, or the counter-example that stops the run."""
 
     ids: Chunk
     frame: pd.DataFrame | None = None
     images: tuple[tuple[int, SavedTriplet], ...] = ()
     unsound: UnsoundError | None = None
+    search: Mapping[str, SearchCounts] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+from perceptbench.attacks.running.judge import Outcome
 from perceptbench.bench.engines.base import Chunk, Done, Job, engine
 from perceptbench.bench.evaluate import evaluate
+from perceptbench.bench.flags.search_counts import SearchWatch
 from perceptbench.bench.pictures import Pictures
 from perceptbench.core.errors import UnsoundError
 from perceptbench.tasks.base import Sample
@@ -27,16 +30,21 @@ class Local:
 
 
 def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
-    plan, ids = job.plan, [entry.id for entry in entries]
+    plan, ids, search = job.plan, [entry.id for entry in entries], SearchWatch()
+
+    def watch(batch: Any, outcome: Outcome) -> None:
+        pictures.watch(batch, outcome)
+        search.watch(batch, outcome)
+
     try:
         batch = plan.source.batch(entries).to(plan.request.where)
-        frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, pictures.watch)
+        frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, watch)
     except UnsoundError as error:
         return Done(ids, unsound=error)
     except Exception as error:
         error.add_note(f"raised in the samples {', '.join(ids)}")
         raise
-    return Done(ids, frame, pictures.taken())
+    return Done(ids, frame, pictures.taken(), search=search.taken())
 
 
 def _release_free_memory() -> None:

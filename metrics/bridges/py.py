@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import NoGradientError, UserError
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
 from perceptbench.metrics.held import modules_in, move, settled, tensors_in
@@ -54,7 +54,7 @@ class _Yours:
             got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
             raise UserError(f"your metric {name}: expected a tensor {wanted}, got {got}")
         if torch.is_grad_enabled() and any(x.requires_grad for x in images) and not given.requires_grad:
-            raise UserError(
+            raise NoGradientError(
                 f"your metric {name} is not differentiable in an image that moves; attack it with l2-square"
             )
         return given.to(images[0].dtype)

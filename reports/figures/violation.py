@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Bars, Block, Cell, Chart, Table, report
+from perceptbench.reports.base import Bars, Block, Cell, Chart, Table, doubts_in, report
 from perceptbench.reports.figures.distance_histograms import pushes
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels
@@ -110,7 +110,8 @@ def _share(record: Record, eps: float) -> Cell | None:
     if changed.empty:
         return None
     over = changed["d_self"] > changed["size"] * (1 + ROUND_OFF)
-    return Cell.share(score(over.to_numpy(dtype=float), references(record, changed["id"]).tolist()))
+    share = Cell.share(score(over.to_numpy(dtype=float), references(record, changed["id"]).tolist()))
+    return share.doubted(doubts_in(record, "attack"))
 
 
 def _counts(cells: Mapping[float, Cell]) -> str:

@@ -25,7 +25,7 @@ def files(document: Document) -> dict[str, str]:
     stems = distinct([table.name or file_stem(table.title) for table in numbers])
     details = [(table.name.removeprefix("run_"), *row) for table in tables if table.prose for row in table.rows]
     return {
-        "rows.csv": _written([f.name for f in fields(Row)], (row.to_dict().values() for row in _rows(document))),
+        "rows.csv": _written([f.name for f in fields(Row)], map(_row, _rows(document))),
         **{f"tables/{stem}.csv": long_form(table) for stem, table in zip(stems, numbers, strict=True)},
         "runs.csv": _written(("run", "what", "value"), details),
         "published.csv": _written([f.name for f in fields(Fact)], map(_fact, facts())),
@@ -34,6 +34,12 @@ def files(document: Document) -> dict[str, str]:
 
 def _rows(document: Document) -> list[Row]:
     return newest_rows(document.records)
+
+
+def _row(row: Row) -> list[object]:
+    """The fields of a row; flags as their sentences."""
+    plain = row.to_dict() | {"flags": "; ".join(f"{one.flag}: {one.sentence}" for one in row.flags)}
+    return [plain[f.name] for f in fields(Row)]
 
 
 def long_form(table: Table) -> str:

@@ -168,7 +168,7 @@ _SIGNS = {
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
     # Daggers, dashes, quotation marks, dots.
     "\u2020": r"\textdagger{}", "\u2021": r"\textdaggerdbl{}", "\u2013": r"\textendash{}", "\u2014": r"\textemdash{}",
-    "\u2018": r"\textquoteleft{}", "\u2019": r"\textquoteright{}", "\u201c": r"\textquotedblleft{}",
+    "\u00a7": r"\S{}", "\u2018": r"\textquoteleft{}", "\u2019": r"\textquoteright{}", "\u201c": r"\textquotedblleft{}",
     "\u201d": r"\textquotedblright{}", "\u2026": r"\textellipsis{}", "\u00b7": r"\textperiodcentered{}",
     # Signs of measurement and mathematics.
     "\u00d7": r"\texttimes{}", "\u00b1": r"\textpm{}", "\u00b0": r"\textdegree{}", "\u00b5": r"\textmu{}",

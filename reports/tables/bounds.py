@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from perceptbench.reports.base import Cell, Number, Table, Value, report
+from perceptbench.reports.base import Cell, Number, Table, Value, doubts_of, report
 from perceptbench.reports.newest import by_data, by_threat, newest_rows
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
@@ -101,6 +101,7 @@ def _table(label: str, threat: str, records: Sequence[Record]) -> Table:
         if proved is None or attacked is None:
             continue
         width, wrong = gap(proved, attacked, runs)
+        width = width.doubted(doubts_of(attacked)) if isinstance(width, Cell) else width
         broken += wrong
         lines.append(
             (names[metric], n, eps_text(eps), Cell.of(proved), proved.method, Cell.of(attacked), attacked.method, width)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from perceptbench.reports.base import FLAGGED, doubts_of
+from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.newest import by_data, by_task, by_threat, newest_rows
 from perceptbench.reports.tables.bounds import bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, threat_label, unit_notes
@@ -30,7 +32,9 @@ def opening(records: Sequence[Record]) -> list[str]:
             sentences += [sentence for sentence in found if sentence]
     notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
     about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
-    return [*sentences, *about, *_eps_meaning(records)]
+    marked = any(FLAGGED in sentence for sentence in sentences)
+    doubts = [doubt for row in rows if row.kind == "attack" and marked for doubt in doubts_of(row)]
+    return [*sentences, *doubt_notes(doubts), *about, *_eps_meaning(records)]
 
 
 def _eps_meaning(records: Sequence[Record]) -> list[str]:
@@ -63,7 +67,7 @@ def _sentence(data: str, task: str, threat: str, rows: Sequence[Row], names: dic
     for line, proved, attacked in sorted(last, key=lambda item: -item[2].score)[:SHOWN]:
         promise = f", at least {proved.score:.1f} whatever the attack" if proved else ""
         words.append(
-            f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f} "
+            f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f}{FLAGGED * bool(attacked.flags)} "
             f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
         )
     rest = "leaderboard" if task == "preference" else "tables"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, report
+from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.tables.lines import MEASURED, PUBLISHED_NOTE, interval_note
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
@@ -78,8 +78,11 @@ def _scores(record: Record, groups: Sequence[str]) -> tuple[Cell, list[Cell | No
     once = record.samples.drop_duplicates("id")
     credit, drawn = natural_credit(once), references(record, once["id"])
     masks = [(once["group"] == group).fillna(False).to_numpy(dtype=bool) for group in groups]
-    parts = [Cell.share(score(credit[mask], drawn[mask].tolist())) if mask.any() else None for mask in masks]
-    return Cell.share(score(credit, drawn.tolist())), parts
+    doubts = doubts_in(record, "natural")
+    parts = [
+        Cell.share(score(credit[mask], drawn[mask].tolist())).doubted(doubts) if mask.any() else None for mask in masks
+    ]
+    return Cell.share(score(credit, drawn.tolist())).doubted(doubts), parts
 
 
 def _published(facts: Sequence[Fact], groups: Sequence[str]) -> list[tuple[Value, ...]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, report
+from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
 from perceptbench.reports.newest import by_data, by_threat, newest_rows
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
@@ -69,7 +69,7 @@ def _table(label: str, threat: str, runs: Sequence[tuple[str, Record]]) -> Table
             "n": n,
             "attack": methods[method] + (f", seed {record.spec.get('seed')}" if len(seeds) > 1 else ""),
             "eps": ", ".join(map(eps_text, sorted(eps))),
-            "area": Cell.share(share),
+            "area": Cell.share(share).doubted(doubts_in(record, "attack")),
             median: _median(record),
             "majority": majority,
             "one person": person,
@@ -103,7 +103,7 @@ def _median(record: Record) -> Value:
         return None
     found = median_norm(minimal_norms(record))
     if math.isfinite(found.value):
-        return Cell(found.value, found.low, found.high, found.n, "norm")
+        return Cell(found.value, found.low, found.high, found.n, "norm").doubted(doubts_in(record, "attack"))
     least = f" [{found.low:.4g}, inf]" if math.isfinite(found.low) else ""
     return f"> {eps_text(max(record.spec['eps']))}{least}"
 

@@ -56,6 +56,8 @@ class Scores:
     """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
     provable: ClassVar[bool] = False
     """Whether certificates say something about its answers."""
+    chance: ClassVar[float | None] = None
+    """The clean score that a coin would get, in percent; None where there is no such score."""
     columns: ClassVar[Mapping[str, str]]
     """Its own columns of samples.parquet and their dtypes, beside results.record.COMMON."""
 

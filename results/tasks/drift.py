@@ -25,6 +25,7 @@ class DriftScores(Scores):
     kinds: ClassVar[tuple[str, ...]] = ("triplets", "images")
     moves: ClassVar[tuple[str, ...]] = ("reference",)
     endless: ClassVar[bool] = True
+    chance: ClassVar[float | None] = 50.0
     columns: ClassVar[Mapping[str, str]] = TRIPLET_COLUMNS
     """Those of triplets, all of them: the natural score and the image to pull towards need the answers of people."""
 

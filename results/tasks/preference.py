@@ -37,6 +37,7 @@ class PreferenceScores(Scores):
     kinds: ClassVar[tuple[str, ...]] = ("triplets",)
     moves: ClassVar[tuple[str, ...]] = ("reference", "left", "right", "all")
     provable: ClassVar[bool] = True
+    chance: ClassVar[float | None] = 50.0
     columns: ClassVar[Mapping[str, str]] = TRIPLET_COLUMNS
 
     def rows(self, record: "Record") -> "list[Row]":

@@ -1,0 +1,24 @@
+"""Finite difference: the gradient is not the slope of the distance."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from perceptbench.bench.flags.base import Evidence, Flag, flag
+
+
+@flag("finite-difference", source="arXiv:1902.06705, section 5.3")
+@dataclass(frozen=True, slots=True)
+class FiniteDifference(Flag):
+    """How far the gradient is from central differences in random directions; the median over samples."""
+
+    name: ClassVar[str] = "finite-difference"
+    threshold: ClassVar[float] = 0.5
+
+    def measure(self, evidence: Evidence) -> float | None:
+        return evidence.probe.mismatch if evidence.probe else None
+
+    def sentence(self, measured: float) -> str:
+        return (
+            f"the gradient is not the slope of the distance: it is {100 * measured:.0f} % off central differences, as "
+            "after rounding, a detached branch or a straight-through gradient"
+        )

@@ -1,0 +1,24 @@
+"""No gradient: the metric says that it has one and gives none."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from perceptbench.bench.flags.base import Evidence, Flag, flag
+
+
+@flag("no-gradient", source="numpy or detach inside a metric")
+@dataclass(frozen=True, slots=True)
+class NoGradient(Flag):
+    """1 where a metric that does not say `differentiable = False` gives distances without a gradient, else 0."""
+
+    name: ClassVar[str] = "no-gradient"
+    threshold: ClassVar[float] = 0.5
+
+    def measure(self, evidence: Evidence) -> float | None:
+        return float(evidence.gradient_missing)
+
+    def sentence(self, measured: float) -> str:
+        return (
+            "the distances carry no gradient (detach, numpy or no_grad inside), so only attacks that need none ran; "
+            "say differentiable = False, or give one"
+        )

@@ -1,0 +1,66 @@
+"""The flags of one run: what is looked at before its first chunk, and what is known after its last."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from perceptbench.bench.flags.base import Evidence, facts, measured
+from perceptbench.bench.flags.probe import Probe
+from perceptbench.bench.flags.search_counts import SearchCounts
+from perceptbench.bench.plan import Plan
+from perceptbench.results.record import Record
+from perceptbench.results.rows import rows_of
+from perceptbench.results.tasks.base import scores_of
+from perceptbench.tasks.base import State
+
+_SAID: set[str] = set()
+"""What was said in this process: several runs of one metric say it once."""
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """The evidence of a run before its first chunk, and the values that follow from it."""
+
+    before: Evidence
+    values: dict[str, float]
+
+    @classmethod
+    def of(cls, plan: Plan, state: State) -> "RunFlags":
+        """Ask the metric again on a few samples, where the run attacks or the metric is from outside this project.
+
+        What is wrong with a metric from outside is said at once on standard error.
+        """
+        probe = None
+        if plan.attack is not None or plan.from_outside:
+            probe = Probe.of(
+                plan.task, plan.metric, plan.source, plan.aim, state, plan.request.where,
+                seed=plan.spec.seed, differentiable=plan.gradient and plan.attack is not None,
+            )  # fmt: skip
+        missing = plan.metric.differentiable and not plan.gradient
+        before = Evidence(probe=probe, gradient_missing=missing)
+        values = measured(before)
+        if plan.from_outside:
+            _say(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})" for one in facts(values)["flags"])
+        # The probe has answered, and its images can go.
+        return cls(replace(before, probe=None), values)
+
+    def after(self, plan: Plan, record: Record, search: Sequence[SearchCounts]) -> Record:
+        """The record with its flags among the facts."""
+        natural, chance = rows_of(record)[0], scores_of(record.task).chance
+        evidence = replace(
+            self.before,
+            search=SearchCounts.sum(search),
+            flips=Counter(part for part in record.samples["broken_by"] if part),
+            query_parts=[name for name, member, _ in plan.parts if not member.needs_gradient],
+            gradient_parts=[name for name, member, _ in plan.parts if member.needs_gradient],
+            natural=natural.high if chance is not None and natural.unit == "percent" else None,
+        )
+        return replace(record, facts={**record.facts, **facts({**self.values, **measured(evidence)})})
+
+
+def _say(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        if sentence not in _SAID:
+            _SAID.add(sentence)
+            print(f"bench: {sentence}", file=sys.stderr)

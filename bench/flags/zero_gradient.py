@@ -1,0 +1,25 @@
+"""Zero gradient: the attack followed a gradient that was not there."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from perceptbench.bench.flags.base import Evidence, Flag, flag
+
+
+@flag("zero-gradient", source="arXiv:1802.00420, section 3")
+@dataclass(frozen=True, slots=True)
+class ZeroGradient(Flag):
+    """The share of steps whose gradient is zero. A gradient that is not finite stops a run."""
+
+    name: ClassVar[str] = "zero-gradient"
+    threshold: ClassVar[float] = 0.1
+
+    def measure(self, evidence: Evidence) -> float | None:
+        counts = evidence.search
+        return counts.flat / counts.gradients if counts.gradients else None
+
+    def sentence(self, measured: float) -> str:
+        return (
+            f"{100 * measured:.0f} % of the gradients are zero: rounding, argmax or a clamp hides the slope from every "
+            "attack that follows gradients"
+        )
