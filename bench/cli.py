@@ -23,6 +23,10 @@ COMMANDS = {
         "The distance of two images and, where it can be proved, its interval and its decision under perturbation.",
     ),
     "check": ("check:check", "Run the matrix of a baseline again and compare triplet by triplet."),
+    "verify": (
+        "verify:verify",
+        "Compute samples of a finished run again; exit status 1 where a stored number is better than today's.",
+    ),
     "report": ("report:report", "Write the report of every finished run in a folder."),
     "list": ("listing:listing", "What each is, its source, licence, and whether it can be used here."),
     "train lipsim": (

@@ -10,11 +10,11 @@ from perceptbench.bench.api.audit import searched
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.progress import samples_progress
-from perceptbench.bench.request import Request
+from perceptbench.bench.repeated import request_of
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.ref import Ref
-from perceptbench.core.spec import Options, canonical_json
+from perceptbench.core.spec import canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.worse import Finding
@@ -40,20 +40,7 @@ def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) 
     plans = []
     built: dict[str, Metric] = {}
     for run in matrix:
-        spec = run.spec
-        asked = Request(
-            metrics=[candidate or spec["metric"]],
-            data=[spec["data"]],
-            attacks=[spec["attack"]] if spec["attack"] else [],
-            certifiers=[spec["certifier"]] if spec["certifier"] else [],
-            eps=tuple(spec["eps"]),
-            task=spec["task"],
-            threat=spec["threat"],
-            goal=spec["goal"],
-            device=device,
-            **{key: spec[key] for key in Options().options()},
-        )
-        (plan,) = make_plans(asked)
+        (plan,) = make_plans(request_of(run.spec, device, candidate))
         # One copy of the weights for all runs of a metric.
         plans.append(replace(plan, metric=built.setdefault(str(plan.spec.metric), plan.metric)))
     return plans

@@ -6,15 +6,14 @@ answers and the radii of some of them are computed again (docs/records.md).
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from perceptbench.bench.evaluate import clean_answers
 from perceptbench.bench.plan import Plan
-from perceptbench.tasks.base import State
+from perceptbench.tasks.base import Sample, State
 
 SAMPLES = 8
 """Of a stored run that are computed again."""
@@ -23,30 +22,34 @@ RELATIVE, OF_LARGEST = 1e-3, 1e-4
 than kinds of CPUs and GPUs differ in float32."""
 
 
-def difference(plan: Plan, stored: pd.DataFrame, state: State, count: int = SAMPLES) -> str:
-    """What differs from today's answers, as the end of a sentence; '' where nothing does.
+def difference(plan: Plan, stored: pd.DataFrame, state: State) -> str:
+    """What differs first from today's answers on some samples, as the end of a sentence; '' where nothing does.
 
     Args:
         plan: the run as it would be computed today.
         stored: its samples as they are stored.
         state: what its task computed on clean data.
-        count: so many samples are computed again.
-
-    A metric that draws anew at each call has no answer to compare, and a radius that holds by chance is not compared.
     """
-    if plan.metric.stochastic or not len(stored):
-        return ""
-    first = stored.drop_duplicates("id").set_index("id")
-    chosen = _spread(list(first.index), plan.spec.id, count)
+    chosen = spread(list(dict.fromkeys(stored["id"])), plan.spec.id, SAMPLES)
     known = {entry.id: entry for entry in plan.source.entries}
     if lost := [name for name in chosen if name not in known]:
         return f"the data has no sample {lost[0]!r}"
-    today = answers(plan, [known[name] for name in chosen], state)
+    return next(differences(plan, stored, state, [known[name] for name in chosen]), "")
+
+
+def differences(plan: Plan, stored: pd.DataFrame, state: State, entries: Sequence[Sample]) -> Iterator[str]:
+    """Each stored number of some samples that is not today's, in words.
+
+    A metric that draws anew at each call has no answer to compare, and a radius that holds by chance is not compared.
+    """
+    if plan.metric.stochastic or not entries:
+        return
+    first = stored.drop_duplicates("id").set_index("id")
+    today = answers(plan, entries, state)
     for column in _numbers(today):
-        if column in first and (name := _first_difference(first[column], today[column])) is not None:
+        for name in _other(first[column], today[column]) if column in first else ():
             was, now = float(first[column].loc[name]), float(today[column].loc[name])
-            return f"{column} of {name!r} was {was:.6g} and is {now:.6g} today"
-    return ""
+            yield f"{column} of {name!r} was {was:.6g} and is {now:.6g} today"
 
 
 def _numbers(today: pd.DataFrame) -> list[str]:
@@ -55,23 +58,22 @@ def _numbers(today: pd.DataFrame) -> list[str]:
     return numbers or list(today.columns)
 
 
-def answers(plan: Plan, entries: Sequence[Any], state: State) -> pd.DataFrame:
+def answers(plan: Plan, entries: Sequence[Sample], state: State) -> pd.DataFrame:
     """Clean columns and, where it is a proof, the radius of some samples by their id, as this machine computes them."""
     certain = plan.certifier is not None and plan.certifier.confidence == 1
     batch = plan.source.batch(entries).to(plan.request.where)
     return clean_answers(plan, batch, state, proved=certain).set_index("id")
 
 
-def _spread(ids: list[str], run: str, count: int) -> list[str]:
+def spread(ids: list[str], run: str, count: int) -> list[str]:
     """Some ids, others in each run."""
     return sorted(ids, key=lambda name: hashlib.sha256(f"{run} {name}".encode()).hexdigest())[:count]
 
 
-def _first_difference(stored: pd.Series, today: pd.Series) -> str | None:
-    """The id of the first sample whose value is another one."""
+def _other(stored: pd.Series, today: pd.Series) -> list[str]:
+    """The ids of the samples whose value is another one."""
+    every, now = (values.to_numpy(dtype=float) for values in (stored, today))
+    largest = np.abs(every[np.isfinite(every)]).max(initial=0.0)
     before = stored.loc[today.index].to_numpy(dtype=float)
-    now = today.to_numpy(dtype=float)
-    scale = np.abs(stored.to_numpy(dtype=float)[np.isfinite(stored.to_numpy(dtype=float))])
-    absolute = OF_LARGEST * scale.max(initial=0.0)
-    same = np.isclose(now, before, rtol=RELATIVE, atol=absolute, equal_nan=True)
-    return None if same.all() else str(today.index[int(np.argmin(same))])
+    same = np.isclose(now, before, rtol=RELATIVE, atol=OF_LARGEST * largest, equal_nan=True)
+    return [str(name) for name in today.index[~same]]

@@ -74,9 +74,10 @@ def _parameter(slot: Slot) -> inspect.Parameter:
     one = str if said.parse is not None or slot.named is not None else _typed(slot)
     type = list[one] if slot.many else one | None if default is None else one  # type: ignore[valid-type]
     help = f"{said.help} Default: {slot.follows.words}." if slot.follows else said.help
-    words = (
-        f"--{name}/--no-{name}" if slot.type == bool | None or (slot.type is bool and default is True) else f"--{name}"
-    )
+    dashes = "-" if len(name) == 1 else "--"
+    words = f"{dashes}{name}"
+    if slot.type == bool | None or (slot.type is bool and default is True):
+        words = f"--{name}/--no-{name}"
     choices = f"[{'|'.join(slot.named)}]" if slot.named else None
     info = (
         typer.Argument(help=help)

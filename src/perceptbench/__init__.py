@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from perceptbench.bench.api.metric import metric
     from perceptbench.bench.api.run import run
     from perceptbench.bench.api.runs import Runs, load, report
+    from perceptbench.bench.api.verify import verify
     from perceptbench.core.errors import UserError
     from perceptbench.triplets.base import Triplets
 
@@ -43,6 +44,7 @@ __all__ = [
     "metric",
     "report",
     "run",
+    "verify",
 ]
 
 _PLACES = {
@@ -59,6 +61,7 @@ _PLACES = {
     "metric": "bench.api.metric:metric",
     "report": "bench.api.runs:report",
     "run": "bench.api.run:run",
+    "verify": "bench.api.verify:verify",
 }
 """Where each public name is defined."""
 

@@ -25,6 +25,7 @@ SURFACE = {
     },
     "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
+    "verify": {"run", "-k", "--runs", "--device", "--json", "--help"},
     "list": {"kind", "--help"},
     "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
