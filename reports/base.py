@@ -44,6 +44,7 @@ class Cell:
 
 UNSOUND = "†"
 SMOOTHED = "‡"
+WEAKER = "§"
 MARKS = {
     UNSOUND: "not sound: the assumptions of the certifier do not hold for this metric, so this is no promise.",
     SMOOTHED: "holds for a smoothed form of the metric, with the probability stated among the details of its run.",
