@@ -119,7 +119,8 @@ def _kept(record: Record, known: dict[str, Sample], count: int) -> list[SavedTri
 
 def _judged_again(plan: Plan, record: Record, known: dict[str, Sample], count: int) -> Iterator[tuple[str, bool]]:
     """(sentence, whether the stored number is the better one) for each saved image that is judged otherwise today."""
-    stood = {(row.id, row.eps): (row.robust, row.broken_by) for row in record.samples.itertuples()}
+    columns = [record.samples[name].tolist() for name in ("id", "eps", "robust", "broken_by")]
+    stood = {(name, eps): (robust, broken_by) for name, eps, robust, broken_by in zip(*columns, strict=True)}
     for triplet in _kept(record, known, count):
         batch = plan.source.batch([known[triplet.id]]).to(plan.request.where)
         prepared = plan.task.prepare(plan.metric, batch, plan.aim, _state(record))

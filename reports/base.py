@@ -54,6 +54,7 @@ FLAGGED = "†"
 """Of a number that a flag of distrust was raised for (docs/flags.md)."""
 UNSOUND = "§"
 SMOOTHED = "‡"
+WEAKER = "¶"
 MARKS = {
     UNSOUND: "not sound: the assumptions of the certifier do not hold for this metric, so this is no promise.",
     SMOOTHED: "holds for a smoothed form of the metric, with the probability stated among the details of its run.",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from perceptbench.reports.wording import labels
-from perceptbench.results.record import Record
+from perceptbench.results.record import Record, contents
 from perceptbench.results.rows import Row, table_rows
 
 _OPTIONS = ("seed", "goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
@@ -17,20 +17,28 @@ def newest_runs(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     question (made by other code, say).
     """
     kept: dict[tuple[object, ...], Record] = {}
-    newest: dict[tuple[str, str], object] = {}
+    weights: dict[str, object] = {}
+    seen: dict[tuple[object, ...], dict[str, str]] = {}
     replaced = []
     for record in newest_first(records):
         spec = record.spec
-        prints = spec.get("fingerprints", {})
-        content = {(kind, spec[of]): prints.get(kind) for kind, of in (("data", "data"), ("weights", "metric"))}
-        newest = content | newest
+        own = spec.get("fingerprints", {}).get("weights")
+        known = seen.setdefault(_samples_of(record), {})
+        content = contents(record)
+        same = all(known.get(name, found) == found for name, found in content.items())
+        known.update({name: found for name, found in content.items() if name not in known})
         asked = (spec["attack"], spec["certifier"], record.task, record.threat, tuple(spec["eps"]))
         question = (spec["metric"], spec["data"], spec.get("limit"), *asked, *(spec.get(key) for key in _OPTIONS))
-        if all(newest[of] == found for of, found in content.items()) and question not in kept:
+        if same and weights.setdefault(spec["metric"], own) == own and question not in kept:
             kept[question] = record
         else:
             replaced.append(record)
     return list(kept.values()), replaced
+
+
+def _samples_of(record: Record) -> tuple[object, ...]:
+    """Runs of which samples with the same id should be the same. Older schemas do not say what a sample is."""
+    return (record.spec["data"], record.spec.get("quantize"), record.sealed)
 
 
 def newest_first(records: Sequence[Record]) -> list[Record]:

@@ -11,9 +11,9 @@ from perceptbench.reports.base import Document, Format, Table, report
 from perceptbench.reports.doubts import with_doubts
 from perceptbench.reports.formats import csv as csv_files
 from perceptbench.reports.formats import html, latex, markdown
-from perceptbench.reports.known_flips import with_known_flips
 from perceptbench.reports.newest import newest_runs
 from perceptbench.reports.tables.headline import opening
+from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import Record
 from perceptbench.results.tasks.base import installed, task_name
 
@@ -25,10 +25,7 @@ FORMATS: dict[str, Format] = {
     "html": html.files,
     "csv": csv_files.files,
 }
-KNOWN_FLIPS = (
-    "Triplets that another run of the same attack broke at an eps no larger count as broken, "
-    "though these runs did not break them: {}."
-)
+OUTDATED = "Proofs that do not bound the worst case, as a newer run of their certifier has other code: {}."
 _SHOW = {"md", "latex"}
 """Formats that show pictures from files beside them; the page draws its own."""
 
@@ -49,7 +46,6 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
     if not known:
         raise UserError(_not_installed(done))
     kept, replaced = newest_runs(known)
-    measured, kept = kept, with_known_flips(kept)
     reports = sorted((report.build(Ref(name)) for name in report.names()), key=lambda one: one.place)
     blocks = [with_doubts(block) for one in reports for block in one(_of_tasks(kept, one.tasks))]
     words = opening(kept)
@@ -57,8 +53,8 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
     if unknown_tasks := [record for record in done if not installed(record.task)]:
         words.append(_not_installed(unknown_tasks))
-    if tightened := [run.run for run, before in zip(kept, measured, strict=True) if run is not before]:
-        words.append(KNOWN_FLIPS.format(", ".join(sorted(tightened))))
+    if outdated := Ledger(kept).outdated:
+        words.append(OUTDATED.format(", ".join(outdated)))
     document = Document(TITLE, tuple(words), tuple(blocks), tuple(kept))
     try:
         return _write(document, to, formats)

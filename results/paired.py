@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from perceptbench.results.record import Record
+from perceptbench.results.record import Record, same_samples
 from perceptbench.results.references import references
 from perceptbench.results.rows import Kind
 from perceptbench.results.statistics.comparison import Paired, difference, holm, letters, mcnemar
@@ -49,8 +49,7 @@ def outcomes(first: Record, second: Record, kind: Kind, eps: float | None = None
     Runs with another limit share the triplets of the smaller one. Raises ValueError where the runs are on other
     data or have no triplet in common, and where one has not that kind of answer at that eps.
     """
-    prints = [run.spec.get("fingerprints", {}).get("data", run.spec["data"]) for run in (first, second)]
-    if prints[0] != prints[1]:
+    if not same_samples(first, second):
         raise ValueError(f"the runs {first.run} and {second.run} are on different data, so nothing is paired")
     one, other = (_answers(run, kind, eps) for run in (first, second))
     both = one.index[one.index.isin(other.index)]

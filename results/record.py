@@ -100,6 +100,20 @@ def part(record: "Record", name: str) -> str:
     return str(prints.get(name, "" if by_part else prints.get("code", "")))
 
 
+def contents(record: "Record") -> dict[str, str]:
+    """What each sample is, by id: its content, or in runs of schemas 1 and 2 the whole data set and its id."""
+    first = record.samples.drop_duplicates("id")
+    data = part(record, "data") or record.spec["data"]
+    names = zip(first["id"], first["content"], strict=True)
+    return {str(name): str(content) or f"{data} {name}" for name, content in names}
+
+
+def same_samples(one: "Record", other: "Record") -> bool:
+    """Whether the samples that two runs have in common are the same ones: images and answers, not only ids."""
+    first, second = contents(one), contents(other)
+    return all(first[name] == second[name] for name in first.keys() & second.keys())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One run. Aggregates are derived from `samples`, never stored in their place."""

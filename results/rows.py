@@ -130,8 +130,12 @@ def score_rows(
 
 def attack_row(record: Record, eps: float, measured: Measured) -> Row:
     """What the attack of a run left at an eps."""
-    method = _joined(record.spec["attack"], _approach(record), options_of(record))
-    return _row(record, "attack", method, eps, measured)
+    return _row(record, "attack", attack_name(record), eps, measured)
+
+
+def attack_name(record: Record) -> str:
+    """The attack of a run as rows name it: as typed, with the options that change it."""
+    return _joined(record.spec["attack"], _approach(record), options_of(record))
 
 
 def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row | None:

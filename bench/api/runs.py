@@ -12,7 +12,6 @@ from perceptbench.core.errors import UserError
 from perceptbench.reports.base import Chart
 from perceptbench.reports.figures.robustness_curve import RobustnessCurve
 from perceptbench.reports.formats.png_pdf import drawn
-from perceptbench.reports.known_flips import with_known_flips
 from perceptbench.reports.newest import newest_runs
 from perceptbench.results.record import Record
 from perceptbench.results.rows import table_rows
@@ -75,7 +74,7 @@ class Runs:
         """
         curve = RobustnessCurve()
         kept, _ = newest_runs([one for one in self.records if installed(one.task)])
-        charts = curve([one for one in with_known_flips(kept) if task_name(one.task) in (curve.tasks or ())])
+        charts = curve([one for one in kept if task_name(one.task) in (curve.tasks or ())])
         if not charts:
             raise UserError("expected runs whose answers are flipped or proved, got none; look at .frame()")
         return drawn(Chart("Robustness", "robustness", tuple(panel for chart in charts for panel in chart.panels)))

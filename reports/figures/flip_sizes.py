@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from perceptbench.reports.base import Chart, Dots, Scatter, report
 from perceptbench.reports.newest import by_data, by_threat, styles
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, file_stem, threat_label, unit_notes
+from perceptbench.results.ledger import Ledger, WorstCase
 from perceptbench.results.record import Record
-from perceptbench.results.rows import default_question
+from perceptbench.results.rows import options_of
 
 NOTE = (
     "One marker a triplet that the metric answers rightly, with its certified radius. Hollow: not flipped up to the "
@@ -30,8 +30,7 @@ class FlipSizes:
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set with runs that have an attack and a sound certificate."""
-        both = [record for record in records if _bounded(record)]
-        looks, sets = styles(records), by_data(both)
+        looks, sets = styles(records), by_data(records)
         names = distinct([f"flip_sizes_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
@@ -44,36 +43,32 @@ class FlipSizes:
         return charts
 
 
-def _bounded(record: Record) -> bool:
-    spec = record.spec
-    asked = spec["attack"] and spec["certifier"] and record.facts.get("sound") and spec["eps"]
-    # Rounded images and the paper's protocol have other flips and other radii than the images as they are.
-    return bool(asked) and default_question(record) and record.facts.get("unit") != "distance"
-
-
 def _panel(threat: str, data: str, looks: dict[str, tuple[str, int]], records: Sequence[Record]) -> Scatter:
-    dots = []
+    dots, most = [], _most(records)
     for metric, (label, style) in looks.items():
-        mine = [r for r in records if r.spec["metric"] == metric]
-        if mine and (one := _dots(label, style, mine)) is not None:
+        if metric in most and (one := _dots(label, style, most[metric])) is not None:
             dots.append(one)
     n = sum(len(one.points) + len(one.open) for one in dots)
     words = threat_label(threat)
     return Scatter(f"{data} ({n} markers)", f"certified radius, {words}", f"smallest flip found, {words}", tuple(dots))
 
 
-def _dots(metric: str, style: int, records: Sequence[Record]) -> Dots | None:
-    """The smallest flip and the largest radius over all runs of a metric, by triplet."""
-    frames = []
-    for record in records:
-        last = record.samples[record.samples["eps"] == max(record.spec["eps"])]
-        broken = last["correct"] & ~last["robust"]
-        size = np.where(broken, last["size"], np.inf)
-        frames.append(last.assign(flip=size, most=max(record.spec["eps"]))[last["correct"]])
-    best = pd.concat(frames).groupby("id").agg({"radius": "max", "flip": "min", "most": "max"})
-    flipped = best["flip"] < np.inf
-    stood = ~flipped & (best["radius"] <= best["most"])
-    points = zip(best["radius"][flipped], best["flip"][flipped], strict=True)
-    above = zip(best["radius"][stood], best["most"][stood], strict=True)
-    made = Dots(metric, style, tuple(sorted(points)), tuple(sorted(above)))
+def _most(records: Sequence[Record]) -> dict[str, WorstCase]:
+    """Of each metric the worst case with a proof on the most triplets.
+
+    Rounded images have other flips and other radii than the images as they are.
+    """
+    cases = [case for case in Ledger(records).cases if case.runs and case.certificates and not options_of(case.newest)]
+    return {case.metric: case for case in sorted(cases, key=lambda case: case.n)}
+
+
+def _dots(metric: str, style: int, case: WorstCase) -> Dots | None:
+    """The smallest flip and the largest radius of each triplet that is answered rightly."""
+    largest = max(eps for eps in case.budgets if case.met(eps))
+    right = case.left(largest).samples["correct"].to_numpy()
+    radius, flip = case.proofs.to_numpy()[right], case.smallest.to_numpy()[right]
+    flipped = np.isfinite(flip)
+    stood = radius[~flipped & (radius <= largest)]
+    points = sorted(zip(radius[flipped].tolist(), flip[flipped].tolist(), strict=True))
+    made = Dots(metric, style, tuple(points), tuple((one, largest) for one in sorted(stood.tolist())))
     return made if made.points or made.open else None

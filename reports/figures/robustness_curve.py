@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
-from perceptbench.reports.newest import by_data, newest_rows, styles
-from perceptbench.reports.tables.bounds import bounds
+from perceptbench.reports.newest import by_data, by_threat, styles
+from perceptbench.reports.tables.bounds import Bound, Budget, bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_axis, file_stem, labels, threat_label
+from perceptbench.results.ledger import WorstCase
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.bands import simultaneous
 from perceptbench.results.statistics.estimates import independent
-from perceptbench.results.tasks.preference import curve_rows
 
 FEW = 8
 """eps for which intervals at once cost less width than a band over all eps."""
@@ -31,60 +32,69 @@ class RobustnessCurve:
 
     def __call__(self, records: Sequence[Record]) -> list[Chart]:
         """One chart a data set that was attacked or certified; threats are never mixed."""
-        dense = [row for record in records for row in curve_rows(record)]
-        rows = [row for row in (*newest_rows(records), *dense) if row.unit == "percent"]
-        looks, runs = styles(records), {record.run: record for record in records}
-        charts, sets = [], by_data(records)
+        looks, charts, sets = styles(records), [], by_data(records)
         stems = distinct([f"robustness_curve_{file_stem(label)}" for _, label, _ in sets])
-        for (data, label, _), name in zip(sets, stems, strict=True):
-            mine = [row for row in rows if row.data == data]
-            drawn = {threat: _drawn(threat, mine) for threat in sorted({r.threat for r in mine if r.threat})}
+        for (_, label, mine), name in zip(sets, stems, strict=True):
+            found = {threat: bounds(same) for threat, same in by_threat(mine)}
+            drawn = {threat: _drawn(known) for threat, known in found.items()}
             # Certificates that promise nothing have no curve, and a data set may have nothing else.
-            panels = tuple(_panel(threat, label, shown, looks, runs) for threat, shown in drawn.items() if shown)
-            charts.append(Chart(f"Robustness on {label}", name, panels, _notes(mine, [*drawn.values()], panels)))
+            panels = tuple(_panel(threat, label, shown, looks) for threat, shown in drawn.items() if shown)
+            left = any(len(drawn[threat]) < len(_useful(known)) for threat, known in found.items())
+            notes = _notes(mine, [bound for shown in drawn.values() for _, bound in shown], panels, fewer=left)
+            charts.append(Chart(f"Robustness on {label}", name, panels, notes))
         return [chart for chart in charts if chart.panels]
 
 
-def _drawn(threat: str, rows: Sequence[Row]) -> list[Row]:
+_Drawn = list[tuple[float, Bound]]
+"""eps with its bounds, of one metric after the other, eps rising."""
+
+
+def _useful(found: Mapping[Budget, Bound]) -> dict[Budget, Bound]:
+    return {key: bound for key, bound in found.items() if bound.attacked or bound.proved}
+
+
+def _drawn(found: Mapping[Budget, Bound]) -> _Drawn:
     """What the curves of a panel are made of: for each metric scores on one and the same number of triplets.
 
     The largest that was attacked, or where none was, that has proofs: on other triplets a proof bounds another score.
     """
-    drawable = [row for row in rows if _drawable(row) and row.threat in (None, threat)]
+    useful = _useful(found)
     most: dict[str, tuple[bool, int]] = {}
-    for row in drawable:
-        if row.threat:
-            most[row.metric] = max(most.get(row.metric, (False, 0)), (row.kind == "attack", row.n))
-    return [row for row in drawable if row.metric in most and row.n == most[row.metric][1]]
+    for (metric, n, _, _), bound in useful.items():
+        most[metric] = max(most.get(metric, (False, 0)), (bound.attacked is not None, n))
+    return [(eps, bound) for (metric, n, _, eps), bound in useful.items() if n == most[metric][1]]
 
 
-def _drawable(row: Row) -> bool:
-    """Whether a row may have a place on a curve."""
-    return not row.options and (row.kind != "certificate" or bool(row.sound))
-
-
-def _panel(
-    threat: str, data: str, rows: Sequence[Row], looks: Mapping[str, tuple[str, int]], runs: Mapping[str, Record]
-) -> Panel:
+def _panel(threat: str, data: str, drawn: _Drawn, looks: Mapping[str, tuple[str, int]]) -> Panel:
     curves = [
         curve
         for metric, (name, style) in looks.items()
-        for curve in _curves([row for row in rows if row.metric == metric], name, style, runs)
+        for curve in _curves([(eps, bound) for eps, bound in drawn if bound.case.metric == metric], name, style)
     ]
     counts = sorted({cell.n for curve in curves for _, cell in curve.points})
     size = f"n = {' to '.join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))}"
-    norm, unit = next((row.norm, row.eps_unit) for row in rows if row.threat)
-    return Panel(f"{data}, {threat_label(threat)} ({size})", eps_axis(norm, unit), tuple(curves))
+    newest = drawn[0][1].case.newest
+    return Panel(f"{data}, {threat_label(threat)} ({size})", eps_axis(newest.norm, newest.eps_unit), tuple(curves))
 
 
-def _curves(rows: Sequence[Row], name: str, style: int, runs: Mapping[str, Record]) -> list[Curve]:
-    """The curve under the strongest attack, and the proved one below it; both start at the natural score."""
-    start = [(0.0, row) for row in rows if row.kind == "natural"][:1]
-    found = sorted(bounds(rows).items(), key=lambda item: item[0][3])
-    attacked = _never_rising([(eps, row) for (_, _, _, eps), (_, row) in found if row is not None])
-    proved = [(eps, row) for (_, _, _, eps), (row, _) in found if row is not None]
+def _curves(drawn: _Drawn, name: str, style: int) -> list[Curve]:
+    """The curve under all attacks, and the proved one below it; both start at the natural score."""
+    if not drawn:
+        return []
+    start = [(0.0, drawn[0][1].natural)]
+    attacked = [(eps, bound.attacked) for eps, bound in drawn if bound.attacked]
+    proved = [(eps, bound.proved) for eps, bound in drawn if bound.proved]
+    case = drawn[-1][1].case
+    sizes = (size for size in case.flip_sizes() if size not in dict(attacked))
+    attacked = sorted([*attacked, *((size, row) for size in sizes if (row := case.rows(size)[1]))], key=itemgetter(0))
+    runs = {bound.case.newest.run: _minimal(bound.case) for _, bound in drawn}
     pairs = ((False, attacked), (True, proved))
     return [Curve(name, is_proved, banded((*start, *points), runs), style) for is_proved, points in pairs if points]
+
+
+def _minimal(case: WorstCase) -> Record:
+    """The newest run of a case; it says whether one of the attacks looked for the smallest flip."""
+    return replace(case.newest, facts={**case.newest.facts, "minimal": case.minimal})
 
 
 def banded(points: Sequence[tuple[float, Row]], runs: Mapping[str, Record]) -> tuple[tuple[float, Cell], ...]:
@@ -112,28 +122,24 @@ def _independent(record: Record) -> float:
     return independent(references(record, record.samples["id"].unique()).tolist())
 
 
-def _never_rising(points: list[tuple[float, Row]]) -> list[tuple[float, Row]]:
-    """A flip found at a smaller eps also counts at every larger one, whichever attack found it."""
-    return [(eps, min((row for at, row in points if at <= eps), key=lambda row: row.score)) for eps, _ in points]
-
-
-def _notes(rows: Sequence[Row], drawn: Sequence[Sequence[Row]], panels: Sequence[Panel]) -> tuple[str, ...]:
-    """What the lines are: of the rows drawn, panel by panel, and why others of the data set are not."""
-    shown = [row for panel in drawn for row in panel]
-    methods = sorted({labels([r.method])[r.method] for r in shown if r.kind == "attack" and r.method})
+def _notes(
+    records: Sequence[Record], drawn: Sequence[Bound], panels: Sequence[Panel], *, fewer: bool
+) -> tuple[str, ...]:
+    """What the lines are, and why other scores of the data set are not drawn."""
+    methods = sorted({name for bound in drawn if bound.attacked for name in bound.case.runs})
     notes = []
     if methods:
-        notes.append(f"Solid: after the strongest attack on each metric, of {', '.join(methods)}.")
-    if any(row.kind == "certificate" for row in shown):
+        notes.append(f"Solid: after all attacks on each metric, of {', '.join(labels(methods).values())}.")
+    if any(bound.proved for bound in drawn):
         notes.append("Dashed: proved, no attack on the reference image gets below.")
     bands = BANDS if any(panel.banded for panel in panels) else f"{NO_BANDS}."
     if len({panel.banded for panel in panels}) == 2:
         bands += f" Panels of more than four metrics have none; their {NO_BANDS}."
     notes.append(f"{bands} Grey line: 50 %, the score of a coin.")
-    if {row for row in rows if row.threat and _drawable(row)} - set(shown):
+    if fewer:
         notes.append(
             "Each metric on the most triplets that were attacked; its scores on fewer or more are in the tables."
         )
-    if any(row.kind == "certificate" and not row.sound for row in rows):
+    if any(record.spec["certifier"] and not record.facts.get("sound") for record in records):
         notes.append("Certificates that are not sound are left out.")
     return tuple(notes)

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from perceptbench.reports.base import Bars, Cell, Chart, report
-from perceptbench.reports.newest import by_data, by_threat, newest_rows
-from perceptbench.reports.tables.bounds import bounds
+from perceptbench.reports.newest import by_data, by_threat
+from perceptbench.reports.tables.bounds import attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.results.ledger import lacking
 from perceptbench.results.record import Record
-from perceptbench.results.rows import Row
 
 NOTE = (
-    "Each metric at the same eps, after the strongest of its attacks on the reference image; best natural score first. "
+    "Each metric at the same eps, after all of its attacks on the reference image; best natural score first. "
     "Lines: 95 % intervals over n triplets."
 )
 
@@ -32,13 +32,12 @@ class Alignment:
         names = distinct([f"alignment_{file_stem(label)}" for _, label, _ in sets])
         charts = []
         for (_, label, mine), name in zip(sets, names, strict=True):
-            rows = [row for row in newest_rows(mine) if row.unit == "percent"]
-            panels = [_panel(threat, label, rows) for threat, _ in by_threat(mine)]
-            shown = _trimmed([panel for panel in panels if panel is not None])
-            if shown:
-                charts.append(
-                    Chart(f"2AFC score on {label}, natural and attacked", name, shown, (NOTE, *unit_notes(mine)))
-                )
+            panels = [panel for threat, same in by_threat(mine) if (panel := _panel(threat, label, same))]
+            if panels:
+                said = dict.fromkeys(note for _, notes in panels for note in notes)
+                shown = _trimmed([bars for bars, _ in panels])
+                notes = (NOTE, *said, *unit_notes(mine))
+                charts.append(Chart(f"2AFC score on {label}, natural and attacked", name, shown, notes))
         return charts
 
 
@@ -51,27 +50,29 @@ def _trimmed(panels: Sequence[Bars]) -> tuple[Bars, ...]:
     )
 
 
-def _panel(threat: str, data: str, rows: Sequence[Row]) -> Bars | None:
-    """None where nothing was attacked under this threat."""
-    attacked = {key: pair for key, pair in bounds(rows).items() if key[2] == threat and pair[1] is not None}
+def _panel(threat: str, data: str, records: Sequence[Record]) -> tuple[Bars, list[str]] | None:
+    """The bars and what must be said of them; None where nothing was attacked under this threat."""
+    attacked = {key: bound for key, bound in bounds(records).items() if bound.attacked}
     if not attacked:
         return None
     metrics = Counter(eps for metric, eps in {(metric, eps) for metric, _, _, eps in attacked})
     eps = max(metrics, key=lambda value: (metrics[value], value))
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.options}
     # In order of n, so that the largest stays.
-    most = {metric: n for metric, n, _, at in sorted(attacked) if at == eps and (metric, n) in natural}
-    order = sorted(most.items(), key=lambda item: -natural[item].score)
-    cells = []
-    for metric, n in order:
-        proved, broken = attacked[metric, n, threat, eps]
-        cells.append(tuple(None if row is None else Cell.of(row) for row in (natural[metric, n], broken, proved)))
+    most = {metric: n for metric, n, _, at in attacked if at == eps}
+    at = {(metric, n): attacked[metric, n, threat, eps] for metric, n in most.items()}
+    order = sorted(most.items(), key=lambda item: -at[item].natural.score)
+    lacks = lacking({metric: bound.case.met(eps) for (metric, _), bound in at.items()})
+    cells = [
+        (Cell.of(bound.natural), attacked_cell(bound, lacks), Cell.of(bound.proved) if bound.proved else None)
+        for bound in map(at.__getitem__, order)
+    ]
     counts, names = set(most.values()), labels(metric for metric, _ in order)
     one = len(counts) == 1
-    return Bars(
+    bars = Bars(
         title=f"{data}, {threat_label(threat)} eps {eps_text(eps)}" + (f" (n = {counts.pop()})" if one else ""),
         x_label="2AFC score, percent",
         groups=tuple(names[metric] if one else f"{names[metric]} (n = {n})" for metric, n in order),
-        series=("natural", "after the strongest attack", "proved"),
+        series=("natural", "after all attacks", "proved"),
         cells=tuple(cells),
     )
+    return bars, lacking_notes(lacks, names)

@@ -1,27 +1,39 @@
-"""The truth lies between what is proved and what the strongest attack left standing."""
+"""The truth lies between what is proved and what all attacks together left standing."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
 
-import pandas as pd
-
-from perceptbench.reports.base import Cell, Number, Table, Value, doubts_of, report
-from perceptbench.reports.newest import by_data, by_threat, newest_rows
+from perceptbench.reports.base import WEAKER, Cell, Table, doubts_of, report
+from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.results.ledger import Ledger, WorstCase
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
-from perceptbench.results.rows import Row
+from perceptbench.results.rows import Row, options_of
 from perceptbench.results.statistics.estimates import credit, score
 
 SANDWICH_NOTE = (
     "On these n triplets no attack within eps on the reference image can push the score below the lower bound, "
-    "and the attack named pushed it to the upper one. Gap: triplets that no attack broke and no proof covers. "
+    "and the attacks named pushed it to the upper one. Gap: triplets that no attack broke and no proof covers. "
     "The intervals (95 %) are about other triplets of the same kind."
 )
-BROKEN_NOTE = "WRONG: {} triplets were broken within a proved radius; a proof, an attack or a record is faulty."
+WORST_NOTE = (
+    "Where several attacks are named a triplet counts as broken if any of them broke it: behind each the triplets that "
+    "it broke, in brackets those that no other one broke."
+)
 
-_Budget = tuple[str, int, str, float]
+
+class Bound(NamedTuple):
+    """What is proved and what is left at one eps; None where nothing is."""
+
+    proved: Row | None
+    attacked: Row | None
+    natural: Row
+    case: WorstCase
+
+
+Budget = tuple[str, int, str, float]
 """metric, n, threat, eps"""
 
 
@@ -40,76 +52,67 @@ class Sandwich:
         return [table for table in tables if table.rows]
 
 
-def bounds(rows: Sequence[Row]) -> dict[_Budget, tuple[Row | None, Row | None]]:
-    """(best sound certificate, strongest attack) for each metric, n, threat and eps of one data set.
+def bounds(records: Sequence[Record]) -> dict[Budget, Bound]:
+    """The bounds of each metric, n, threat and eps, of runs on one data set. Views of the ledger all start here.
 
-    Only for the default question: with other options both bound another score. A flip found at a smaller
-    eps also counts at every larger one, so its row is used there too where no attack at the larger eps left less.
+    Only for the default question: with other options both bound another score. Of several sets of n samples, or several
+    versions of a metric, the one of which least was left.
     """
-    found: dict[_Budget, tuple[Row | None, Row | None]] = {}
-    for row in rows:
-        if row.threat is None or row.eps is None or row.unit == "distance" or row.options:
+    found: dict[Budget, Bound] = {}
+    for case in Ledger(records).cases:
+        if options_of(case.newest):
             continue
-        key = (row.metric, row.n, row.threat, row.eps)
-        proved, attacked = found.get(key, (None, None))
-        if row.kind == "certificate" and row.sound and (proved is None or row.score > proved.score):
-            proved = row
-        if row.kind == "attack" and (attacked is None or row.score < attacked.score):
-            attacked = row
-        found[key] = (proved, attacked)
-    return _never_rising(found)
+        for eps in case.budgets:
+            natural, attacked, proved = case.rows(eps)
+            key, bound = (case.metric, case.n, case.threat, eps), Bound(proved, attacked, natural, case)
+            if key not in found or _left(bound) < _left(found[key]):
+                found[key] = bound
+    return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
-def _never_rising(
-    found: Mapping[_Budget, tuple[Row | None, Row | None]],
-) -> dict[_Budget, tuple[Row | None, Row | None]]:
-    strongest: dict[tuple[str, int, str], Row] = {}
-    lowest = {}
-    for key in sorted(found):
-        proved, attacked = found[key]
-        if attacked is not None:
-            attacked = min(strongest.get(key[:3], attacked), attacked, key=lambda row: row.score)
-            strongest[key[:3]] = attacked
-        lowest[key] = (proved, attacked)
-    return lowest
+def _left(bound: Bound) -> tuple[float, float]:
+    """Orders bounds: the lowest upper one first, then the highest lower one."""
+    attacked = bound.attacked.score if bound.attacked else 101.0
+    return attacked, -(bound.proved.score if bound.proved else -1.0)
 
 
-def gap(proved: Row, attacked: Row, runs: Mapping[str, Record]) -> tuple[Value, int]:
-    """The share of triplets that no attack broke and no proof covers, and how many an attack broke despite a proof.
-
-    The latter is 0 unless a proof, an attack or a record is wrong; then there is no interval.
-    """
-    safe = _credit(runs[proved.run], proved.eps, lambda at: at["radius"] > at["eps"])
-    stood = _credit(runs[attacked.run], attacked.eps, lambda at: at["robust"])
-    between = stood - safe.reindex(stood.index)
-    broken = int((between < 0).sum())
-    if broken or between.isna().any():
-        return Number(attacked.score - proved.score), broken
-    return Cell.share(score(between.to_numpy(), references(runs[attacked.run], between.index).tolist())), 0
+def gap(bound: Bound, eps: float) -> Cell:
+    """The share of triplets that no attack broke and no proof covers."""
+    samples = bound.case.left(eps).samples
+    between = credit(samples, samples["robust"]) - credit(samples, samples["radius"] > eps)
+    return Cell.share(score(between, references(bound.case.newest, samples["id"]).tolist()))
 
 
-def _credit(record: Record, eps: float | None, survived: Callable[[pd.DataFrame], pd.Series]) -> pd.Series:
-    at = record.samples[record.samples["eps"] == eps]
-    return pd.Series(credit(at, survived(at)), index=at["id"])
+def attacked_cell(bound: Bound, lacks: Mapping[str, object]) -> Cell | None:
+    """What is left, marked where the metric lacks attacks that another one beside it met; None where none was run."""
+    cell = Cell.of(bound.attacked) if bound.attacked else None
+    return replace(cell, mark=cell.mark + WEAKER) if cell and bound.case.metric in lacks else cell
+
+
+def lacking_notes(lacks: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[str]:
+    """A sentence for each metric that lacks attacks that another one beside it met."""
+    return [
+        f"{WEAKER} {names[metric]} did not meet {', '.join(missing)}, which flatters it."
+        for metric, missing in lacks.items()
+    ]
 
 
 def _table(label: str, threat: str, records: Sequence[Record]) -> Table:
-    rows, runs = newest_rows(records), {record.run: record for record in records}
-    names = labels(row.metric for row in rows)
-    lines, broken = [], 0
-    for (metric, n, _, eps), (proved, attacked) in sorted(bounds(rows).items()):
-        if proved is None or attacked is None:
-            continue
-        width, wrong = gap(proved, attacked, runs)
-        width = width.doubted(doubts_of(attacked)) if isinstance(width, Cell) else width
-        broken += wrong
-        lines.append(
-            (names[metric], n, eps_text(eps), Cell.of(proved), proved.method, Cell.of(attacked), attacked.method, width)
+    both = {key: bound for key, bound in bounds(records).items() if bound.proved and bound.attacked}
+    names = labels(metric for metric, *_ in both)
+    lines = [
+        (
+            names[metric], n, eps_text(eps), Cell.of(bound.proved), bound.proved.method,
+            Cell.of(bound.attacked), bound.attacked.method, gap(bound, eps).doubted(doubts_of(bound.attacked)),
         )
+        for (metric, n, _, eps), bound in both.items()
+        if bound.proved and bound.attacked
+    ]  # fmt: skip
+    several = any(bound.case.several for bound in both.values())
     return Table(
         title=f"Bounds of the robust score, {threat_label(threat)}, on {label}, percent",
         columns=("metric", "n", "eps", "at least", "proved by", "at most", "attacked by", "gap"),
         rows=tuple(lines),
-        notes=(SANDWICH_NOTE, *([BROKEN_NOTE.format(broken)] if broken else []), *unit_notes(records)),
+        notes=(SANDWICH_NOTE, *([WORST_NOTE] if several else []), *unit_notes(records)),
         name=f"bounds_{file_stem(threat)}_{file_stem(label)}",
     )

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
-from perceptbench.reports.newest import by_data, by_task, by_threat, newest_rows
+from perceptbench.reports.newest import by_data, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, threat_label, unit_notes
 from perceptbench.results.record import Record
-from perceptbench.results.rows import Row
 from perceptbench.results.tasks.base import task_name
 
 EPS_MEANING = (
@@ -22,18 +21,17 @@ SHOWN = 4
 
 def opening(records: Sequence[Record]) -> list[str]:
     """The headline sentences, what the data sets are, then what eps means."""
-    rows = [row for row in newest_rows(records) if row.unit == "percent"]
-    names = labels(row.metric for row in rows)
+    names = labels(record.spec["metric"] for record in newest_first(records))
     sentences = []
-    for data, label, runs in by_data(records):
+    for _, label, runs in by_data(records):
         for task, same in by_task(runs):
-            mine = [row for row in rows if (row.data, row.task) == (data, task)]
-            found = (_sentence(label, task, threat, mine, names) for threat, _ in by_threat(same))
+            found = (_sentence(label, task, threat, mine, names) for threat, mine in by_threat(same))
             sentences += [sentence for sentence in found if sentence]
     notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
     about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
     marked = any(FLAGGED in sentence for sentence in sentences)
-    doubts = [doubt for row in rows if row.kind == "attack" and marked for doubt in doubts_of(row)]
+    attacked = [bound.attacked for bound in bounds(records).values() if bound.attacked and marked]
+    doubts = [doubt for row in attacked for doubt in doubts_of(row)]
     return [*sentences, *doubt_notes(doubts), *about, *_eps_meaning(records)]
 
 
@@ -50,25 +48,20 @@ def _eps_meaning(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _sentence(data: str, task: str, threat: str, rows: Sequence[Row], names: dict[str, str]) -> str | None:
+def _sentence(data: str, task: str, threat: str, records: Sequence[Record], names: dict[str, str]) -> str | None:
     """The highest scores at the largest eps that was attacked, on the largest number of triplets."""
-    natural = {(row.metric, row.n): row for row in rows if row.kind == "natural" and not row.options}
-    found = [(key[:2], key[3], *pair) for key, pair in bounds(rows).items() if key[2] == threat and pair[1] is not None]
+    found = [(eps, bound, bound.attacked) for (*_, eps), bound in bounds(records).items() if bound.attacked]
     if not found:
         return None
-    largest = max(eps for _, eps, _, _ in found)
-    most = max(line[1] for line, eps, _, attacked in found if eps == largest and attacked is not None)
-    last = [
-        (line, proved, attacked)
-        for line, eps, proved, attacked in found
-        if eps == largest and line[1] == most and attacked is not None
-    ]
+    largest = max(eps for eps, *_ in found)
+    most = max(bound.case.n for eps, bound, _ in found if eps == largest)
+    last = [(bound, attacked) for eps, bound, attacked in found if eps == largest and bound.case.n == most]
     words = []
-    for line, proved, attacked in sorted(last, key=lambda item: -item[2].score)[:SHOWN]:
-        promise = f", at least {proved.score:.1f} whatever the attack" if proved else ""
+    for bound, attacked in sorted(last, key=lambda pair: -pair[1].score)[:SHOWN]:
+        promise = f", at least {bound.proved.score:.1f} whatever the attack" if bound.proved else ""
         words.append(
-            f"{names[line[0]]} from {natural[line].score:.1f} to {attacked.score:.1f}{FLAGGED * bool(attacked.flags)} "
-            f"[{attacked.low:.1f}, {attacked.high:.1f}] (n = {line[1]}{promise})"
+            f"{names[bound.case.metric]} from {bound.natural.score:.1f} to {attacked.score:.1f}"
+            f"{FLAGGED * bool(attacked.flags)} [{attacked.low:.1f}, {attacked.high:.1f}] (n = {most}{promise})"
         )
     rest = "leaderboard" if task == "preference" else "tables"
     return (

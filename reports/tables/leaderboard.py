@@ -2,19 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Table, Value, report
 from perceptbench.reports.newest import by_data, by_threat
-from perceptbench.reports.tables.bounds import bounds
+from perceptbench.reports.tables.bounds import WORST_NOTE, Bound, attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.results.ledger import lacking
 from perceptbench.results.paired import significance
-from perceptbench.results.record import Record
-from perceptbench.results.rows import Row, table_rows
+from perceptbench.results.record import Record, contents
 
 RANK_NOTE = (
-    "Rank: by the score after the strongest attack that was run on each metric, on the same {n} triplets; "
+    "Rank: by the score after all attacks that were run on each metric, on the same {n} triplets; "
     "a score is an upper bound, and a weaker attack flatters. Brackets: 95 % interval. "
     "Certified: at least this, whatever the attack."
 )
@@ -26,9 +26,7 @@ CREDIT_NOTE = (
     "Metrics that share a letter do not differ significantly: sign-flip test of what each triplet adds to the "
     "score{kept}, Holm's correction over {pairs} pairs, 5 %."
 )
-
-_Pair = tuple[Row | None, Row | None]
-"""The best sound certificate and the strongest attack of a metric."""
+UNRANKED_NOTE = "A metric that lacks an attack which another one met has no rank and no letter."
 
 
 @report("leaderboard", source="arXiv:2010.09670 (RobustBench) has this form for classifiers")
@@ -48,75 +46,75 @@ class Leaderboard:
 
 def _same_triplets(records: Sequence[Record]) -> list[list[Record]]:
     """Runs that answered the same triplets, the largest set first; rounded images are others."""
-    found: dict[tuple[object, frozenset[str]], list[Record]] = {}
+    found: dict[frozenset[tuple[str, str]], list[Record]] = {}
     for record in records:
         if record.facts.get("answers", True) and not record.spec.get("quantize"):
-            content = record.spec.get("fingerprints", {}).get("data")
-            found.setdefault((content, frozenset(record.samples["id"])), []).append(record)
+            found.setdefault(frozenset(contents(record).items()), []).append(record)
     return sorted(found.values(), key=lambda same: -same[0].samples["id"].nunique())
 
 
 def _table(label: str, threat: str, same: Sequence[Record]) -> Table | None:
     """Metrics at one eps; None where none was attacked."""
-    rows = table_rows(same)
-    pairs = {(metric, eps): pair for (metric, _, at, eps), pair in bounds(rows).items() if at == threat}
-    eps = _most_attacked(pairs)
+    found = {(metric, at): bound for (metric, _, _, at), bound in bounds(same).items() if bound.case.threat == threat}
+    eps = _most_attacked(found)
     if eps is None:
         return None
-    natural = {row.metric: row for row in rows if row.kind == "natural"}
-    proved = {metric: proof for (metric, at), (proof, _) in pairs.items() if at == eps and proof}
-    attacked = {metric: attack for (metric, at), (_, attack) in pairs.items() if at == eps and attack}
-    metrics = sorted({metric for metric, _ in pairs}, key=lambda m: (-_score(attacked, m), -natural[m].score, m))
-    groups = _groups(attacked, same, eps)
-    names, methods = labels(metrics), labels(sorted({row.method or "" for row in attacked.values()}))
+    at = {metric: found.get((metric, eps)) or _any(found, metric) for metric, _ in found}
+    lacks = lacking({metric: bound.case.met(eps) for metric, bound in at.items() if bound.attacked})
+    scores = {metric: bound.attacked.score for metric, bound in at.items() if bound.attacked}
+    metrics = sorted(at, key=lambda m: (-scores.get(m, -1.0), -at[m].natural.score, m))
+    ranked = {metric: score for metric, score in scores.items() if metric not in lacks}
+    groups = _groups({metric: at[metric] for metric in ranked}, eps)
+    names, methods = labels(metrics), labels(sorted({b.attacked.method or "" for b in at.values() if b.attacked}))
     columns: dict[str, list[Value]] = {
-        "rank": [_rank(attacked, metric) for metric in metrics],
+        "rank": [_rank(ranked, metric) for metric in metrics],
         "metric": [names[metric] for metric in metrics],
-        "natural": [Cell.of(natural[metric]) for metric in metrics],
-        "attacked": [Cell.of(attacked[metric]) if metric in attacked else None for metric in metrics],
-        "by": [methods[attacked[metric].method or ""] if metric in attacked else None for metric in metrics],
-        "certified": [Cell.of(proved[metric]) if metric in proved else None for metric in metrics],
+        "natural": [Cell.of(at[metric].natural) for metric in metrics],
+        "attacked": [attacked_cell(at[metric], lacks) for metric in metrics],
+        "by": [methods[row.method or ""] if (row := at[metric].attacked) else None for metric in metrics],
+        "certified": [Cell.of(row) if (row := at[metric].proved) else None for metric in metrics],
         "group": [groups.get(metric) for metric in metrics],
     }
     columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
     n = same[0].samples["id"].nunique()
-    notes = unit_notes([record for record in same if record.threat == threat])
+    several = any(bound.attacked and bound.case.several for bound in at.values())
+    notes = [RANK_NOTE.format(n=n), *([WORST_NOTE] if several else []), *_lack_notes(lacks, names)]
     return Table(
         title=f"Leaderboard on {label}, {threat_label(threat)} eps {eps_text(eps)}, percent (n = {n})",
         columns=tuple(columns),
         rows=tuple(zip(*columns.values(), strict=True)),
-        notes=(RANK_NOTE.format(n=n), *_group_notes(len(attacked), same), *notes),
+        notes=(*notes, *_group_notes(len(ranked), same), *unit_notes([one for one in same if one.threat == threat])),
         name=f"leaderboard_{file_stem(threat)}_{file_stem(label)}_{n}",
     )
 
 
-def _most_attacked(pairs: Mapping[tuple[str, float], _Pair]) -> float | None:
+def _lack_notes(lacks: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[str]:
+    return [*lacking_notes(lacks, names), *([UNRANKED_NOTE] if lacks else [])]
+
+
+def _any(found: Mapping[tuple[str, float], Bound], metric: str) -> Bound:
+    """The natural score of a metric of which nothing is known at the eps of the table."""
+    first = next(bound for (name, _), bound in found.items() if name == metric)
+    return first._replace(proved=None, attacked=None)
+
+
+def _most_attacked(found: Mapping[tuple[str, float], Bound]) -> float | None:
     """The eps at which most metrics were attacked, the largest of several."""
-    counts = Counter(eps for (_, eps), (_, attack) in pairs.items() if attack)
+    counts = Counter(eps for (_, eps), bound in found.items() if bound.attacked)
     return max(counts, key=lambda eps: (counts[eps], eps), default=None)
 
 
-def _score(attacked: Mapping[str, Row], metric: str) -> float:
-    return attacked[metric].score if metric in attacked else -1.0
-
-
-def _rank(attacked: Mapping[str, Row], metric: str) -> int | None:
+def _rank(ranked: Mapping[str, float], metric: str) -> int | None:
     """1 for the best; equal scores share a rank, and the next one counts them all."""
-    score = _score(attacked, metric)
-    return 1 + sum(other.score > score for other in attacked.values()) if metric in attacked else None
+    if metric not in ranked:
+        return None
+    return 1 + sum(other > ranked[metric] for other in ranked.values())
 
 
-def _groups(attacked: Mapping[str, Row], same: Sequence[Record], eps: float) -> Mapping[str, str]:
+def _groups(ranked: Mapping[str, Bound], eps: float) -> Mapping[str, str]:
     """Letters, where there are two to compare."""
-    runs = {record.run: record for record in same}
-    compared = {metric: _restated(runs[attack.run], attack.eps, eps) for metric, attack in attacked.items()}
+    compared = {metric: bound.case.left(eps) for metric, bound in ranked.items()}
     return significance(compared, "attack", eps).letters if len(compared) > 1 else {}
-
-
-def _restated(record: Record, at: float | None, eps: float) -> Record:
-    """The answers that an attack left at one eps, used at a larger one: flips found at the smaller count there too."""
-    samples = record.samples[record.samples["eps"] == at]
-    return replace(record, spec={**record.spec, "eps": [eps]}, samples=samples.assign(eps=eps))
 
 
 def _group_notes(metrics: int, same: Sequence[Record]) -> list[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from perceptbench.reports.base import MARKS, Cell, Table, Value
-from perceptbench.reports.known_flips import code_changed
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, unit_notes
@@ -133,11 +132,24 @@ def _mixed(runs: Sequence[Record], kind: str) -> str:
     pairs = list(combinations(runs, 2))
     found = {
         "arguments": any(_arguments(a, part) != _arguments(b, part) for a, b in pairs),
-        "code": any(code_changed(a, b) for a, b in pairs),
+        "code": any(_code_changed(a, b) for a, b in pairs),
     }
     differ = " and ".join(word for word, differs in found.items() if differs)
     names = ", ".join(sorted(record.run for record in runs))
     return f"these numbers come from runs of different {differ} ({names})." if differ else ""
+
+
+def _code_changed(record: Record, other: Record) -> bool:
+    """Whether code changed between two runs; with other components it differs anyway, and says nothing."""
+    one, two = record.spec, other.spec
+    comparable = all(one[key] == two[key] for key in ("metric", "data", "attack", "certifier"))
+    return comparable and _code(record) != _code(other)
+
+
+def _code(record: Record) -> dict[str, str]:
+    """Fingerprints of everything but the data and the weights."""
+    prints = record.spec.get("fingerprints", {})
+    return {key: value for key, value in prints.items() if key not in ("data", "weights", "libraries", "torch")}
 
 
 def _arguments(record: Record, part: str) -> object:

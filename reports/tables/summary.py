@@ -8,8 +8,10 @@ from typing import ClassVar
 from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
 from perceptbench.reports.newest import by_data, by_threat, newest_rows
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.results.ledger import WORST, Ledger
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
+from perceptbench.results.rows import options_of
 from perceptbench.results.statistics.agreement import human_ceiling
 from perceptbench.results.statistics.estimates import Estimate, independent, proportion
 from perceptbench.results.statistics.survival import area, areas, median_norm, minimal_norms
@@ -33,7 +35,10 @@ CEILING_NOTE = (
 @report("summary", source="docs/statistics.md")
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Area under the attacked curve, median norm of the smallest flips, and the human ceiling; a line a run."""
+    """Area under the attacked curve, median norm of the smallest flips, and the human ceiling.
+
+    A line a run, and one of the worst case where several attacks were run at the same eps.
+    """
 
     place: ClassVar[int] = 2
     tasks: ClassVar[tuple[str, ...] | None] = TRIPLET_TASKS
@@ -53,7 +58,17 @@ def _attacked(records: Sequence[Record]) -> list[tuple[str, Record]]:
         for row in newest_rows(records)
         if row.kind == "attack" and row.unit == "percent" and not row.options
     }
-    return [(names[record.run], record) for record in records if record.run in names]
+    return [*((names[record.run], record) for record in records if record.run in names), *_worst(records)]
+
+
+def _worst(records: Sequence[Record]) -> list[tuple[str, Record]]:
+    """What several attacks together left, at the eps that all of them were run at."""
+    found = []
+    for case in Ledger(records).cases:
+        common = [eps for eps in case.budgets if len(case.met(eps)) == len(case.runs)]
+        if len(case.runs) > 1 and common and not options_of(case.newest):
+            found.append((f"{WORST} of {', '.join(sorted(case.runs))}", case.left(*common)))
+    return found
 
 
 def _table(label: str, threat: str, runs: Sequence[tuple[str, Record]]) -> Table:

@@ -92,21 +92,3 @@ def certified_row(record: "Record", eps: float) -> "Row | None":
     from perceptbench.results.rows import certificate_row
 
     return certificate_row(record, eps, lambda samples, at: certified_share(record, samples, at))
-
-
-def curve_rows(record: "Record", most: int = 60) -> "list[Row]":
-    """Attack rows at every size at which a triplet was flipped, for an attack that looks for the smallest flip.
-
-    One run of such an attack answers at every eps up to the largest it was given; none for other attacks.
-    """
-    from perceptbench.results.rows import attack_row, options_of, shares
-    from perceptbench.results.statistics.estimates import credit
-
-    if not record.facts.get("minimal") or options_of(record) or record.facts.get("unit") == "distance":
-        return []
-    last = record.samples[record.samples["eps"] == record.samples["eps"].max()]
-    flipped = last["correct"] & ~last["robust"]
-    sizes = sorted(set(last.loc[flipped, "size"]))
-    chosen = sizes[:: max(1, -(-len(sizes) // most))]
-    kept = ((eps, credit(last, last["correct"] & ~(flipped & (last["size"] <= eps)))) for eps in chosen)
-    return [attack_row(record, eps, shares(record, last, credits)) for eps, credits in kept]

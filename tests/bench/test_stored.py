@@ -104,7 +104,7 @@ def test_a_damaged_run_is_set_aside_and_computed_again(tmp_path: Path) -> None:
 def stored(tmp_path: Path) -> Record:
     store = RunStore(tmp_path / "runs")
     request = Request(metrics=["l2"], attacks=["l2-pgd(steps=20)"], eps=(1.0, 40.0), limit=8, device="cpu")
-    return run_plans(make_plans(request), store, images=2)[0]
+    return run_plans(make_plans(request), store, images=8)[0]
 
 
 def test_a_run_that_is_what_it_says_is_verified(stored: Record) -> None:
@@ -112,7 +112,7 @@ def test_a_run_that_is_what_it_says_is_verified(stored: Record) -> None:
 
     found = pb.verify(stored.folder, k=5, device="cpu")
     assert (found.refuted, found.weaker, found.moved) == ((), (), ())
-    assert (len(found.samples), found.images) == (5, 2)
+    assert (len(found.samples), found.images) == (5, 5)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from perceptbench.core.errors import UserError
 from perceptbench.reports.base import Cell, Number, Table
 from perceptbench.reports.tables.attacked import Attacked
 from perceptbench.reports.tables.bounds import Sandwich
@@ -69,13 +70,14 @@ def test_groups_are_those_of_mcnemar_after_holm(make_record) -> None:
 
 
 def test_equal_scores_share_a_rank_and_the_strongest_attack_counts(make_record) -> None:
-    weak = _answers(make_record("a", run="a" * 12, attack="l2-pgd", n=8), np.arange(8) < 8)
-    strong = _answers(make_record("a", run="b" * 12, n=8), np.arange(8) < 4)
-    other = _answers(make_record("b", run="c" * 12, n=8), np.arange(8) >= 4)
-    last = _answers(make_record("c", run="d" * 12, n=8), np.arange(8) < 1)
-    (table,) = Leaderboard()([weak, strong, other, last])
+    plain = {"n": 8, "certifier": None}
+    weak = [_answers(make_record(m, run=m * 12, attack="l2-pgd", **plain), np.arange(8) < 8) for m in "abc"]
+    strong = _answers(make_record("a", run="d" * 12, **plain), np.arange(8) < 4)
+    other = _answers(make_record("b", run="e" * 12, **plain), np.arange(8) >= 4)
+    last = _answers(make_record("c", run="f" * 12, **plain), np.arange(8) < 1)
+    (table,) = Leaderboard()([*weak, strong, other, last])
     assert [row[0] for row in table.rows] == [1, 1, 3]
-    assert _line(table, "a")["by"] == "l2-aa"
+    assert _line(table, "a")["by"] == "l2-aa 4 (4), l2-pgd 0 (0)"
     assert _line(table, "a")["attacked"].value == 50
 
 
@@ -185,7 +187,7 @@ def test_a_stronger_attack_at_a_smaller_eps_bounds_larger_ones(make_record) -> N
     (table,) = Sandwich()([strong, weak])
     lines = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [(line["eps"], line["at most"].value, line["attacked by"], line["gap"].value) for line in lines] == [
-        ("1", 25, "l2-pgd", 25), ("2", 25, "l2-pgd", 25),
+        ("1", 25, "l2-pgd", 25), ("2", 25, "l2-pgd 6 (4), l2-aa 2 (0)", 25),
     ]  # fmt: skip
     (table,) = Leaderboard()([strong, weak, other])
     assert "eps 2," in table.title
@@ -206,7 +208,7 @@ def test_certified_scores_answer_at_published_eps_too(make_record) -> None:
 def test_certificates_that_are_no_promise_are_marked_and_bound_nothing(make_record) -> None:
     record = make_record(certifier="paper", sound=False)
     (table,) = Certified()([record])
-    assert _line(table, "lipsim")["eps 1"].mark == "†"
+    assert _line(table, "lipsim")["eps 1"].mark == "§"
     assert any("not sound" in note for note in table.notes)
     assert Sandwich()([record]) == []
     assert "certified" not in Leaderboard()([record])[0].columns
@@ -250,18 +252,18 @@ def test_numbers_of_the_papers_tables() -> None:
     assert str(linf["DINO", "PGD"].at[0.02]) == "49.98"
 
 
-def test_the_sandwich_takes_the_strongest_attack(make_record) -> None:
-    weak = make_record(attack="l2-pgd", flip=40.0)
-    strong = make_record(attack="l2-aa", run="b" * 12)
+def test_the_bounds_join_what_all_attacks_found(make_record) -> None:
+    weak = make_record(attack="l2-pgd", flip=40.0, proved=0.5)
+    strong = make_record(attack="l2-aa", run="b" * 12, proved=0.5)
     (table,) = Sandwich()([weak, strong])
     for row in table.rows:
         line = dict(zip(table.columns, row, strict=True))
         at = strong.samples["eps"] == float(line["eps"])
-        robust, safe = strong.samples.loc[at, "robust"], strong.samples.loc[at, "radius"] > float(line["eps"])
-        proved = (weak.samples.loc[at, "radius"] > float(line["eps"])).mean()
-        assert line["attacked by"] == "l2-aa"
+        robust = strong.samples.loc[at, "robust"] & weak.samples.loc[at, "robust"]
+        radius = np.maximum(weak.samples.loc[at, "radius"], strong.samples.loc[at, "radius"])
         assert line["at most"].value == pytest.approx(100 * robust.mean())
-        assert line["at least"].value in (pytest.approx(100 * proved), pytest.approx(100 * safe.mean()))
+        assert line["at least"].value == pytest.approx(100 * (radius > float(line["eps"])).mean())
+        assert line["gap"].value == pytest.approx(100 * (robust & ~(radius > float(line["eps"]))).mean())
 
 
 def test_the_gap_counts_what_is_neither_broken_nor_proved(make_record) -> None:
@@ -274,13 +276,12 @@ def test_the_gap_counts_what_is_neither_broken_nor_proved(make_record) -> None:
     assert (gap.value, round(gap.low, 2), round(gap.high, 2)) == (pytest.approx(30), 10.78, 60.32)
 
 
-def test_a_proof_that_an_attack_broke_is_cried_out(make_record) -> None:
+def test_a_proof_that_an_attack_broke_stops_the_report(make_record) -> None:
     record = _with(
         _answers(make_record(n=10, eps=(1.0,)), np.arange(10) < 6), radius=np.where(np.arange(10) > 7, 2.0, 0.0)
     )
-    (table,) = Sandwich()([record])
-    assert isinstance(table.rows[0][-1], Number)
-    assert "WRONG: 2 triplets" in table.notes[-1]
+    with pytest.raises(UserError, match=r"lipsim: the run \w+ \(l2-aa\) broke the sample 't8' by .* l2 1, inside"):
+        Sandwich()([record])
 
 
 def test_distances_have_a_table_of_their_own(make_record) -> None:

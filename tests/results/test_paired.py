@@ -45,8 +45,8 @@ def test_a_smaller_limit_leaves_the_triplets_of_both(tiny) -> None:
 def test_what_cannot_be_paired(tiny) -> None:
     record = tiny()
     with pytest.raises(ValueError, match="different data"):
-        outcomes(record, tiny(spec={"data": "nights"}), "natural")
-    one, other = (tiny(spec={"fingerprints": {"data": digest}}) for digest in "ab")
+        outcomes(record, tiny(content=[f"{i:016x}" for i in (0, 1, 2, 9)] * 2), "natural")
+    one, other = (tiny(spec={"fingerprints": {"data": digest}}, content=[""] * 8) for digest in "ab")
     with pytest.raises(ValueError, match="different data"):
         outcomes(one, other, "natural")
     with pytest.raises(ValueError, match="no triplet in common"):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from perceptbench.results.rows import rows_of, table_rows
 from perceptbench.results.statistics.estimates import radius_gain
-from perceptbench.results.tasks.preference import curve_rows
 
 
 def _scores(record):
@@ -115,16 +114,6 @@ def test_images_pulled_show_the_distance_to_the_other_one(tiny) -> None:
     natural, first, _ = rows_of(pulled)
     assert (natural.unit, natural.score) == ("distance", pytest.approx((0.5 + 0.5 + 0.5 + 0.1) / 4))
     assert (first.unit, first.score, first.method) == ("distance", pytest.approx(0.25), "l2-pgd --goal pull")
-
-
-def test_an_attack_for_the_smallest_flip_answers_at_every_size(tiny) -> None:
-    record = tiny(facts={"minimal": True}, size=[0, 0.7, 0, 1.5] * 2)
-    found = [(row.eps, row.score) for row in curve_rows(record)]
-    # a stands, b falls at 0.7, c is wrong from the start, d, which 0.8 of the people saw so, falls at 1.5.
-    assert found == [(0.7, pytest.approx(100 * 1.8 / 4)), (1.5, pytest.approx(100 * 1.2 / 4))]
-    assert curve_rows(tiny()) == []
-    assert curve_rows(tiny(spec={"move": "left"}, facts={"minimal": True})) == []
-    assert len(curve_rows(record, most=1)) == 1
 
 
 def test_a_smoothed_certificate_is_likely_and_a_proof_is_not(tiny) -> None:
