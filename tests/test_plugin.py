@@ -89,6 +89,25 @@ def test_a_run_in_a_ball_has_certificates_too(runs):
     assert {row["sound"] for row in rows if row["kind"] == "certificate"} == {True}
 
 
+def test_its_runs_are_gated_without_an_edit_elsewhere(installed, runs):
+    file, shift, name = runs / "baseline.json", samples_of(runs, "shift"), rows_of(runs, "shift")[0]["run"]
+    shutil.copytree(runs / "runs" / name, runs / "alone" / name)
+    words = ("check", "--baseline", file, "--runs", runs / "alone", "--device", "cpu")
+    installed.bench(*words, "--update", "--reason", "pairs")
+    (kept,) = json.loads(file.read_text())["runs"]
+    for name, mine in shift.groupby("id"):
+        natural, _, attacked, margin, _ = kept["outcomes"][name].split(" ")
+        assert (natural, attacked) == (
+            str(int(mine["below"].iloc[0])),
+            "".join(str(int(one)) for one in mine["robust"]),
+        )
+        d = mine["d"].iloc[0]
+        assert float(margin) == pytest.approx(abs(d - 0.3) / max(d, 0.3), rel=0.01)
+    said = installed.bench(*words, "--floor", "natural>=0", "--json")
+    scores = json.loads(said)["scores"]
+    assert {(score["task"], score["verdict"]) for score in scores} == {("pairs-below(tau=0.3)", "same")}
+
+
 def test_every_format_of_the_report_has_its_tables_and_the_unit(installed, runs):
     to = runs / "report"
     installed.bench("report", "--runs", runs / "runs", "--to", to, "--format", "md,latex,html,csv")

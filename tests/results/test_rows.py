@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perceptbench.core.errors import UserError
 from perceptbench.results.rows import rows_of, table_rows
 from perceptbench.results.statistics.estimates import radius_gain
 
@@ -38,6 +39,17 @@ def test_distance_rows_are_means_and_no_percentages(tiny) -> None:
     # Student: s = 12.91, t(0.975, 3) = 3.182, and no end is cut off at 1.
     assert attacked[0].high == pytest.approx(25 + 3.182 * 12.91 / 2, abs=0.01)
     assert rows[0].unit == "percent"
+
+
+def test_distances_of_one_reference_are_one_observation(tiny) -> None:
+    """Means 15 and 35 of two references: s = 14.14, t(0.975, 1) = 12.706."""
+    shared = {"unit": "distance", "references": {"a": "x", "b": "x", "c": "y", "d": "y"}}
+    attacked = rows_of(tiny(d_self=[10, 20, 30, 40] * 2, spec={"certifier": None}, facts=shared))[1]
+    assert (attacked.n, attacked.score) == (4, pytest.approx(25))
+    assert attacked.high == pytest.approx(25 + 12.706 * 14.142 / 2**0.5, abs=0.01)
+    alone = tiny(facts={"unit": "distance", "references": dict.fromkeys("abcd", "x")})
+    with pytest.raises(UserError, match="one reference image alone, whose mean has no interval"):
+        rows_of(alone)
 
 
 def test_rows_say_what_ran(tiny) -> None:

@@ -25,7 +25,7 @@ from perceptbench.tasks.drift import Drift
 from perceptbench.tasks.preference import Preference
 from perceptbench.testing.attack_setting import small_attack
 from perceptbench.testing.samples import l2_radius, random_images, random_triplets, triplets
-from perceptbench.triplets.base import Triplets
+from perceptbench.triplets.base import Entry, Triplets, TripletSource
 
 L2 = Ball("l2")
 RADII = [0.1, 0.2, 0.4, 0.8]
@@ -250,3 +250,15 @@ def test_backward_passes_are_counted_through_rounding_and_through_blocks() -> No
         assert not outcome.broken.any()
         assert outcome.backwards.tolist() == [steps, steps]
         assert (outcome.forwards > outcome.backwards).all()
+
+
+def test_a_mean_distance_wants_two_reference_images() -> None:
+    """Three triplets of one photograph are one observation, and have no interval."""
+    entries = [
+        Entry(f"t{i}", 1.0, lambda: None, reference=reference) for i, reference in enumerate(["a", "a", "a", "b"])
+    ]
+    source = TripletSource("made up", tuple(entries), 0, "0" * 64)
+    Drift().admit(source)
+    Drift().admit(replace(source, entries=(replace(entries[0], reference=""), replace(entries[1], reference=""))))
+    with pytest.raises(UserError, match="samples of two reference images or more, got one"):
+        Drift().admit(replace(source, entries=source.entries[:3]))
