@@ -21,6 +21,10 @@ COMMANDS = {
         "distance:distance",
         "The distance of two images and, where it can be proved, its interval and its decision under perturbation.",
     ),
+    "doctor": (
+        "doctor:doctor",
+        "Look whether a metric is fit to be measured: range, direction, gradient, ...; exit status 1 where it is not.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare triplet by triplet."),
     "report": ("report:report", "Write the report of every finished run in a folder."),
     "list": ("listing:listing", "What each is, its source, licence, and whether it can be used here."),

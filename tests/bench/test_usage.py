@@ -19,6 +19,7 @@ SURFACE = {
         "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
+    "doctor": {"--metric", "--device", "--json", "--help"},
     "check": {
         "--baseline", "--metric", "--runs", "--update", "--reason", "--junit", "--summary", "--device", "--help",
     },
