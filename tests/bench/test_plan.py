@@ -80,7 +80,7 @@ class Blind(PixelL2):
 
 @pytest.mark.parametrize("name", ["l2-pgd", "l2-aa", "l2-fmn"])
 def test_a_metric_that_says_it_has_no_gradient_meets_no_attack_that_asks_for_one(name):
-    with pytest.raises(UserError, match=r"says that it has no gradient, which .* asks for; use l2-square"):
+    with pytest.raises(UserError, match=r"the metric has no gradient, which .* asks for; use l2-square"):
         make_plans(request(metrics=[Held("blind", Blind())], attacks=[name]))
     assert make_plans(request(metrics=[Held("blind", Blind())], attacks=["l2-square"]))
 

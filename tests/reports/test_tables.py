@@ -203,7 +203,7 @@ def test_certified_scores_answer_at_published_eps_too(make_record) -> None:
 def test_certificates_that_are_no_promise_are_marked_and_bound_nothing(make_record) -> None:
     record = make_record(certifier="paper", sound=False)
     (table,) = Certified()([record])
-    assert _line(table, "lipsim")["eps 1"].mark == "†"
+    assert _line(table, "lipsim")["eps 1"].mark == "§"
     assert any("not sound" in note for note in table.notes)
     assert Sandwich()([record]) == []
     assert "certified" not in Leaderboard()([record])[0].columns
