@@ -22,6 +22,10 @@ COMMANDS = {
         "distance:distance",
         "The distance of two images and, where it can be proved, its interval and its decision under perturbation.",
     ),
+    "doctor": (
+        "doctor:doctor",
+        "Look whether a metric is fit to be measured: range, direction, gradient, ...; exit status 1 where it is not.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare triplet by triplet."),
     "verify": (
         "verify:verify",

@@ -63,7 +63,7 @@ MARKS = {
 
 
 def doubts_of(row: Row) -> tuple[str, ...]:
-    """What was seen that speaks against the number of a row, a sentence each."""
+    """What was seen that speaks against the number of a row, in one sentence; empty where nothing was."""
     return _doubts(row.metric, row.method, row.flags)
 
 
@@ -75,7 +75,8 @@ def doubts_in(record: Record, kind: str) -> tuple[str, ...]:
 
 def _doubts(metric: str, method: str | None, flags: Sequence[RaisedFlag]) -> tuple[str, ...]:
     subject = ", ".join(word for word in (labels([metric])[metric], method) if word)
-    return tuple(f"{subject}: {one.sentence} ({one.flag})" for one in flags)
+    seen = "; ".join(f"{one.sentence} ({one.flag})" for one in flags)
+    return (f"{subject}: {seen}",) if seen else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Flag:
         return measured < self.threshold if self.below else measured > self.threshold
 
 
+def percent(share: float) -> str:
+    """A share in words: `0.12 %`, `37 %`."""
+    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
+
+
 flag: Registry[Flag] = Registry("flag", "perceptbench.bench.flags")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("batch", source="torch.nn.BatchNorm2d in training mode is the usual cause")
@@ -20,6 +20,6 @@ class BatchDependence(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            f"the distance of a pair depends on the rest of its batch, by {100 * measured:.2g} % of the largest loss: "
+            f"the distance of a pair depends on the rest of its batch, by {percent(measured)} of the largest loss: "
             "batch normalisation in training mode?"
         )

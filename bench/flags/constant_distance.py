@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("range", source="images in [0, 1] given to a metric for [0, 255] or [-1, 1]")
@@ -20,6 +20,6 @@ class ConstantDistance(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            f"{100 * measured:.0f} % of the samples have the very same loss: distances are constant or saturated for "
+            f"{percent(measured)} of the samples have the very same loss: distances are constant or saturated for "
             "images in [0, 1]; does the metric expect another range?"
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("finite-difference", source="arXiv:1902.06705, section 5.3")
@@ -19,6 +19,6 @@ class FiniteDifference(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            f"the gradient is not the slope of the distance: it is {100 * measured:.0f} % off central differences, as "
+            f"the gradient is not the slope of the distance: it is {percent(measured)} off central differences, as "
             "after rounding, a detached branch or a straight-through gradient"
         )

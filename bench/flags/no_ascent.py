@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("no-ascent", source="arXiv:1902.06705, section 5.3")
@@ -19,4 +19,4 @@ class NoAscent(Flag):
         return counts.stuck / counts.samples if counts.samples else None
 
     def sentence(self, measured: float) -> str:
-        return f"on {100 * measured:.0f} % of the attacked samples no step came nearer to the goal than the first image"
+        return f"on {percent(measured)} of the attacked samples no step came nearer to the goal than the first image"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("query-beats-gradient", source="arXiv:1802.00420, section 3.1; a flag of AutoAttack")
@@ -20,6 +20,4 @@ class QueryBeatsGradient(Flag):
         return sum(evidence.flips.get(part, 0) for part in evidence.query_parts) / sum(evidence.flips.values())
 
     def sentence(self, measured: float) -> str:
-        return (
-            f"{100 * measured:.0f} % of the flips were found without gradients, after attacks with gradients had missed"
-        )
+        return f"{percent(measured)} of the flips were found without gradients, after attacks with gradients had missed"

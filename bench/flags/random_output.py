@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("random-output", source="arXiv:1802.00420, section 3")
@@ -20,6 +20,6 @@ class RandomOutput(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            f"two equal calls differ by {100 * measured:.2g} % of the largest loss, and the metric does not say that "
+            f"two equal calls differ by {percent(measured)} of the largest loss, and the metric does not say that "
             "it is stochastic"
         )

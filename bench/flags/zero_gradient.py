@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
 
 
 @flag("zero-gradient", source="arXiv:1802.00420, section 3")
@@ -20,6 +20,6 @@ class ZeroGradient(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            f"{100 * measured:.0f} % of the gradients are zero: rounding, argmax or a clamp hides the slope from every "
+            f"{percent(measured)} of the gradients are zero: rounding, argmax or a clamp hides the slope from every "
             "attack that follows gradients"
         )

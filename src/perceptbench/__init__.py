@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from perceptbench.bench.api.certify import certify
     from perceptbench.bench.api.data import data
     from perceptbench.bench.api.distance import distance
+    from perceptbench.bench.api.doctor import doctor
     from perceptbench.bench.api.metric import MetricModule as Metric
     from perceptbench.bench.api.metric import metric
     from perceptbench.bench.api.run import run
@@ -40,6 +41,7 @@ __all__ = [
     "certify",
     "data",
     "distance",
+    "doctor",
     "load",
     "metric",
     "report",
@@ -57,6 +59,7 @@ _PLACES = {
     "certify": "bench.api.certify:certify",
     "data": "bench.api.data:data",
     "distance": "bench.api.distance:distance",
+    "doctor": "bench.api.doctor:doctor",
     "load": "bench.api.runs:load",
     "metric": "bench.api.metric:metric",
     "report": "bench.api.runs:report",

@@ -78,11 +78,21 @@ class Blind(PixelL2):
     differentiable = False
 
 
-@pytest.mark.parametrize("name", ["l2-pgd", "l2-aa", "l2-fmn"])
+@pytest.mark.parametrize("name", ["l2-pgd", "l2-fmn", "linf-apgd-ce"])
 def test_a_metric_that_says_it_has_no_gradient_meets_no_attack_that_asks_for_one(name):
-    with pytest.raises(UserError, match=r"says that it has no gradient, which .* asks for; use l2-square"):
+    with pytest.raises(UserError, match=r"the metric has no gradient, which .* asks for; use l2-square"):
         make_plans(request(metrics=[Held("blind", Blind())], attacks=[name]))
     assert make_plans(request(metrics=[Held("blind", Blind())], attacks=["l2-square"]))
+
+
+def test_of_an_ensemble_it_meets_the_parts_that_ask_for_none():
+    (plan,) = make_plans(request(metrics=[Held("blind", Blind())], attacks=["l2-aa"]))
+    assert [name for name, _, _ in plan.parts] == ["square"]
+    assert plan.left_out == ("apgd-ce", "fmn", "fab")
+    assert not plan.gradient
+    (whole,) = make_plans(request(metrics=["l2"], attacks=["l2-aa"]))
+    assert [name for name, _, _ in whole.parts] == ["apgd-ce", "fmn", "fab", "square"]
+    assert whole.left_out == ()
 
 
 def test_the_part_of_a_request_that_leads_to_one_run_leads_to_it_again():

@@ -19,6 +19,7 @@ SURFACE = {
         "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
+    "doctor": {"--metric", "--device", "--json", "--help"},
     "check": {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
         "--device", "--help",
@@ -155,7 +156,7 @@ def test_a_metric_from_a_file_of_twenty_lines(bench, data, tmp_path):
         rows = bench.json(*words, "--metric", f"py:{file}:{name}", "--runs", tmp_path / "runs")
         assert [row["kind"] for row in rows] == ["natural", "attack"]
     refused = bench.refusal(*words, "--metric", f"py:{file}:Wrong", "--runs", tmp_path / "runs")
-    assert "expected a tensor (8,)" in refused
+    assert "expected a tensor (2,)" in refused
     assert "it has: Mine, Embeds" in bench.refusal(*words, "--metric", f"py:{file}:Mien", "--runs", tmp_path / "runs")
 
 
@@ -216,8 +217,8 @@ def test_a_failing_metric_of_yours_is_named_with_its_own_words(bench, data, tmp_
     )
     for name, sentence in (
         ("Raises", "Raises failed: ValueError: boom"),
-        ("Flat", "expected a tensor (8, d), got (8,)"),
-        ("Stuck", "not differentiable"),
+        ("Flat", "expected a tensor (2, d), got (2,)"),
+        ("Stuck", "the metric has no gradient, which l2-pgd(steps=2) asks for; use l2-square"),
         ("Never", "RuntimeError: no weights"),
     ):
         assert sentence in bench.refusal(*words, f"py:{file}:{name}")
