@@ -172,7 +172,7 @@ class WorstCase:
 
     @cached_property
     def _right(self) -> np.ndarray:
-        return _right(self._clean).to_numpy()
+        return _right(self.newest.samples).reindex(self._clean["id"]).to_numpy(dtype=bool)
 
     @cached_property
     def _nothing(self) -> pd.Series:
@@ -315,18 +315,18 @@ def _first(samples: pd.DataFrame) -> pd.DataFrame:
     return samples.sort_values("eps", kind="stable").drop_duplicates("id").reset_index(drop=True)
 
 
-def _right(first: pd.DataFrame) -> pd.Series:
-    """Whether the answer was right before any attack."""
-    return first["correct"] if "correct" in first else first["robust"] | (first["broken_by"] != "")
+def _right(samples: pd.DataFrame) -> pd.Series:
+    """Whether the answer was right before any attack, by id: it stood at some eps, or something broke it."""
+    held = samples["correct"] if "correct" in samples else samples["robust"] | (samples["broken_by"] != "")
+    return held.groupby(samples["id"]).any()
 
 
 def _flips(record: Record) -> pd.Series:
     """The size of the change that broke each sample, by name: at the first eps where one did."""
-    lost = record.samples[~record.samples["robust"]]
-    first = _first(lost)
-    first = first[_right(first)]
-    names = _names(record)
-    return first.assign(name=names.reindex(first["id"]).to_numpy()).groupby("name")["size"].min()
+    samples = record.samples
+    lost = _first(samples[~samples["robust"]])
+    lost = lost[_right(samples).reindex(lost["id"]).to_numpy(dtype=bool)]
+    return lost.assign(name=_names(record).reindex(lost["id"]).to_numpy()).groupby("name")["size"].min()
 
 
 def _refuse_contradiction(

@@ -61,7 +61,7 @@ def _panel(threat: str, data: str, records: Sequence[Record]) -> tuple[Bars, lis
     most = {metric: n for metric, n, _, at in attacked if at == eps}
     at = {(metric, n): attacked[metric, n, threat, eps] for metric, n in most.items()}
     order = sorted(most.items(), key=lambda item: -at[item].natural.score)
-    lacks = lacking({metric: bound.case.met(eps) for (metric, _), bound in at.items()})
+    lacks = lacking({metric: bound.met for (metric, _), bound in at.items()})
     cells = [
         (Cell.of(bound.natural), attacked_cell(bound, lacks), Cell.of(bound.proved) if bound.proved else None)
         for bound in map(at.__getitem__, order)

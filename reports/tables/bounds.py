@@ -1,5 +1,6 @@
 """The truth lies between what is proved and what all attacks together left standing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
@@ -19,8 +20,12 @@ SANDWICH_NOTE = (
     "The intervals (95 %) are about other triplets of the same kind."
 )
 WORST_NOTE = (
-    "Where several attacks are named a triplet counts as broken if any of them broke it: behind each the triplets that "
-    "it broke, in brackets those that no other one broke."
+    "Where several attacks are named, a triplet counts as broken if any of them broke it. Behind each attack: the "
+    "triplets that it broke, and in brackets those that no other one broke."
+)
+APART_NOTE = (
+    "Runs of {} differ in the code or weights of the metric, so they share no evidence; that of which least was left "
+    "is shown."
 )
 
 
@@ -31,6 +36,8 @@ class Bound(NamedTuple):
     attacked: Row | None
     natural: Row
     case: WorstCase
+    met: frozenset[str] = frozenset()
+    """The attacks that were run at this eps, also those of versions of the metric that share no evidence."""
 
 
 Budget = tuple[str, int, str, float]
@@ -59,15 +66,25 @@ def bounds(records: Sequence[Record]) -> dict[Budget, Bound]:
     versions of a metric, the one of which least was left.
     """
     found: dict[Budget, Bound] = {}
+    met: dict[Budget, frozenset[str]] = {}
     for case in Ledger(records).cases:
         if options_of(case.newest):
             continue
         for eps in case.budgets:
             natural, attacked, proved = case.rows(eps)
             key, bound = (case.metric, case.n, case.threat, eps), Bound(proved, attacked, natural, case)
+            met[key] = met.get(key, frozenset()) | case.met(eps)
             if key not in found or _left(bound) < _left(found[key]):
                 found[key] = bound
-    return dict(sorted(found.items(), key=lambda item: item[0]))
+    return {key: found[key]._replace(met=met[key]) for key in sorted(found)}
+
+
+def apart_notes(records: Sequence[Record]) -> list[str]:
+    """A sentence on metrics whose attacked runs cannot be joined: then the worst case is not over all attacks."""
+    cases = [case for case in Ledger(records).cases if case.runs and not options_of(case.newest)]
+    counts = Counter((case.metric, case.n, case.threat) for case in cases)
+    apart = sorted({metric for (metric, *_), count in counts.items() if count > 1})
+    return [APART_NOTE.format(", ".join(labels(apart).values()))] if apart else []
 
 
 def _left(bound: Bound) -> tuple[float, float]:
@@ -113,6 +130,6 @@ def _table(label: str, threat: str, records: Sequence[Record]) -> Table:
         title=f"Bounds of the robust score, {threat_label(threat)}, on {label}, percent",
         columns=("metric", "n", "eps", "at least", "proved by", "at most", "attacked by", "gap"),
         rows=tuple(lines),
-        notes=(SANDWICH_NOTE, *([WORST_NOTE] if several else []), *unit_notes(records)),
+        notes=(SANDWICH_NOTE, *([WORST_NOTE] if several else []), *apart_notes(records), *unit_notes(records)),
         name=f"bounds_{file_stem(threat)}_{file_stem(label)}",
     )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Table, Value, report
 from perceptbench.reports.newest import by_data, by_threat
-from perceptbench.reports.tables.bounds import WORST_NOTE, Bound, attacked_cell, bounds, lacking_notes
+from perceptbench.reports.tables.bounds import WORST_NOTE, Bound, apart_notes, attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.ledger import lacking
 from perceptbench.results.paired import significance
@@ -60,7 +60,7 @@ def _table(label: str, threat: str, same: Sequence[Record]) -> Table | None:
     if eps is None:
         return None
     at = {metric: found.get((metric, eps)) or _any(found, metric) for metric, _ in found}
-    lacks = lacking({metric: bound.case.met(eps) for metric, bound in at.items() if bound.attacked})
+    lacks = lacking({metric: bound.met for metric, bound in at.items() if bound.attacked})
     scores = {metric: bound.attacked.score for metric, bound in at.items() if bound.attacked}
     metrics = sorted(at, key=lambda m: (-scores.get(m, -1.0), -at[m].natural.score, m))
     ranked = {metric: score for metric, score in scores.items() if metric not in lacks}
@@ -78,12 +78,13 @@ def _table(label: str, threat: str, same: Sequence[Record]) -> Table | None:
     columns = {name: column for name, column in columns.items() if any(value is not None for value in column)}
     n = same[0].samples["id"].nunique()
     several = any(bound.attacked and bound.case.several for bound in at.values())
-    notes = [RANK_NOTE.format(n=n), *([WORST_NOTE] if several else []), *_lack_notes(lacks, names)]
+    mine = [record for record in same if record.threat == threat]
+    notes = [RANK_NOTE.format(n=n), *([WORST_NOTE] if several else []), *_lack_notes(lacks, names), *apart_notes(mine)]
     return Table(
         title=f"Leaderboard on {label}, {threat_label(threat)} eps {eps_text(eps)}, percent (n = {n})",
         columns=tuple(columns),
         rows=tuple(zip(*columns.values(), strict=True)),
-        notes=(*notes, *_group_notes(len(ranked), same), *unit_notes([one for one in same if one.threat == threat])),
+        notes=(*notes, *_group_notes(len(ranked), same), *unit_notes(mine)),
         name=f"leaderboard_{file_stem(threat)}_{file_stem(label)}_{n}",
     )
 

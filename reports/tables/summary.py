@@ -22,6 +22,7 @@ AREA_NOTE = (
     "alone is measured. So areas compare only where eps and kind of attack are the same, and a weaker attack flatters. "
     "Brackets: 95 % interval."
 )
+WORST_NOTE = "Worst case: a triplet has fallen where any of the attacks named broke it."
 MEDIAN_NOTE = (
     "Median norm: half of the triplets are wrong or flipped by a change no larger than this; from attacks that look "
     "for the smallest flip. Behind >: not reached; inf: the largest eps is too small to know."
@@ -93,7 +94,8 @@ def _table(label: str, threat: str, runs: Sequence[tuple[str, Record]]) -> Table
         found.append(((-n, sorted(eps), -share.value, line["metric"], line["attack"]), line))
     lines = [line for _, line in sorted(found, key=lambda pair: pair[0])]
     columns = [name for name in lines[0] if any(line[name] is not None for line in lines)]
-    notes = {"area": AREA_NOTE, median: MEDIAN_NOTE, "majority": CEILING_NOTE}
+    worst = any(str(line["attack"]).startswith(WORST) for line in lines)
+    notes = {"area": f"{AREA_NOTE} {WORST_NOTE}" if worst else AREA_NOTE, median: MEDIAN_NOTE, "majority": CEILING_NOTE}
     return Table(
         title=f"Area under the curve after {threat_label(threat)} attacks on {label}, percent",
         columns=tuple(columns),

@@ -272,6 +272,25 @@ def test_an_attack_for_the_smallest_flip_gives_its_curve_at_every_size() -> None
     assert [(eps, cell.value) for eps, cell in curve.points] == [(0, 100), (0.25, 75), (1.5, 50), (2, 50)]
 
 
+def test_versions_of_a_metric_that_share_nothing_are_said_to_be_apart() -> None:
+    """As runs of schema 2 with different attacks, whose one fingerprint has the code of the attack too."""
+    first, second = halves()
+    second.spec["fingerprints"]["metric"] = "other"
+    for table in (*Leaderboard()([first, second]), *Leaderboard()(halves())):
+        said = any(note.startswith("Runs of lipsim differ in the code or weights") for note in table.notes)
+        assert (_line(table, metric="lipsim")["attacked"].value, said) in ((50, True), (0, False))
+
+
+def test_a_metric_lacks_no_attack_that_another_version_of_it_met() -> None:
+    """Nothing joins here, and of each metric another attack left least, but both metrics met both."""
+    records = []
+    for metric, letters, broken in (("a", "ab", ({0: 1.0}, {})), ("b", "cd", ({}, {0: 1.0}))):
+        for letter, attack, found in zip(letters, ("l2-pgd", "l2-square"), broken, strict=True):
+            records.append(run(letter, attack, broken=found, metric=metric, prints={"metric": letter}))
+    (table,) = Leaderboard()(records)
+    assert [(line[0], line[3].mark) for line in table.rows] == [(1, ""), (1, "")]
+
+
 def test_distances_and_runs_that_failed_are_no_evidence() -> None:
     failed = replace(run("a", broken={0: 0.5}), status="failed")
     pushed = run("b", broken={0: 0.5}, task="drift", goal="push")
