@@ -136,6 +136,7 @@ def _compute(
         if differs := difference(plan, writer.done, state):
             warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
             writer.discard()
+            KeptCounts(folder).drop()
             if folder is not None:
                 (folder / STATE).unlink(missing_ok=True)
             state = _fitted(plan, folder)

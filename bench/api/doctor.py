@@ -10,9 +10,9 @@ from torch import Tensor
 
 from perceptbench.bench.api.metric import evaluated
 from perceptbench.bench.api.metric import metric as metric_of
+from perceptbench.bench.flags.asked_again import SAMPLES, AskedAgain
 from perceptbench.bench.flags.base import Evidence, Flag, all_flags, measured, percent
 from perceptbench.bench.flags.first_look import gives_gradient
-from perceptbench.bench.flags.probe import SAMPLES, Probe
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -101,7 +101,7 @@ def doctor(metric: Any, *, device: str = "auto") -> Diagnosis:
 def _checks(metric: Metric, gradient: bool, device: str) -> list[Checked]:
     source = triplets.build(Ref("photos")).limited(_TRIPLETS)
     question = task.build(Ref("preference"))
-    probe = Probe.of(question, metric, source, Aim("flip"), {}, device, differentiable=gradient)
+    probe = AskedAgain.of(question, metric, source, Aim("flip"), {}, device, differentiable=gradient)
     batches = _batches(source, device)
     right = torch.cat([_right(metric, batch) for batch in batches])
     values = measured(Evidence(

@@ -5,7 +5,7 @@ stored (`results/flags.py`) and shown (`reports/base.py`), and the counts inside
 
     from perceptbench.bench.flags.base import Evidence, flag, measured
 
-    values = measured(Evidence(probe=Probe.of(...)))         # {"batch": 0.0, "finite-difference": 0.01, ...}
+    values = measured(Evidence(probe=AskedAgain.of(...)))         # {"batch": 0.0, "finite-difference": 0.01, ...}
 
 A new flag is one file with one decorator.
 """

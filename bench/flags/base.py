@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from perceptbench.bench.flags.probe import Probe
+from perceptbench.bench.flags.asked_again import AskedAgain
 from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.core.ref import Ref
 from perceptbench.core.registry import Registry
@@ -25,7 +25,7 @@ class Evidence:
         natural: upper end of the interval of the clean score in percent; None where chance has no score.
     """
 
-    probe: Probe | None = None
+    probe: AskedAgain | None = None
     search: SearchCounts = field(default_factory=SearchCounts)
     gradient_missing: bool = False
     flips: Mapping[str, int] = field(default_factory=dict)

@@ -1,21 +1,18 @@
 """The flags of one run: what is looked at before its first chunk, and what is known after its last."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from perceptbench.bench.flags.asked_again import AskedAgain
 from perceptbench.bench.flags.base import Evidence, facts, measured
-from perceptbench.bench.flags.probe import Probe
 from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.bench.plan import Plan
+from perceptbench.core.errors import warn
 from perceptbench.results.record import Record
 from perceptbench.results.rows import rows_of
 from perceptbench.results.tasks.base import scores_of
 from perceptbench.tasks.base import State
-
-_SAID: set[str] = set()
-"""What was said in this process: several runs of one metric say it once."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class RunFlags:
         """
         probe = None
         if plan.attack is not None or plan.from_outside:
-            probe = Probe.of(
+            probe = AskedAgain.of(
                 plan.task, plan.metric, plan.source, plan.aim, state, plan.request.where,
                 seed=plan.spec.seed, differentiable=plan.gradient and plan.attack is not None,
             )  # fmt: skip
@@ -41,7 +38,8 @@ class RunFlags:
         before = Evidence(probe=probe, gradient_missing=missing)
         values = measured(before)
         if plan.from_outside:
-            _say(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})" for one in facts(values)["flags"])
+            for one in facts(values)["flags"]:
+                warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
         # The probe has answered, and its images can go.
         return cls(replace(before, probe=None), values)
 
@@ -57,10 +55,3 @@ class RunFlags:
             natural=natural.high if chance is not None and natural.unit == "percent" else None,
         )
         return replace(record, facts={**record.facts, **facts({**self.values, **measured(evidence)})})
-
-
-def _say(sentences: Iterable[str]) -> None:
-    for sentence in sentences:
-        if sentence not in _SAID:
-            _SAID.add(sentence)
-            print(f"bench: {sentence}", file=sys.stderr)

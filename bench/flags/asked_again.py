@@ -29,7 +29,7 @@ _FEWEST = 4
 
 
 @dataclass(frozen=True)
-class Probe:
+class AskedAgain:
     """Images near the clean ones of some samples, and the attacker's goal as a loss of them.
 
     Args:
@@ -50,7 +50,7 @@ class Probe:
     def of(
         cls, task: Task[Any], metric: Metric, source: Source, aim: Aim, state: State, device: str, *,
         seed: int = 0, differentiable: bool = True,
-    ) -> "Probe":  # fmt: skip
+    ) -> "AskedAgain":  # fmt: skip
         """For the first samples of a data set."""
         batch = source.batch(source.entries[:SAMPLES]).to(device)
         prepared = task.prepare(metric, batch, aim, state)
