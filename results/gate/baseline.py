@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
-from perceptbench.results.checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.reading import MAX_JSON_BYTES
 from perceptbench.results.record import Record, task_of, threat_of
+from perceptbench.results.record_checks import ALWAYS_SAID, spec_problem
 
 SCHEMA = 1
 TOLERANCE = 2.0
