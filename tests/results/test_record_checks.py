@@ -1,7 +1,7 @@
 """One value of a stored run is changed at a time: a sentence that names file and field refuses it, or it is harmless.
 
-Without a seal two changes are harmless by the rule of results/record_checks.py: to a valid value that contradicts nothing, and
-taking away a key that the first runs did not write. With a seal nothing is.
+Without a seal two changes are harmless by the rule of results/record_checks.py: to a valid value that contradicts
+nothing, and taking away a key that the first runs did not write. With a seal nothing is.
 """
 
 import json
