@@ -10,10 +10,10 @@ from typing import Any, TypeGuard, get_args
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
-from perceptbench.results.checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.gate.baseline import SCHEMA, Baseline, BaselineRun, completed
 from perceptbench.results.gate.outcome import ROUNDING, Outcome
 from perceptbench.results.reading import MAX_JSON_BYTES
+from perceptbench.results.record_checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.tasks.base import Measure
 
 _SAID = (*ALWAYS_SAID, "goal", "arguments", "fingerprints", *Options().options())

@@ -27,15 +27,15 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Wanted:
     """What a value may be, and how to say it."""
 
     words: str
     fits: Callable[[Any], bool]
 
-    def or_null(self) -> "Kind":
+    def or_null(self) -> "Wanted":
         """The same, or null."""
-        return Kind(f"{self.words} or null", lambda value: value is None or self.fits(value))
+        return Wanted(f"{self.words} or null", lambda value: value is None or self.fits(value))
 
 
 def _is_number(value: object) -> bool:
@@ -47,32 +47,32 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and _is_number(value)
 
 
-def number(low: float = -math.inf, high: float = math.inf) -> Kind:
+def number(low: float = -math.inf, high: float = math.inf) -> Wanted:
     """A finite number within limits."""
     limits = f" from {low:g} to {high:g}" if high < math.inf else f" of at least {low:g}" if low > -math.inf else ""
-    return Kind(f"a number{limits}", lambda value: _is_number(value) and low <= value <= high)
+    return Wanted(f"a number{limits}", lambda value: _is_number(value) and low <= value <= high)
 
 
-def whole(low: int) -> Kind:
+def whole(low: int) -> Wanted:
     """A whole number from a limit on."""
-    return Kind(f"a whole number of at least {low}", lambda value: _is_whole(value) and value >= low)
+    return Wanted(f"a whole number of at least {low}", lambda value: _is_whole(value) and value >= low)
 
 
-def one_of(*values: object) -> Kind:
+def one_of(*values: object) -> Wanted:
     """One of a few texts or null."""
     words = " or ".join("null" if value is None else repr(value) for value in values)
-    return Kind(words, lambda value: isinstance(value, str | None) and value in values)
+    return Wanted(words, lambda value: isinstance(value, str | None) and value in values)
 
 
-def mapping(of: Kind | None = None) -> Kind:
+def mapping(of: Wanted | None = None) -> Wanted:
     """An object, and what its values are."""
     words = "an object" + (f" of {of.words}" if of else "")
-    return Kind(words, lambda value: isinstance(value, dict) and (of is None or all(map(of.fits, value.values()))))
+    return Wanted(words, lambda value: isinstance(value, dict) and (of is None or all(map(of.fits, value.values()))))
 
 
-def listed(of: Kind) -> Kind:
+def listed(of: Wanted) -> Wanted:
     """A list, and what stands in it."""
-    return Kind(f"a list of {of.words}", lambda value: isinstance(value, list) and all(map(of.fits, value)))
+    return Wanted(f"a list of {of.words}", lambda value: isinstance(value, list) and all(map(of.fits, value)))
 
 
 def _is_text(value: object) -> bool:
@@ -87,11 +87,11 @@ def _is_time(value: object) -> bool:
         return False
 
 
-TEXT = Kind("a text that can be printed", _is_text)
-NAME = Kind("a name", lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable())
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-SCALAR = Kind("texts and numbers", lambda value: value is None or isinstance(value, str | bool) or _is_number(value))
-EPS = Kind(
+TEXT = Wanted("a text that can be printed", _is_text)
+NAME = Wanted("a name", lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable())
+FLAG = Wanted("true or false", lambda value: isinstance(value, bool))
+SCALAR = Wanted("texts and numbers", lambda value: value is None or isinstance(value, str | bool) or _is_number(value))
+EPS = Wanted(
     "a sorted list of different, positive and finite numbers",
     lambda value: (
         isinstance(value, list)
@@ -120,7 +120,7 @@ SPEC = {
     "threat": NAME,
     "goal": NAME,
     "eps_unit": TEXT,
-    "seed": Kind("a whole number", _is_whole),
+    "seed": Wanted("a whole number", _is_whole),
     "limit": whole(1).or_null(),
     "skip_certified": FLAG,
     "move": NAME,
@@ -135,7 +135,7 @@ SPEC = {
 ALWAYS_SAID = ("metric", "data", "attack", "certifier", "norm", "eps")
 """Keys of a spec of every schema."""
 PROVENANCE = {
-    "time": Kind("a time as ISO 8601 writes it", _is_time),
+    "time": Wanted("a time as ISO 8601 writes it", _is_time),
     "commit": TEXT.or_null(),
     "dirty": FLAG.or_null(),
     "versions": mapping(TEXT.or_null()),
@@ -143,7 +143,7 @@ PROVENANCE = {
     "machine": TEXT,
     "device": TEXT,
     "threads": whole(1),
-    "seed": Kind("a whole number", _is_whole),
+    "seed": Wanted("a whole number", _is_whole),
 }
 FACTS = {
     "unit": one_of("percent", "distance"),
@@ -169,7 +169,7 @@ FACTS = {
 
 
 def _first_wrong(
-    where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()
+    where: str, values: Mapping[str, Any], kinds: Mapping[str, Wanted], required: Collection[str] = ()
 ) -> str:
     """The first of these values that is not what it should be, in a sentence; only the required ones must be there."""
     for key, kind in kinds.items():
