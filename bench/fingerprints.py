@@ -2,7 +2,8 @@
 
     weights     the tensors of the metric
     metric      its code, and all that a metric from outside this project holds
-    data        the samples used, by the content of their files, and the code that reads them
+    samples     those used: answers, and the content of their files
+    data        the code that reads them
     attack, certifier, task, threat     their code
     evaluator   the code of the loop: what calls the others, judges, and sorts
 
@@ -39,18 +40,17 @@ def metric_sha256(*components: object, held: Remembered | None, modules: Iterabl
     return _joined(part_sha256(*components, modules=(*modules, *held.modules)), held.sha256)
 
 
-def data_sha256(samples: str, loads: Iterable[object], source: object, modules: Iterable[str] = ()) -> str:
-    """Of the samples of a source, and of the code that reads them.
+def data_sha256(loads: Iterable[object], source: object, modules: Iterable[str] = ()) -> str:
+    """Of the code that reads samples.
 
     Args:
-        samples: SHA-256 over the samples.
         loads: functions that read the images of samples.
         source: the data set.
         modules: where its factory stands.
     """
     functions = [getattr(load, "func", load) for load in loads]
     reading = {getattr(function, "__module__", "") for function in functions}
-    return _joined(samples, closure((*_modules(source), *reading, *modules)).sha256)
+    return closure((*_modules(source), *reading, *modules)).sha256
 
 
 def _modules(*components: object) -> list[str]:

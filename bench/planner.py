@@ -127,6 +127,7 @@ def _plan(
         fingerprints={
             "weights": weights_sha256(built),
             "metric": _metric_sha256(request, metric_ref, built),
+            "samples": source.sha256,
             "data": _data_sha256(request, data_ref, source),
             "task": part_sha256(question, modules=_home(task, task_ref)),
             "threat": part_sha256(within, modules=_home(threat, threat_ref)),
@@ -163,7 +164,7 @@ def _metric_sha256(request: Request, ref: Ref, built: Metric) -> str:
 def _data_sha256(request: Request, ref: Ref, source: Source) -> str:
     loads = [getattr(entry, "load", None) for entry in source.entries[:1]]
     home = () if _is_alone(request, ref) else _home(triplets, ref)
-    return data_sha256(source.sha256, [load for load in loads if load], source, home)
+    return data_sha256([load for load in loads if load], source, home)
 
 
 def _methods_sha256(

@@ -86,18 +86,22 @@ def threat_of(spec: Mapping[str, Any]) -> str:
     return str(spec.get("threat", spec["norm"]))
 
 
-def part(record: "Record", name: str) -> str:
-    """The fingerprint of one part of a run: `data`, `attack`, `certifier`, `task`, `threat`, `evaluator` or `metric`.
+_KINDS = {"metric": ("weights", "metric"), "data": ("samples", "data")}
+"""Parts that have two fingerprints."""
 
-    That of the metric has its weights too. Runs of schemas 1 and 2 have one fingerprint for all code, which stands for
-    each part there. '' where a run has no such part.
+
+def part(record: "Record", name: str) -> str:
+    """The fingerprint of one part of a run: `metric`, `data`, `attack`, `certifier`, `task`, `threat` or `evaluator`.
+
+    That of the metric has its weights too, and that of the data the samples. Runs of schemas 1 and 2 have one
+    fingerprint for all code, which stands for each part there. '' where a run has no such part.
     """
     prints = record.spec.get("fingerprints", {})
     by_part = "metric" in prints
-    if name == "metric":
-        kinds = ("weights", "metric") if by_part else ("weights", "code", "libraries", "memory")
-        return " ".join(prints[kind] for kind in kinds if kind in prints)
-    return str(prints.get(name, "" if by_part else prints.get("code", "")))
+    if name == "metric" and not by_part:
+        return " ".join(prints[kind] for kind in ("weights", "code", "libraries", "memory") if kind in prints)
+    kinds = _KINDS.get(name, (name,)) if by_part else (name if name in prints else "code",)
+    return " ".join(str(prints[kind]) for kind in kinds if kind in prints)
 
 
 def contents(record: "Record") -> dict[str, str]:

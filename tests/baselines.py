@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import Baseline, BaselineRun
-from perceptbench.results.gate.outcome import Outcome
+from perceptbench.results.gate.sample_outcome import SampleOutcome
 from perceptbench.results.tasks.base import Measure
 
 MACHINE = {"cpu": "a", "device": "cpu", "threads": 1, "versions": {"torch": "2"}}
@@ -31,7 +31,7 @@ def run(
     }  # fmt: skip
     return BaselineRun(
         run="0" * 12, spec=spec, machine=machine or {}, confidence=1 if certifier else None, attacked=attacked,
-        outcomes={f"t{i}": Outcome.parse(word, "stands", attacked) for i, word in enumerate(words)},
+        outcomes={f"t{i}": SampleOutcome.parse(word, "stands", attacked) for i, word in enumerate(words)},
     )  # fmt: skip
 
 

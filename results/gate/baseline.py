@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from perceptbench.core.errors import UserError
-from perceptbench.results.gate.outcome import Outcome
+from perceptbench.results.gate.sample_outcome import SampleOutcome
 from perceptbench.results.record import Record, task_of, threat_of
 from perceptbench.results.tasks.base import Gated, Measure, scores_of
 
@@ -34,7 +34,7 @@ class BaselineRun:
 
     run: str
     spec: Mapping[str, Any]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, SampleOutcome]
     machine: Mapping[str, Any] = field(default_factory=dict)
     confidence: float | None = None
     natural: Measure = "stands"
@@ -128,7 +128,7 @@ def run_of(record: Record) -> BaselineRun:
     )
 
 
-def _outcomes(record: Record, gated: Gated) -> dict[str, Outcome]:
+def _outcomes(record: Record, gated: Gated) -> dict[str, SampleOutcome]:
     """By id, in the order of the first eps. Numbers are rounded as the file has them."""
     samples, spec = record.samples, record.spec
     nothing = pd.Series(float("nan"), index=samples.index)
@@ -141,7 +141,7 @@ def _outcomes(record: Record, gated: Gated) -> dict[str, Outcome]:
     found = {}
     for name, mine in frame.sort_values("eps", kind="stable").groupby("id", sort=False):
         first = mine.iloc[0]
-        whole = Outcome(
+        whole = SampleOutcome(
             float(first["natural"]),
             tuple(mine["certified"]) if spec["certifier"] else None,
             tuple(mine["attacked"]) if spec["attack"] else None,
@@ -149,5 +149,5 @@ def _outcomes(record: Record, gated: Gated) -> dict[str, Outcome]:
             float(first["radius"]) if spec["certifier"] else None,
         )
         measures = gated.natural_measure, gated.attacked_measure
-        found[str(name)] = Outcome.parse(whole.word(*measures), *measures)
+        found[str(name)] = SampleOutcome.parse(whole.word(*measures), *measures)
     return found

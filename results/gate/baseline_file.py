@@ -11,7 +11,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import SCHEMA, Baseline, BaselineRun, completed
-from perceptbench.results.gate.outcome import ROUNDING, Outcome
+from perceptbench.results.gate.sample_outcome import ROUNDING, SampleOutcome
 from perceptbench.results.reading import MAX_JSON_BYTES
 from perceptbench.results.record_checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.tasks.base import Measure
@@ -101,9 +101,9 @@ def _spec(path: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _outcomes(
     path: Path, spec: Mapping[str, Any], words: Mapping[str, Any], natural: Measure, attacked: Measure
-) -> dict[str, Outcome]:
+) -> dict[str, SampleOutcome]:
     try:
-        found = {name: Outcome.parse(str(word), natural, attacked) for name, word in words.items()}
+        found = {name: SampleOutcome.parse(str(word), natural, attacked) for name, word in words.items()}
     except ValueError as error:
         raise _damaged(path, f"an outcome of {spec['metric']}: {error}") from error
     if not found or not all(_fits(one, spec) for one in found.values()):
@@ -116,7 +116,7 @@ def _outcomes(
     return found
 
 
-def _fits(one: Outcome, spec: Mapping[str, Any]) -> bool:
+def _fits(one: SampleOutcome, spec: Mapping[str, Any]) -> bool:
     """Whether it has a value for each eps, where the run has any."""
     asked = ((one.certified, spec["certifier"]), (one.attacked, spec["attack"]))
     return all(

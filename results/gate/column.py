@@ -8,7 +8,7 @@ import numpy as np
 
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import BaselineRun, metric_part
-from perceptbench.results.gate.outcome import ROUNDING, Outcome
+from perceptbench.results.gate.sample_outcome import ROUNDING, SampleOutcome
 from perceptbench.results.record import threat_of
 from perceptbench.results.rows import Kind
 from perceptbench.results.tasks.base import Measure, scores_of
@@ -109,7 +109,7 @@ def _column(
     )  # fmt: skip
 
 
-def _value(outcome: Outcome, kind: Kind, at: int) -> float:
+def _value(outcome: SampleOutcome, kind: Kind, at: int) -> float:
     values = {"natural": (outcome.natural,), "certificate": outcome.certified, "attack": outcome.attacked}[kind]
     return (values or ())[at]
 
@@ -136,7 +136,7 @@ def _exact(old: BaselineRun, new: BaselineRun, kind: Kind) -> bool:
     return same_machine and old.spec["seed"] == new.spec["seed"]
 
 
-def _close(outcome: Outcome, kind: Kind, eps: float | None) -> bool:
+def _close(outcome: SampleOutcome, kind: Kind, eps: float | None) -> bool:
     """Whether a clean answer or a radius is so near the point where it turns that another machine may turn it."""
     if kind == "natural":
         return outcome.margin is not None and outcome.margin < ROUNDING

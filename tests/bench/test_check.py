@@ -109,7 +109,7 @@ def test_a_worse_metric_fails_with_a_sentence(gate, tmp_path, monkeypatch):
 
 
 def loses_a_certificate(monkeypatch) -> None:
-    """The evaluator proves half of what it proved for the triplet with the largest radius of a chunk."""
+    """The evaluator proves almost nothing of one triplet in each chunk, that with the largest radius."""
     prove = Preference.prove
 
     def less(self, *words):

@@ -12,7 +12,7 @@ _DISTANCE, _MARGIN = ".6g", ".3g"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SampleOutcome:
     """Values of one sample: 1 and 0 for an answer that stands or not, or distances.
 
     Args:
@@ -38,7 +38,7 @@ class Outcome:
         ))  # fmt: skip
 
     @classmethod
-    def parse(cls, word: str, natural: Measure, attacked: Measure) -> "Outcome":
+    def parse(cls, word: str, natural: Measure, attacked: Measure) -> "SampleOutcome":
         """Read a word; of schema 1, margin and radius are missing. Raises ValueError for anything else."""
         parts = word.split(" ")
         if len(parts) not in (3, 5):
