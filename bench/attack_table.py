@@ -28,6 +28,9 @@ those. What each attack does, and with which numbers, is in [the protocol](proto
 
 `autoattack:PART` and `torchattacks:CLASS` run the code of other libraries on one triplet at a time; what they look for
 and whether they need gradients follows from the part or class.
+
+Attacks of this project do the same on a metric and on any positive multiple of it (1e-12 to 1e12). The code of those
+libraries has floors of its own and need not, nor do the attacks of `--protocol paper`, whose loss has a scale.
 """
 
 _HEAD = ("name", "on any threat", "norm", "looks for", "gradient", "endless goals", "parts", "source")

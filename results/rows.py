@@ -70,7 +70,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for --json."""
-        return asdict(self)
+        return asdict(self) | {"flags": [asdict(one) for one in self.flags]}
 
 
 class Measured(NamedTuple):

@@ -28,7 +28,8 @@ _REFUSED = {
 class UpstreamAutoAttack(Attack):
     """One part of AutoAttack with the settings of its version 'standard', except for the arguments given here.
 
-    Square spreads its schedule of window sizes over the number of queries.
+    Square spreads its schedule of window sizes over the number of queries. Upstream's floors are absolute: what it
+    finds depends on the unit of the distance.
     """
 
     flips_only: ClassVar[bool] = True

@@ -43,6 +43,7 @@ class TorchAttack(Attack):
     """One class of torchattacks with its defaults, except for the arguments given here.
 
     The step size is 2.5 eps / steps, or 1.25 eps for an attack of one step, where the class takes a step size.
+    Upstream's floors are absolute: what it finds depends on the unit of the distance.
     """
 
     flips_only: ClassVar[bool] = True

@@ -45,11 +45,10 @@ class Runs:
 
         Columns are those of `bench run --json`: metric, data, kind (natural, attack, certificate), method, norm, eps,
         n, score in percent or as a mean distance (unit), low and high (a 95 % interval), run, and what must be said
-        with it; flags are the names of those that were raised (docs/flags.md). Runs that newer ones replace are left
-        out, as in reports.
+        with it, such as the flags that were raised (docs/flags.md). Runs that newer ones replace are left out, as in
+        reports.
         """
-        rows = table_rows(self._current())
-        return pd.DataFrame([row.to_dict() | {"flags": ", ".join(f.flag for f in row.flags)} for row in rows])
+        return pd.DataFrame([row.to_dict() for row in table_rows(self._current())])
 
     def samples(self) -> pd.DataFrame:
         """One row a sample and eps, as in samples.parquet, behind columns that say of which run.
