@@ -11,7 +11,8 @@ SIDE = 224
 def gives_gradient(metric: Metric, device: str) -> bool:
     """Whether the metric has a gradient: it says so, and its distances carry one.
 
-    Raises UserError where its distances would make every result meaningless: of another shape, or not finite.
+    Raises UserError where it fails, and where its distances would make every result meaningless: of another shape, or
+    not finite.
     """
     draw = torch.Generator().manual_seed(0)
     x, y = (torch.rand(2, 3, SIDE, SIDE, generator=draw).to(device) for _ in range(2))
@@ -21,6 +22,10 @@ def gives_gradient(metric: Metric, device: str) -> bool:
             distance = metric.prepare(y).distances(x)[0]
     except NoGradientError:
         return False
+    except UserError:
+        raise
+    except Exception as error:  # whatever somebody's code may raise
+        raise UserError(f"the metric failed on random images: {type(error).__name__}: {error}") from error
     if distance.shape != (2,):
         raise UserError(f"a metric gives distances (n,), here (2,), got {tuple(distance.shape)}; correct it first")
     if not bool(distance.isfinite().all()):

@@ -32,9 +32,9 @@ class RunFlags:
         if plan.attack is not None or plan.from_outside:
             probe = AskedAgain.of(
                 plan.task, plan.metric, plan.source, plan.aim, state, plan.request.where,
-                seed=plan.spec.seed, differentiable=plan.gradient and plan.attack is not None,
+                seed=plan.spec.seed, differentiable=any(member.needs_gradient for _, member, _ in plan.parts),
             )  # fmt: skip
-        missing = plan.metric.differentiable and not plan.gradient
+        missing = plan.metric.differentiable and bool(plan.left_out)
         before = Evidence(probe=probe, gradient_missing=missing)
         values = measured(before)
         if plan.from_outside:

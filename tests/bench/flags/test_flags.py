@@ -158,7 +158,7 @@ def test_what_is_measured_does_not_depend_on_the_unit_of_the_distance(bench, dat
     ],
 )  # fmt: skip
 def test_each_fault_raises_its_flag_and_marks_the_natural_score_too(bench, data, mine, tmp_path, name, flag) -> None:
-    rows = bench.json("run", "--metric", f"py:{mine}:{name}", "--attack", "l2-square(queries=3)", "--eps", 1,
+    rows = bench.json("run", "--metric", f"py:{mine}:{name}", "--attack", "l2-pgd(steps=1)", "--eps", 1,
                       "--data", data, "--runs", tmp_path)  # fmt: skip
     marked = {row["kind"]: names(row) for row in rows}
     assert flag in marked["attack"]
@@ -166,6 +166,11 @@ def test_each_fault_raises_its_flag_and_marks_the_natural_score_too(bench, data,
     one = next(one for one in rows[-1]["flags"] if one["flag"] == flag)
     assert one["sentence"]
     assert one["measured"] < one["threshold"] if flag == "direction" else one["measured"] > one["threshold"]
+
+
+def test_an_attack_that_looks_at_no_gradient_is_not_marked_for_it(bench, data, mine, tmp_path) -> None:
+    (row,) = ran(bench, data, tmp_path, f"py:{mine}:Rounded", "l2-square(queries=3)", "1")
+    assert names(row) == set()
 
 
 def test_a_metric_that_says_it_draws_is_not_marked_for_it(bench, data, mine, tmp_path) -> None:
