@@ -26,7 +26,7 @@ COMMANDS = {
         "doctor:doctor",
         "Look whether a metric is fit to be measured: range, direction, gradient, ...; exit status 1 where it is not.",
     ),
-    "check": ("check:check", "Run the matrix of a baseline again and compare triplet by triplet."),
+    "check": ("check:check", "Run the matrix of a baseline again and compare sample by sample."),
     "verify": (
         "verify:verify",
         "Compute samples of a finished run again; exit status 1 where a stored number is better than today's.",

@@ -115,8 +115,9 @@ class TripletSource:
 
     @property
     def sha256(self) -> str:
-        """Over everything that decides these triplets: answers, files, recipe. Triplets left out do not count."""
-        lines = (self.recipe, str(self.answers), *(entry.line for entry in self.entries))
+        """Over everything that decides these triplets: answers, files, recipe. Their order does not count, and neither
+        do triplets that were left out."""
+        lines = (self.recipe, str(self.answers), *sorted(entry.line for entry in self.entries))
         return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
 
     @property

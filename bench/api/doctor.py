@@ -11,7 +11,7 @@ from torch import Tensor
 from perceptbench.bench.api.metric import evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.flags.asked_again import SAMPLES, AskedAgain
-from perceptbench.bench.flags.base import Evidence, Flag, all_flags, measured, percent
+from perceptbench.bench.flags.base import Flag, Observed, all_flags, measured, percent
 from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
@@ -104,7 +104,7 @@ def _checks(metric: Metric, gradient: bool, device: str) -> list[Checked]:
     probe = AskedAgain.of(question, metric, source, Aim("flip"), {}, device, differentiable=gradient)
     batches = _batches(source, device)
     right = torch.cat([_right(metric, batch) for batch in batches])
-    values = measured(Evidence(
+    values = measured(Observed(
         probe=probe, search=probe.gradients, gradient_missing=metric.differentiable and not gradient,
         natural=100 * proportion(right.cpu().numpy()).high,
     ))  # fmt: skip

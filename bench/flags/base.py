@@ -12,7 +12,7 @@ from perceptbench.results.flags import KINDS
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observed:
     """What is known of a metric and of a run. What is not known is None or empty, and no flag is raised for it.
 
     Args:
@@ -45,7 +45,7 @@ class Flag:
     marks: ClassVar[tuple[str, ...]] = ("attack",)
     """Kinds of rows whose numbers it marks."""
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         """The number that is compared with the threshold; None where it cannot be known."""
         raise NotImplementedError
 
@@ -71,7 +71,7 @@ def all_flags() -> list[Flag]:
     return [flag.build(Ref(name)) for name in flag.names()]
 
 
-def measured(evidence: Evidence) -> dict[str, float]:
+def measured(evidence: Observed) -> dict[str, float]:
     """The value of every flag that can be known, by name."""
     found = {one.name: one.measure(evidence) for one in all_flags()}
     return {name: float(value) for name, value in found.items() if value is not None}

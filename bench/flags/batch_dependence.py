@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("batch", source="torch.nn.BatchNorm2d in training mode is the usual cause")
@@ -15,7 +15,7 @@ class BatchDependence(Flag):
     threshold: ClassVar[float] = 0.01
     marks: ClassVar[tuple[str, ...]] = ("natural", "attack", "certificate")
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return evidence.probe.batched if evidence.probe else None
 
     def sentence(self, measured: float) -> str:

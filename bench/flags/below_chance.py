@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Flag, Observed, flag
 
 
 @flag("direction", source="a similarity passed as a distance")
@@ -16,7 +16,7 @@ class BelowChance(Flag):
     below: ClassVar[bool] = True
     marks: ClassVar[tuple[str, ...]] = ("natural", "attack", "certificate")
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return evidence.natural
 
     def sentence(self, measured: float) -> str:

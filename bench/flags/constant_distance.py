@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("range", source="images in [0, 1] given to a metric for [0, 255] or [-1, 1]")
@@ -15,7 +15,7 @@ class ConstantDistance(Flag):
     threshold: ClassVar[float] = 0.5
     marks: ClassVar[tuple[str, ...]] = ("natural", "attack", "certificate")
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return evidence.probe.constant if evidence.probe else None
 
     def sentence(self, measured: float) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("finite-difference", source="arXiv:1902.06705, section 5.3")
@@ -14,7 +14,7 @@ class FiniteDifference(Flag):
     name: ClassVar[str] = "finite-difference"
     threshold: ClassVar[float] = 0.5
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return evidence.probe.mismatch if evidence.probe else None
 
     def sentence(self, measured: float) -> str:

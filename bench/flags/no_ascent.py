@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("no-ascent", source="arXiv:1902.06705, section 5.3")
@@ -14,7 +14,7 @@ class NoAscent(Flag):
     name: ClassVar[str] = "no-ascent"
     threshold: ClassVar[float] = 0.1
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         counts = evidence.search
         return counts.stuck / counts.samples if counts.samples else None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag
+from perceptbench.bench.flags.base import Flag, Observed, flag
 
 
 @flag("no-gradient", source="numpy or detach inside a metric")
@@ -14,7 +14,7 @@ class NoGradient(Flag):
     name: ClassVar[str] = "no-gradient"
     threshold: ClassVar[float] = 0.5
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return float(evidence.gradient_missing)
 
     def sentence(self, measured: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perceptbench.bench.flags.asked_again import AskedAgain
-from perceptbench.bench.flags.base import Evidence, facts, measured
+from perceptbench.bench.flags.base import Observed, facts, measured
 from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.bench.plan import Plan
 from perceptbench.core.errors import warn
@@ -14,12 +14,15 @@ from perceptbench.results.rows import rows_of
 from perceptbench.results.tasks.base import scores_of
 from perceptbench.tasks.base import State
 
+_SAID: set[tuple[str, str]] = set()
+"""(metric, flag) of what was said in this process: several runs of one metric say it once."""
+
 
 @dataclass(frozen=True)
 class RunFlags:
     """The evidence of a run before its first chunk, and the values that follow from it."""
 
-    before: Evidence
+    before: Observed
     values: dict[str, float]
 
     @classmethod
@@ -35,11 +38,13 @@ class RunFlags:
                 seed=plan.spec.seed, differentiable=any(member.needs_gradient for _, member, _ in plan.parts),
             )  # fmt: skip
         missing = plan.metric.differentiable and bool(plan.left_out)
-        before = Evidence(probe=probe, gradient_missing=missing)
+        before = Observed(probe=probe, gradient_missing=missing)
         values = measured(before)
         if plan.from_outside:
             for one in facts(values)["flags"]:
-                warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
+                if (said := (str(plan.spec.metric), one["flag"])) not in _SAID:
+                    _SAID.add(said)
+                    warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
         # The probe has answered, and its images can go.
         return cls(replace(before, probe=None), values)
 

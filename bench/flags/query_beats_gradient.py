@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("query-beats-gradient", source="arXiv:1802.00420, section 3.1; a flag of AutoAttack")
@@ -14,7 +14,7 @@ class QueryBeatsGradient(Flag):
     name: ClassVar[str] = "query-beats-gradient"
     threshold: ClassVar[float] = 0.1
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         if not (evidence.query_parts and evidence.gradient_parts and evidence.flips):
             return None
         return sum(evidence.flips.get(part, 0) for part in evidence.query_parts) / sum(evidence.flips.values())

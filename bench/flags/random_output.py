@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("random-output", source="arXiv:1802.00420, section 3")
@@ -15,7 +15,7 @@ class RandomOutput(Flag):
     threshold: ClassVar[float] = 1e-3
     marks: ClassVar[tuple[str, ...]] = ("natural", "attack", "certificate")
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         return evidence.probe.unrepeatable if evidence.probe else None
 
     def sentence(self, measured: float) -> str:

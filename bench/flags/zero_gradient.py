@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.bench.flags.base import Evidence, Flag, flag, percent
+from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
 @flag("zero-gradient", source="arXiv:1802.00420, section 3")
@@ -14,7 +14,7 @@ class ZeroGradient(Flag):
     name: ClassVar[str] = "zero-gradient"
     threshold: ClassVar[float] = 0.1
 
-    def measure(self, evidence: Evidence) -> float | None:
+    def measure(self, evidence: Observed) -> float | None:
         counts = evidence.search
         return counts.flat / counts.gradients if counts.gradients else None
 

@@ -341,7 +341,7 @@ class TestData(TripletsContract):
         (data(name=""), None, "test_says_what_it_is", "must have the name"),
         (data(entry={"id": "a"}), None, "test_ids_are_unique_and_ties_are_left_out", "ids must be unique"),
         (data(entry={"right_share": 0.5}), None, "test_ids_are_unique_and_ties_are_left_out", "ties must be left out"),
-        (data(), data(sha256="b"), "test_the_same_data_have_the_same_digest", "leave time and place out"),
+        (data(), data(recipe="b"), "test_the_same_data_have_the_same_digest", "leave time and place out"),
         (
             data(), replace(data(), entries=data().entries[::-1]), "test_the_same_data_have_the_same_digest",
             "the same order",

@@ -241,11 +241,11 @@ def test_a_metric_that_met_fewer_attacks_is_marked_and_has_no_rank() -> None:
     ]  # fmt: skip
     (table,) = Leaderboard()(records)
     marked, whole = _line(table, metric="dists"), _line(table, metric="lipsim")
-    assert (marked["rank"], marked["attacked"].mark, marked["attacked"].value) == (None, "§", 100)
+    assert (marked["rank"], marked["attacked"].mark, marked["attacked"].value) == (None, "¶", 100)
     assert (whole["rank"], whole["attacked"].mark, whole["attacked"].value) == (1, "", 50)
-    assert "§ dists did not meet l2-pgd, which flatters it." in table.notes
+    assert "¶ dists did not meet l2-pgd, which flatters it." in table.notes
     (chart,) = Alignment()(records)
-    assert "§ dists did not meet l2-pgd, which flatters it." in chart.notes
+    assert "¶ dists did not meet l2-pgd, which flatters it." in chart.notes
 
 
 def test_what_a_metric_lacks_is_what_any_other_one_met() -> None:

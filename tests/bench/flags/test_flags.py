@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 import perceptbench as pb
 from perceptbench.bench.flags.base import all_flags
 from perceptbench.bench.flags.search_counts import KeptCounts, SearchCounts
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import Notice, UserError
 from perceptbench.results.store import RunStore
+
+pytestmark = pytest.mark.filterwarnings("ignore::perceptbench.core.errors.Notice")
+"""What these metrics are told on standard error is tested once, below."""
 
 METRICS = '''
 import numpy as np
@@ -218,11 +222,13 @@ def test_damaged_counts_are_passed_over(tmp_path) -> None:
     assert SearchCounts.sum(list(found.values())) == SearchCounts(4, 1, 2, 1)
 
 
-def test_what_is_wrong_with_a_metric_of_yours_is_said_once(data, mine, monkeypatch, capsys) -> None:
+def test_what_is_wrong_with_a_metric_of_yours_is_said_once(data, mine, monkeypatch) -> None:
     monkeypatch.setattr("perceptbench.bench.flags.of_run._SAID", set())
     attacks = ["l2-square(queries=2)", "linf-square(queries=2)"]
-    found = pb.run(f"py:{mine}:Batched", attacks, 0.1, data, limit=5, progress=False)
-    assert capsys.readouterr().err.count("(flag batch)") == 1
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default", Notice)
+        found = pb.run(f"py:{mine}:Batched", attacks, 0.1, data, limit=5, progress=False)
+    assert [str(one.message).count("(flag batch)") for one in said] == [1]
     frame = found.frame()
     assert all("batch" in names(row) for row in frame[frame["kind"] == "attack"].to_dict("records"))
 
@@ -245,7 +251,7 @@ def test_a_metric_without_a_gradient_meets_the_parts_that_need_none(bench, data,
 
 @pytest.mark.parametrize(("name", "words"), [("Broken", "not finite"), ("Shapeless", r"expected a tensor \(2,\)")])
 def test_what_makes_every_number_meaningless_is_refused_while_planning(mine, name, words) -> None:
-    from perceptbench.bench.plan import make_plans
+    from perceptbench.bench.planner import make_plans
     from perceptbench.bench.request import Request
 
     with pytest.raises(UserError, match=words):
