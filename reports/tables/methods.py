@@ -44,7 +44,7 @@ def _table(record: Record) -> Table:
         "limit": spec.get("limit"),
         "passes": _passes(facts),
         "seconds": facts.get("seconds"),
-        "seal": None if record.sealed else f"none: runs of schema {record.schema} have no seal",
+        "seal": None if record.sealed else "none: runs made before schema 3 have no seal",
         "flags": "; ".join(f"{one['flag']}: {one['sentence']}" for one in facts.get("flags", ())),
         **{key if key == "libraries" else f"SHA-256 of {key}": value for key, value in prints.items()},
         **{key: _flat(value) for key, value in record.provenance.items() if key != "seed"},

@@ -144,7 +144,7 @@ def test_an_evaluator_that_loses_a_certificate_fails_and_the_triplet_is_named(ga
     failures = int(ElementTree.parse(tmp_path / "j.xml").getroot().get("failures"))
     assert failures >= 1
     assert line in (tmp_path / "s.md").read_text().replace("\\", "")
-    status, said = check(*words, "--json")
+    status, said = check("--baseline", gate, "--runs", tmp_path / "again", "--json")
     content = json.loads(said.partition("\n")[0])
     assert (status, content["passed"]) == (1, False)
     lost = [score["lost"] for score in content["scores"] if (score["kind"], score["eps"]) == ("certificate", 2)]
