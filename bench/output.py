@@ -136,7 +136,7 @@ def explain(rows: Sequence[Row]) -> list[str]:
         if task != "preference":
             head = f"{name} on {data}: {score_name(task)} {natural.score:.0f} %, and"
         sentences.append(
-            f"{head} {attacked.score:.0f} % once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}"
+            f"{head} {attacked.score:.0f} %{FLAGGED * bool(attacked.flags)} once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}"
             f"{promise}."
         )
     return sentences
