@@ -135,9 +135,9 @@ def explain(rows: Sequence[Row]) -> list[str]:
         head = f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on"
         if task != "preference":
             head = f"{name} on {data}: {score_name(task)} {natural.score:.0f} %, and"
+        left = f"{attacked.score:.0f} %{FLAGGED * bool(attacked.flags)}"
         sentences.append(
-            f"{head} {attacked.score:.0f} %{FLAGGED * bool(attacked.flags)} once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}"
-            f"{promise}."
+            f"{head} {left} once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}{promise}."
         )
     return sentences
 
