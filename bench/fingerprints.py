@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable
 
 from perceptbench.bench.memory_sha256 import Remembered
-from perceptbench.core.source_code import closure, file_sha256, module_file
+from perceptbench.core.source_code import closure, module_file, syntax_sha256
 
 EVALUATOR = ("perceptbench.bench.evaluate", "perceptbench.attacks.running.sweep")
 """Modules that decide every number, with what they import."""
@@ -24,7 +24,7 @@ _SCHEDULERS = ("perceptbench.bench.runner", "perceptbench.bench.engines.local")
 
 def evaluator_sha256() -> str:
     """Of the loop that computes every run."""
-    own = [file_sha256(path) for path in map(module_file, _SCHEDULERS) if path is not None]
+    own = [syntax_sha256(path) for path in map(module_file, _SCHEDULERS) if path is not None]
     return _joined(closure(EVALUATOR).sha256, *own)
 
 

@@ -15,13 +15,25 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from functools import lru_cache, partial
+from pathlib import Path
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from perceptbench.core.source_code import OF_FILE, is_installed
+from perceptbench.core.tensors import tensor_bytes
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
@@ -72,7 +84,12 @@ class _Walk:
         self._alive.append(thing)
         read = next((read for kinds, read in self._readers() if isinstance(thing, kinds)), self._object)
         self._note(type(thing).__name__)
-        return read(thing)
+        read(thing)
+        if read not in (self._object, self._class, self._module):
+            # Subclasses of list, dict and array, functions and tensors may hold attributes too.
+            held = getattr(thing, "__dict__", {})
+            self._all(*(item for item in held.items() if isinstance(item[1], _DATA)))
+        return None
 
     def _readers(self) -> Iterable[tuple[Any, Callable[[Any], None]]]:
         return (
@@ -99,30 +116,30 @@ class _Walk:
 
     def _tensor(self, one: Tensor) -> None:
         self._note(one.dtype, *one.shape)
-        plain = one.detach().to_dense() if one.layout != torch.strided else one.detach()
-        self.digest.update(plain.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        if type(one) is not Tensor and vars(one):
-            self._all(*vars(one).items())
+        self.digest.update(tensor_bytes(one))
 
     def _array(self, one: np.ndarray) -> None:
         self._note(one.dtype, *one.shape)
         self._all(one.tolist()) if one.dtype.hasobject else self.digest.update(one.tobytes())
 
     def _function(self, one: FunctionType) -> None:
-        self._note(one.__module__ if one.__module__ != "__main__" else "", one.__qualname__)
+        self._note(_plain_name(one.__module__), one.__qualname__)
+        if self._by_file(one.__module__) and not _is_yours(one.__module__):
+            return
         self._all(one.__defaults__, one.__kwdefaults__, [cell.cell_contents for cell in one.__closure__ or ()])
         if self._by_file(one.__module__):
             return
-        self(one.__code__)
+        self._code(one.__code__, one.__doc__)
         for name in _names(one.__code__):
             if name in one.__globals__:
                 self._all(name, one.__globals__[name])
             elif not hasattr(builtins, name):
                 self._note("no global", name)
 
-    def _code(self, one: CodeType) -> None:
+    def _code(self, one: CodeType, doc: str | None = None) -> None:
         self.digest.update(one.co_code)
-        self._all(one.co_names, one.co_varnames, one.co_freevars, one.co_consts)
+        constants = one.co_consts[1:] if doc is not None and one.co_consts[:1] == (doc,) else one.co_consts
+        self._all(one.co_names, one.co_varnames, one.co_freevars, constants)
 
     def _class(self, one: type) -> None:
         self._note(one.__qualname__)
@@ -140,15 +157,27 @@ class _Walk:
         """Whether the code of a module is known by its file; it is then noted."""
         if name is None or name == "__main__" or name not in sys.modules:
             return False
-        self.modules.add(name)
+        if name not in self.modules:
+            self.modules.add(name)
+            self._data_of(name)
         return True
+
+    def _data_of(self, name: str) -> None:
+        """What a user's module holds besides code: numbers, tensors and arrays that it may have read from files."""
+        for key, value in list(vars(sys.modules[name]).items()) if _is_yours(name) else ():
+            if not key.startswith("__") and isinstance(value, _DATA):
+                self._all(key, value)
 
     def _object(self, one: Any) -> None:
         """Anything else: its class, and what it holds."""
         if isinstance(one, staticmethod | classmethod | property):
             return self._all(*(getattr(one, name, None) for name in ("__func__", "fget", "fset")))
-        if callable(one) and hasattr(one, "__qualname__"):
-            return self._note(getattr(one, "__module__", ""), one.__qualname__)
+        if isinstance(one, _WRITTEN_IN_C):
+            self._note(one.__qualname__)
+            owner = getattr(one, "__self__", None)
+            return None if owner is None or isinstance(owner, ModuleType) else self(owner)
+        if isinstance(one, _CACHED):
+            return self(one.__wrapped__)
         self(type(one))
         slots = [name for base in type(one).__mro__ for name in _slots(base)]
         self._all(*((name, getattr(one, name)) for name in slots if hasattr(one, name)))
@@ -170,6 +199,10 @@ class _Walk:
             self(list(part) if hasattr(part, "__next__") else part)
 
 
+_WRITTEN_IN_C = (BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType)
+_CACHED = type(lru_cache(len))
+_DATA = (*_PLAIN, Tensor, nn.Module, np.ndarray, np.generic, list, tuple, dict, set, frozenset)
+"""What counts of a module in a file: its code is hashed with what it imports."""
 _IDLE = (type(threading.Lock()), type(threading.RLock()), weakref.ReferenceType)
 """Objects whose state decides no number."""
 
@@ -185,6 +218,17 @@ def _hides(kind: type, slots: int) -> bool:
     word = object.__basicsize__ // 2
     pointers = slots + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
     return kind.__itemsize__ > 0 or kind.__basicsize__ > object.__basicsize__ + word * pointers
+
+
+def _is_yours(name: str) -> bool:
+    """Whether a module is neither of this project nor of Python nor of an installed package."""
+    file = getattr(sys.modules[name], "__file__", None)
+    return not name.startswith("perceptbench.") and file is not None and not is_installed(Path(file))
+
+
+def _plain_name(module: str | None) -> str:
+    """Without the place of a user's file; '' for a script or a notebook."""
+    return "" if module in (None, "__main__") else str(module).partition(OF_FILE)[0]
 
 
 def _names(code: CodeType) -> list[str]:

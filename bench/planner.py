@@ -21,6 +21,7 @@ from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import RunSpec
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
+from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Source, task
@@ -150,15 +151,19 @@ def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
 
 def _metric_sha256(request: Request, ref: Ref, built: Metric) -> str:
     """Of what decides a metric besides its weights. Warns where a metric of yours holds what cannot be read."""
-    alone = _is_alone(request, ref)
+    alone, file = _is_alone(request, ref), ref.name == "py" and ref.target is not None
     ours = all(type(part).__module__.startswith("perceptbench.") for part in built.code())
-    held = memory_sha256(built) if alone or not ours else None
+    held = memory_sha256(built) if alone or file or not ours else None
     if held is not None and held.unreadable:
         warn(
             f"{ref} holds what cannot be read: {', '.join(held.unreadable)}; it is computed anew each time, and "
             "nothing is answered from the store"
         )
-    return metric_sha256(*built.code(), held=held, modules=() if alone else _home(metric, ref))
+    home = () if alone else _home(metric, ref)
+    if file and ref.target is not None:
+        # Its factory may give a metric of ours that it changed.
+        home = (*home, module_of_file(Path(ref.target.rpartition(":")[0])))
+    return metric_sha256(*built.code(), held=held, modules=home)
 
 
 def _data_sha256(request: Request, ref: Ref, source: Source) -> str:

@@ -17,6 +17,8 @@ from perceptbench.tasks.base import Sample, State
 
 SAMPLES = 8
 """Of a stored run that are computed again."""
+DRAWS, SPREADS = 8, 6.0
+"""Of a metric that draws at random: so many draws, and a stored number may be so many standard deviations away."""
 RELATIVE, OF_LARGEST = 1e-3, 1e-4
 """A stored number may differ by a thousandth of itself and a ten-thousandth of the largest in its column, which is more
 than kinds of CPUs and GPUs differ in float32."""
@@ -40,15 +42,19 @@ def difference(plan: Plan, stored: pd.DataFrame, state: State) -> str:
 def differences(plan: Plan, stored: pd.DataFrame, state: State, entries: Sequence[Sample]) -> Iterator[str]:
     """Each stored number of some samples that is not today's, in words.
 
-    A metric that draws anew at each call has no answer to compare, and a radius that holds by chance is not compared.
+    Of a metric that draws anew at each call, the mean of several draws is compared, within a multiple of their spread.
+    A radius that holds by chance is not compared.
     """
-    if plan.metric.stochastic or not entries:
+    if not entries:
         return
     first = stored.drop_duplicates("id").set_index("id")
-    today = answers(plan, entries, state)
-    for column in _numbers(today):
-        for name in _other(first[column], today[column]) if column in first else ():
-            was, now = float(first[column].loc[name]), float(today[column].loc[name])
+    draws = [answers(plan, entries, state) for _ in range(DRAWS if plan.metric.stochastic else 1)]
+    for column in _numbers(draws[0]):
+        drawn = np.stack([draw[column].to_numpy(dtype=float) for draw in draws])
+        today = pd.Series(drawn.mean(0), index=draws[0].index)
+        spread_of_draws = SPREADS * (drawn.std(0, ddof=1) if len(draws) > 1 else 0.0)
+        for name in _other(first[column], today, spread_of_draws) if column in first else ():
+            was, now = float(first[column].loc[name]), float(today.loc[name])
             yield f"{column} of {name!r} was {was:.6g} and is {now:.6g} today"
 
 
@@ -70,10 +76,11 @@ def spread(ids: list[str], run: str, count: int) -> list[str]:
     return sorted(ids, key=lambda name: hashlib.sha256(f"{run} {name}".encode()).hexdigest())[:count]
 
 
-def _other(stored: pd.Series, today: pd.Series) -> list[str]:
+def _other(stored: pd.Series, today: pd.Series, more: np.ndarray | float) -> list[str]:
     """The ids of the samples whose value is another one."""
     every, now = (values.to_numpy(dtype=float) for values in (stored, today))
     largest = np.abs(every[np.isfinite(every)]).max(initial=0.0)
     before = stored.loc[today.index].to_numpy(dtype=float)
-    same = np.isclose(now, before, rtol=RELATIVE, atol=OF_LARGEST * largest, equal_nan=True)
+    allowed = RELATIVE * np.abs(before) + OF_LARGEST * largest + more
+    same = (np.abs(now - before) <= allowed) | (now == before) | (np.isnan(now) & np.isnan(before))
     return [str(name) for name in today.index[~same]]

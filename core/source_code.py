@@ -20,11 +20,14 @@ from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
-LEFT_OUT = ("perceptbench.results", "perceptbench.reports")
+LEFT_OUT = ("perceptbench.results.", "perceptbench.reports.")
 """What only reads stored numbers."""
 
 NEUTRAL = frozenset({"filelock", "huggingface_hub", "jaxtyping", "rich", "typer"})
 """Packages that fetch, lock, annotate or print, and compute nothing."""
+
+OF_FILE = "_of_file_"
+"""In the name of a module that was imported from a user's file; a hash of its place follows, which decides nothing."""
 
 _PLACES = sysconfig.get_paths()
 _INSTALLED = tuple(Path(_PLACES[name]).resolve() for name in ("purelib", "platlib"))
@@ -48,9 +51,7 @@ class Closure:
         """Over syntax trees, with the names of modules, and over the versions of packages."""
         digest = hashlib.sha256(versions(self.packages).encode())
         for name, path in sorted(self.files.items()):
-            # A user's file has a name made of its place, and the place decides nothing.
-            said = name if name.startswith("perceptbench.") else name.rpartition(".")[2].partition("_of_file_")[0]
-            digest.update(f"\n{said} {file_sha256(path)}".encode())
+            digest.update(f"\n{name.partition(OF_FILE)[0]} {syntax_sha256(path)}".encode())
         return digest.hexdigest()
 
 
@@ -61,7 +62,7 @@ def closure(modules: Iterable[str]) -> Closure:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in files or name in packages or name.startswith(LEFT_OUT):
+        if name in files or name in packages or f"{name}.".startswith(LEFT_OUT):
             continue
         path = module_file(name)
         if path is None or (_within(path, _STANDARD) and not _within(path, _INSTALLED)):
@@ -82,20 +83,25 @@ def code_sha256(*modules: str) -> str:
     return closure(modules).sha256
 
 
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    return _within(path.resolve(), (*_INSTALLED, *_STANDARD))
+
+
 def versions(packages: Iterable[str]) -> str:
     """`name version` of installed packages, sorted, by the names they are imported under."""
     named = {_distribution(package) or package for package in packages}
     return " ".join(f"{name} {_version(name)}" for name in sorted(named))
 
 
-def file_sha256(path: Path) -> str:
+def syntax_sha256(path: Path) -> str:
     """Of a Python file its syntax tree without docstrings; of any other file (an extension module) its bytes."""
     status = path.stat()
-    return _file_sha256(path, status.st_mtime_ns, status.st_size)
+    return _syntax_sha256(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _file_sha256(path: Path, _time: int, _size: int) -> str:
+def _syntax_sha256(path: Path, _time: int, _size: int) -> str:
     if path.suffix != ".py":
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return hashlib.sha256("\0".join(_said(_tree(path))).encode(errors="surrogatepass")).hexdigest()
@@ -155,12 +161,18 @@ def _imports_of(path: Path, name: str, _time: int, _size: int) -> tuple[str, ...
 def _running(node: ast.AST) -> Iterator[ast.AST]:
     """Every node that can run: without the branches `if TYPE_CHECKING`."""
     yield node
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+    if isinstance(node, ast.If) and _is_type_checking(node.test):
         children: Iterable[ast.AST] = node.orelse
     else:
         children = ast.iter_child_nodes(node)
     for child in children:
         yield from _running(child)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    """Whether a condition is `TYPE_CHECKING` or `typing.TYPE_CHECKING`, and nothing else."""
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -208,7 +220,8 @@ def _found(name: str) -> Path | None:
     for end in range(1, len(parts) + 1):
         try:
             spec = PathFinder.find_spec(".".join(parts[:end]), places)
-        except (ImportError, ValueError):
+        except (ImportError, ValueError, KeyError):
+            # Of a folder without __init__.py that nobody imported yet, Python does not know the place.
             return None
         if spec is None:
             return None

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -13,3 +14,11 @@ Embeddings: TypeAlias = Float[Tensor, "n d"]
 """One vector an image."""
 Mask: TypeAlias = Bool[Tensor, " n"]
 """One yes or no an image."""
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """The values of a tensor of any type and layout, in order; equal for equal values on any device."""
+    plain = tensor.detach()
+    plain = plain.to_dense() if plain.layout != torch.strided else plain
+    plain = plain.resolve_conj().resolve_neg().cpu().contiguous()
+    return plain.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -86,8 +86,18 @@ def _parts(one: Any) -> list[Any]:
     if isinstance(one, type | ModuleType):
         return []
     names = [name for kind in type(one).__mro__ for name in _slots(kind)]
-    held = list(getattr(one, "__dict__", {}).values())
+    held = [*getattr(one, "__dict__", {}).values(), *_class_values(type(one))]
     return held + [getattr(one, name) for name in names if hasattr(one, name)]
+
+
+def _class_values(kind: type) -> list[Any]:
+    """Networks, tensors and containers that a user's class holds itself."""
+    own = [base for base in kind.__mro__ if base.__module__.partition(".")[0] not in _NOT_YOURS]
+    values = [value for base in own for value in vars(base).values()]
+    return [value for value in values if isinstance(value, nn.Module | Tensor | list | tuple | dict)]
+
+
+_NOT_YOURS = ("builtins", "torch", "perceptbench", "abc", "typing", "collections")
 
 
 def _slots(kind: type) -> tuple[str, ...]:
@@ -102,8 +112,9 @@ def _replace_tensors(thing: Any, change: Callable[[Tensor], Tensor], seen: set[i
     if id(thing) in seen or isinstance(thing, type | ModuleType | FunctionType):
         return thing
     seen.add(id(thing))
-    if isinstance(thing, tuple) and type(thing) is tuple:
-        return tuple(_replace_tensors(part, change, seen) for part in thing)
+    if type(thing) is tuple:
+        parts = tuple(_replace_tensors(part, change, seen) for part in thing)
+        return thing if all(one is other for one, other in zip(parts, thing, strict=True)) else parts
     if isinstance(thing, list):
         thing[:] = [_replace_tensors(part, change, seen) for part in thing]
     elif isinstance(thing, dict):
@@ -112,7 +123,10 @@ def _replace_tensors(thing: Any, change: Callable[[Tensor], Tensor], seen: set[i
         own = _REGISTERED if isinstance(thing, nn.Module) else ()
         for name, value in list(vars(thing).items()):
             if name not in own and (changed := _replace_tensors(value, change, seen)) is not value:
-                setattr(thing, name, changed)
+                # A frozen dataclass refuses setattr.
+                object.__setattr__(thing, name, changed) if not isinstance(thing, nn.Module) else setattr(
+                    thing, name, changed
+                )
         for module in thing.children() if isinstance(thing, nn.Module) else ():
             _replace_tensors(module, change, seen)
     return thing

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+from perceptbench.core.tensors import tensor_bytes
 from perceptbench.metrics.base import Metric
 
 
@@ -11,9 +12,8 @@ def weights_sha256(metric: Metric) -> str:
     """Over the tensors a metric computes with: shapes, types and values."""
     digest = hashlib.sha256()
     for tensor in metric.weights():
-        array = tensor.detach().cpu().contiguous()
-        digest.update(f"{tuple(array.shape)} {array.dtype}".encode())
-        digest.update(array.numpy().tobytes())
+        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor_bytes(tensor))
     return digest.hexdigest()
 
 

@@ -25,6 +25,10 @@ FORMATS: dict[str, Format] = {
     "html": html.files,
     "csv": csv_files.files,
 }
+DISAGREEING = (
+    "Clean answers of these runs are not those of a newer run with the same metric and samples, so they share no "
+    "evidence: the metric changed where no fingerprint sees it, or draws anew at each call: {}."
+)
 OUTDATED = "Proofs that do not bound the worst case, as a newer run of their certifier has other code: {}."
 _SHOW = {"md", "latex"}
 """Formats that show pictures from files beside them; the page draws its own."""
@@ -53,8 +57,11 @@ def write_report(records: Sequence[Record], to: Path, formats: Sequence[str] = (
         words.append(f"Left out, as newer runs replace them: {', '.join(sorted(old.run for old in replaced))}.")
     if unknown_tasks := [record for record in done if not installed(record.task)]:
         words.append(_not_installed(unknown_tasks))
-    if outdated := Ledger(kept).outdated:
-        words.append(OUTDATED.format(", ".join(outdated)))
+    ledger = Ledger(kept)
+    if ledger.outdated:
+        words.append(OUTDATED.format(", ".join(ledger.outdated)))
+    if ledger.disagreeing:
+        words.append(DISAGREEING.format(", ".join(ledger.disagreeing)))
     document = Document(TITLE, tuple(words), tuple(blocks), tuple(kept))
     try:
         return _write(document, to, formats)

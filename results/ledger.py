@@ -27,11 +27,15 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
 from perceptbench.core.spec import canonical_json
 from perceptbench.results.record import Record, part
+from perceptbench.results.record_checks import CLEAN
 from perceptbench.results.rows import Row, attack_name, rows_of
 from perceptbench.results.tasks.base import installed, scores_of
 
 WORST = "worst case"
 """The attack of a record that joins several."""
+
+_ROUNDING = 1e-3
+"""Clean numbers of one metric on two machines differ by less."""
 
 _Question = tuple[object, ...]
 
@@ -189,11 +193,14 @@ class Ledger:
             if _gives_evidence(record):
                 asked[_question(record)].append(record)
         todays = _todays(ordered)
+        groups = [group for runs in asked.values() for group in _agreeing(runs)]
+        self.disagreeing = sorted(run.run for runs in asked.values() for group in _agreeing(runs)[1:] for run in group)
+        """Runs whose clean answers are not those of a newer run that should be of the same metric."""
         self.outdated = sorted(
             run.run for runs in asked.values() for run in runs if _proves(run) and not _current(run, todays)
         )
         """Runs whose proofs do not count, since a newer run of their certifier has other code."""
-        self.cases = tuple(case for runs in asked.values() for case in _cases(runs, todays))
+        self.cases = tuple(case for runs in groups for case in _cases(runs, todays))
         """One for each question and set of samples; newest runs first."""
 
 
@@ -227,6 +234,34 @@ def _question(record: Record) -> _Question:
         spec.get("quantize"),
         part(record, "evaluator"),
     )
+
+
+def _agreeing(runs: Sequence[Record]) -> list[list[Record]]:
+    """Runs in groups of the same clean answers, the newest group first.
+
+    A metric may change where no fingerprint sees it, or draw anew at each call. Then runs do not share evidence.
+    """
+    groups: list[tuple[pd.DataFrame, list[Record]]] = []
+    for run in runs:
+        answers = _first(run.samples).assign(name=_names(run).to_numpy()).drop_duplicates("name").set_index("name")
+        group = next((group for lead, group in groups if _agree(lead, answers)), None)
+        if group is None:
+            groups.append((answers, [run]))
+        else:
+            group.append(run)
+    return [group for _, group in groups]
+
+
+def _agree(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two runs give their common samples the same clean numbers, up to rounding."""
+    both = one.index.intersection(other.index)
+    shared = [name for name in CLEAN if name != "radius" and name in one and name in other]
+    for column in (name for name in shared if one[name].dtype.kind in "fi"):
+        first, second = (frame.loc[both, column].to_numpy(dtype=float) for frame in (one, other))
+        scale = np.abs(first[np.isfinite(first)]).max(initial=0.0)
+        if not np.isclose(first, second, rtol=_ROUNDING, atol=_ROUNDING * scale, equal_nan=True).all():
+            return False
+    return True
 
 
 def _asked(record: Record, eps: float) -> bool:

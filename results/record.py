@@ -189,4 +189,6 @@ def narrowed(record: Record, eps: Sequence[float]) -> Record:
     if list(eps) == list(record.spec["eps"]):
         return record
     samples = record.samples[record.samples["eps"].isin(list(eps))].reset_index(drop=True)
-    return replace(record, spec={**record.spec, "eps": list(eps)}, samples=samples)
+    last = samples[samples["eps"] == max(eps)]
+    passes = {kind: float(last[kind].sum()) for kind in ("forwards", "backwards")}
+    return replace(record, spec={**record.spec, "eps": list(eps)}, samples=samples, facts={**record.facts, **passes})

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perceptbench.core.errors import UserError
+from perceptbench.core.ref import Ref
 from perceptbench.results.record import COLUMNS
 from perceptbench.results.tasks.base import installed, scores_of
 
@@ -88,7 +90,19 @@ def _is_time(value: object) -> bool:
 
 
 TEXT = Wanted("a text that can be printed", _is_text)
-NAME = Wanted("a name", lambda value: isinstance(value, str) and bool(value.strip()) and value.isprintable())
+
+
+def _is_name(value: object) -> bool:
+    if not (isinstance(value, str) and value.strip() and value.isprintable()):
+        return False
+    try:
+        Ref.parse(value)
+    except UserError:
+        return False
+    return True
+
+
+NAME = Wanted("a name", _is_name)
 FLAG = Wanted("true or false", lambda value: isinstance(value, bool))
 SCALAR = Wanted("texts and numbers", lambda value: value is None or isinstance(value, str | bool) or _is_number(value))
 EPS = Wanted(
@@ -145,11 +159,28 @@ PROVENANCE = {
     "threads": whole(1),
     "seed": Wanted("a whole number", _is_whole),
 }
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, dict) and TEXT.fits(value.get("part")) and all(map(SCALAR.fits, value.values()))
+
+
+def _is_flag(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    texts, numbers, marks = (value.get("flag"), value.get("sentence")), ("measured", "threshold"), value.get("marks")
+    said = all(map(TEXT.fits, texts)) and all(_is_number(value.get(key)) for key in numbers)
+    return said and isinstance(marks, list) and all(map(TEXT.fits, marks))
+
+
 FACTS = {
     "unit": one_of("percent", "distance"),
     "answers": FLAG,
     "cosine": FLAG,
-    "parts": listed(mapping(SCALAR)),
+    "parts": listed(Wanted("a part with its name", _is_part)),
+    "parts_left_out": listed(TEXT),
+    "flags": listed(Wanted("a flag with its numbers, sentence and marks", _is_flag)),
+    "flags_measured": mapping(number()),
     "minimal": FLAG,
     "sound": FLAG.or_null(),
     "confidence": number(0, 1).or_null(),
@@ -244,7 +275,7 @@ _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     **dict.fromkeys(("d0", "d1", "d0_adv", "d1_adv", "d_self"), _FINITE),
     "norm_ref": ("missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)),
 }
-_CLEAN = ("group", "radius", "content", "label", "right_share", "d0", "d1", "correct", "norm_ref")
+CLEAN = ("group", "radius", "content", "label", "right_share", "d0", "d1", "correct", "norm_ref")
 """Columns that say something of a sample before any attack, so they are the same at each of its eps."""
 
 
@@ -297,7 +328,7 @@ def run_problem(samples: pd.DataFrame, spec: Mapping[str, Any], facts: Mapping[s
 def _sweep_problem(samples: pd.DataFrame, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """What cannot be along the eps of one sample."""
     ordered = samples.sort_values("eps", kind="stable")
-    for name in (name for name in _CLEAN if name in samples):
+    for name in (name for name in CLEAN if name in samples):
         first = ordered.groupby("id")[name].transform("first")
         if (wrong := (ordered[name] != first) & ~(ordered[name].isna() & first.isna())).any():
             return f"{name} should be the same at every eps, which it is not for {_named(ordered, wrong)}"

@@ -10,7 +10,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,8 +111,10 @@ class RunStore:
         asked = question(spec)
         fits = [header for header in self._headers() if answers(header["spec"], spec, asked)]
         for header in sorted(fits, key=lambda header: (len(header["spec"]["eps"]), header["run"])):
-            with suppress(UserError):
+            try:
                 return narrowed(self._load(header), spec["eps"])
+            except UserError as error:
+                warnings.warn(f"left out the run {header['run']}: {error}", LeftOutWarning, stacklevel=2)
         return None
 
     @contextmanager
@@ -171,11 +173,15 @@ class RunStore:
             yield
 
     def _headers(self) -> Iterator[Mapping[str, Any]]:
-        """Of finished runs that can be read."""
+        """Of finished runs; one that cannot be read is left out with a warning."""
         for name in self._names():
-            with suppress(UserError):
-                if (header := self._header(name)) is not None and header["status"] == "done":
-                    yield header
+            try:
+                header = self._header(name)
+            except UserError as error:
+                warnings.warn(f"left out the run {name}: {error}", LeftOutWarning, stacklevel=2)
+                continue
+            if header is not None and header["status"] == "done":
+                yield header
 
     def _names(self) -> list[str]:
         folders = self.root.iterdir() if self.root.is_dir() else ()

@@ -115,7 +115,9 @@ def _checks(metric: Metric, gradient: bool, device: str) -> list[Checked]:
             one = found[name]
             found[name] = Checked(name, False, one.measured, one.threshold, explain(metric, batches, one.sentence))
     found["symmetry"] = _symmetry(metric, batches[0])
-    return [*(found[name] for name in _ORDER), _speed(metric, batches[0])]
+    if found["direction"].ok and (wrong := _itself_farther(metric, batches)) > _ASYMMETRY:
+        found["direction"] = Checked("direction", False, 100 * (1 - wrong), 50.0, _SIMILARITY.format(percent(wrong)))
+    return [*(found[name] for name in _ORDER), _itself(metric, batches), _speed(metric, batches[0])]
 
 
 def _batches(source: TripletSource, device: str) -> list[Triplets]:
@@ -165,6 +167,30 @@ def _other_direction(metric: Metric, batches: Sequence[Triplets], seen: str) -> 
         "images that are more alike get the larger number, so a similarity is passed as a distance: return 1 - s or -s "
         f"({seen.partition(':')[0]})"
     )
+
+
+_SIMILARITY = (
+    "on {} of the samples an image is farther from itself than from another one, so a similarity is passed as a "
+    "distance: return 1 - s or -s"
+)
+
+
+@torch.no_grad()
+def _itself_farther(metric: Metric, batches: Sequence[Triplets]) -> float:
+    """The share of samples whose reference is farther from itself than from `left`."""
+    pairs = [(metric(b.reference, b.reference), metric(b.reference, b.left)) for b in batches]
+    return float(torch.cat([itself > other for itself, other in pairs]).double().mean())
+
+
+@torch.no_grad()
+def _itself(metric: Metric, batches: Sequence[Triplets]) -> Checked:
+    finite = torch.cat([metric(b.reference, b.reference).isfinite() for b in batches]).double()
+    share = float(1 - finite.mean())
+    wrong = (
+        f"on {percent(share)} of the samples the distance of an image from itself is not finite, which push asks for"
+    )
+    about = "The share of samples whose distance from themselves is not finite."
+    return Checked("identity", share == 0, share, 0.0, wrong if share else about)
 
 
 @torch.no_grad()

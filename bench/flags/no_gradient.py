@@ -19,6 +19,6 @@ class NoGradient(Flag):
 
     def sentence(self, measured: float) -> str:
         return (
-            "the distances carry no gradient (detach, numpy or no_grad inside), so only attacks that need none ran; "
+            "the distances carry no gradient (detach, numpy or no_grad inside), so attacks that need one cannot run; "
             "say differentiable = False, or give one"
         )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import NoGradientError, UserError
+from perceptbench.core.source_code import OF_FILE
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
 from perceptbench.metrics.held import modules_in, move, settled, tensors_in
@@ -103,8 +104,13 @@ def wrapped(made: Any) -> EmbedMetric | CallableMetric | None:
     return CallableMetric(made) if callable(made) else None
 
 
+def module_of_file(path: Path) -> str:
+    """The name under which a file is imported: no other file has it, and what stands before `_of_file_` is its own."""
+    return f"{path.stem}{OF_FILE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+
+
 def _load(path: Path, name: str) -> Any:
-    module_name = "py_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    module_name = module_of_file(path)
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise UserError(f"expected a Python file, got {path}")

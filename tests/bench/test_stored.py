@@ -6,6 +6,7 @@ import pytest
 from sealing import edit_samples
 
 from perceptbench.bench.planner import make_plans
+from perceptbench.bench.probe import difference
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import Notice
@@ -148,3 +149,147 @@ def test_an_attack_that_found_more_than_todays_is_no_refutation(stored: Record) 
     found = pb.verify(stored.folder, k=8, device="cpu")
     assert any("was broken in the record and stands today" in one for one in found.weaker)
     assert all("radius" in one for one in found.refuted)
+
+
+def test_the_place_of_a_file_decides_nothing(tmp_path: Path) -> None:
+    ids = []
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(METRIC)
+        (tmp_path / folder / "sign.txt").write_text("1.0")
+        request = Request(metrics=[f"py:{tmp_path / folder / 'mine.py'}:Mine"], attacks=["l2-pgd"], eps=(1.0,), limit=4)
+        ids.append(make_plans(request)[0].spec.id)
+    assert ids[0] == ids[1]
+
+
+KINDS = """
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from perceptbench.metrics.classical.ssim import SSIM
+
+VALUE = float(Path(__file__).with_name("value.txt").read_text())
+GLOBAL = torch.tensor(VALUE)
+
+
+def plain(x, y, scale=1.0):
+    return scale * (x - y).abs().mean((1, 2, 3))
+
+
+class Global:
+    def __call__(self, x, y):
+        return plain(x, y, float(GLOBAL))
+
+
+class Held(list):
+    def __call__(self, x, y):
+        return plain(x, y, self.scale)
+
+
+def Subclass():
+    held = Held()
+    held.scale = VALUE
+    return held
+
+
+class Bound:
+    def __init__(self):
+        self.scale = np.float64(VALUE).__mul__
+
+    def __call__(self, x, y):
+        return plain(x, y, float(self.scale(1.0)))
+
+
+class OfFunction:
+    def __init__(self):
+        def scale():
+            return scale.value
+
+        scale.value = VALUE
+        self.scale = scale
+
+    def __call__(self, x, y):
+        return plain(x, y, self.scale())
+
+
+class OfClass:
+    scale = nn.Parameter(torch.tensor(VALUE))
+
+    def __call__(self, x, y):
+        return plain(x, y, self.scale)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    sides: tuple = (1, 2, 3)
+    scale: torch.Tensor = dataclasses.field(default_factory=lambda: torch.tensor(VALUE, dtype=torch.bfloat16))
+
+    def __call__(self, x, y):
+        return plain(x, y, float(self.scale))
+
+
+def Factory():
+    ours = SSIM()
+    inner = ours.compare
+    ours.compare = lambda a, b: VALUE * inner(a, b)
+    return ours
+
+
+class Cached:
+    def __init__(self):
+        value = VALUE
+        self.scale = functools.lru_cache(lambda: value)
+
+    def __call__(self, x, y):
+        return plain(x, y, self.scale())
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["Global", "Subclass", "Bound", "OfFunction", "OfClass", "Frozen", "Factory", "Cached"]
+)
+def test_a_number_is_seen_wherever_a_metric_keeps_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kinds.py").write_text(KINDS)
+    ids = []
+    for value in ("1.0", "-1.0", "1.0"):
+        (tmp_path / "value.txt").write_text(value)
+        request = Request(metrics=[f"py:{tmp_path / 'kinds.py'}:{name}"], attacks=["l2-square"], eps=(1.0,), limit=4)
+        ids.append(make_plans(request)[0].spec.id)
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_metric_that_draws_is_probed_by_the_mean_of_its_draws(tmp_path: Path, mine: str) -> None:
+    text = METRIC.replace("class Mine:", "import torch\n\n\nclass Mine:\n    stochastic = True\n")
+    drawn = ".abs().mean((1, 2, 3)) * (1 + 0.01 * torch.randn(len(x), generator=G))"
+    text = text.replace(".abs().mean((1, 2, 3))", drawn)
+    (tmp_path / "mine.py").write_text(text.replace("class Mine", "G = torch.Generator()\n\n\nclass Mine"))
+    store = RunStore(tmp_path / "runs")
+    request = Request(metrics=[mine], attacks=["l2-square(queries=2)"], eps=(0.1,), limit=12, device="cpu")
+    stored = run_plans(make_plans(request), store)[0]
+    plan = make_plans(request)[0]
+    assert difference(plan, stored.samples, {}) == ""
+    (tmp_path / "sign.txt").write_text("-1.0")
+    assert "d0 of" in difference(plan, stored.samples, {})
+
+
+def test_a_damaged_run_that_could_have_answered_is_named(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    sweep = run("l2", store, 0.5, 1.0)
+    path = store.folder(sweep.run) / "samples.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(Notice, match=f"left out the run {sweep.run}"):
+        part = run("l2", store, 1.0)
+    assert part.run != sweep.run
+
+
+def test_an_answer_from_a_sweep_has_its_own_cost(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    sweep = run("l2", store, 20.0, 40.0)
+    part = run("l2", store, 20.0)
+    assert 0 < part.facts["forwards"] <= sweep.facts["forwards"]
+    assert part.facts["forwards"] == part.samples["forwards"].sum()

@@ -295,3 +295,17 @@ def test_distances_and_runs_that_failed_are_no_evidence() -> None:
     failed = replace(run("a", broken={0: 0.5}), status="failed")
     pushed = run("b", broken={0: 0.5}, task="drift", goal="push")
     assert Ledger([failed, pushed]).cases == ()
+
+
+def test_runs_whose_clean_answers_disagree_share_no_evidence(tmp_path: Path) -> None:
+    """A metric that changed where no fingerprint sees it."""
+    first, second = halves()
+    changed = replace(second, samples=second.samples.assign(d0=second.samples["d0"] * 1.01))
+    assert Ledger([first, second]).disagreeing == []
+    rounded = replace(second, samples=second.samples.assign(d0=second.samples["d0"] * (1 + 1e-5)))
+    assert Ledger([first, rounded]).disagreeing == []
+    assert Ledger([first, changed]).disagreeing == [first.run]
+    assert [case.several for case in Ledger([first, changed]).cases] == [False, False]
+    text = write_report([first, changed], tmp_path)[0].read_text()
+    assert "so they share no evidence: the metric changed where no fingerprint sees it" in text
+    assert first.run in text

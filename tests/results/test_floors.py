@@ -70,3 +70,12 @@ def test_a_mean_distance_has_no_floor() -> None:
     pushed = run(["1 - 0.5,0.5"], attack="l2-pgd", attacked="smaller", task="drift", goal="push")
     with pytest.raises(UserError, match="in percent"):
         refuse_unmatched([parse_floor("attacked@1>=0")], columns((pushed,), (pushed,)))
+
+
+@pytest.mark.parametrize("stands", [29, 57, 58])
+def test_a_score_at_its_floor_reaches_it(stands: int) -> None:
+    """100 * .29 is a hair below 29 in floating point."""
+    known = baseline(run(["1 11 11"] * stands + ["1 00 00"] * (100 - stands), attack="l2-pgd"))
+    compared = compare(known, known.runs)
+    assert not any(one.failed for one in under_floors([parse_floor(f"attacked@1>={stands}")], compared))
+    assert all(one.failed for one in under_floors([parse_floor(f"attacked@1>={stands + 1}")], compared))

@@ -17,7 +17,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options
 from perceptbench.results.reading import DamagedError
 from perceptbench.results.record import COLUMNS, Record
-from perceptbench.results.record_checks import FACTS, PROVENANCE, SPEC
+from perceptbench.results.record_checks import FACTS, NAME, PROVENANCE, SPEC
 from perceptbench.results.rows import rows_of
 from perceptbench.results.store import RunStore
 
@@ -43,7 +43,7 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
         "answers": [True], "cosine": [True], "minimal": [True], "parts": [[]], "sound": [None, True],
         "confidence": [None, *AT_LEAST_0], "promise": TEXTS, "state": [{}, {"a": []}], "ties": [0], "note": TEXTS,
         "references": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0, "backwards": AT_LEAST_0,
-        "min_norm_ref": [None, *AT_LEAST_0],
+        "min_norm_ref": [None, *AT_LEAST_0], "parts_left_out": [[]], "flags": [[]], "flags_measured": [{}],
     },
 }  # fmt: skip
 """Those of VALUES that are valid, by place and key; none of a key that is not here."""
@@ -61,7 +61,7 @@ def _whole(tiny, schema: int) -> Record:
     facts = {
         "answers": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False, "confidence": 1.0,
         "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "", "references": {"a": "x", "b": "x"},
-        "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
+        "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0, "parts_left_out": [], "flags": [], "flags_measured": {},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)
     versions = {"commit": "f" * 40, "dirty": False, "versions": {"torch": "2.9.0"}, "python": "3.11", "machine": "x86"}
@@ -325,3 +325,22 @@ def test_a_run_that_is_being_written_or_is_not_there_is_not_set_aside(tmp_path: 
         store.set_aside(RUN)
     with store.writer(RUN), pytest.raises(UserError, match="another process is working on the run"):
         store.set_aside(RUN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("flags", "abc"), ("flags", [1]), ("flags", [{"marks": ["attack"]}]), ("parts_left_out", 5),
+        ("parts", [{"x": 1}]),
+        ("flags", [{"flag": "batch", "measured": "a", "threshold": 1, "sentence": "", "marks": []}]),
+        ("flags", [{"flag": "batch", "measured": 1, "threshold": 1, "sentence": "\x1b[31m", "marks": []}]),
+    ],
+)  # fmt: skip
+def test_facts_that_tables_show_are_what_they_should_be(key: str, value: object) -> None:
+    assert not FACTS[key].fits(value)
+
+
+@pytest.mark.parametrize("name", ["lipsim(", "margin((", " ", "a\nb"])
+def test_a_name_is_one_that_can_be_read(name: str) -> None:
+    assert not NAME.fits(name)
+    assert NAME.fits("l2-pgd(steps=5)")
