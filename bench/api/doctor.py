@@ -34,7 +34,7 @@ class Checked:
     """One thing that was looked at.
 
     Args:
-        name: as docs/flags.md has it; `answers`, `symmetry` and `speed` are no flags.
+        name: as docs/flags.md has it; `answers`, `symmetry`, `identity` and `speed` are no flags.
         ok: whether nothing is wrong; None where it could not be looked at.
         measured, threshold: the number that was found, and the one that it may not pass; None where there is none.
         sentence: what was seen where something is wrong, else what was looked at.

@@ -61,7 +61,8 @@ def _whole(tiny, schema: int) -> Record:
     facts = {
         "answers": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False, "confidence": 1.0,
         "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "", "references": {"a": "x", "b": "x"},
-        "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0, "parts_left_out": [], "flags": [], "flags_measured": {},
+        "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
+        "parts_left_out": [], "flags": [], "flags_measured": {},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)
     versions = {"commit": "f" * 40, "dirty": False, "versions": {"torch": "2.9.0"}, "python": "3.11", "machine": "x86"}
