@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 from perceptbench.core.source_code import OF_FILE, is_installed
 from perceptbench.core.tensors import tensor_bytes
+from perceptbench.metrics.held import slots_of
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
@@ -179,7 +180,7 @@ class _Walk:
         if isinstance(one, _CACHED):
             return self(one.__wrapped__)
         self(type(one))
-        slots = [name for base in type(one).__mro__ for name in _slots(base)]
+        slots = slots_of(type(one))
         self._all(*((name, getattr(one, name)) for name in slots if hasattr(one, name)))
         # Whether a module is in training mode makes no difference: it is evaluated.
         self._all(*(item for item in getattr(one, "__dict__", {}).items() if item[0] != "training"))
@@ -235,9 +236,3 @@ def _names(code: CodeType) -> list[str]:
     """The names that a function and those inside it use."""
     inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _names(const)]
     return list(dict.fromkeys((*code.co_names, *inner)))
-
-
-def _slots(base: type) -> tuple[str, ...]:
-    found = vars(base).get("__slots__", ())
-    names = (found,) if isinstance(found, str) else tuple(found)
-    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))

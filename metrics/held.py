@@ -85,9 +85,8 @@ def _parts(one: Any) -> list[Any]:
     # These lead to everything else in the process.
     if isinstance(one, type | ModuleType):
         return []
-    names = [name for kind in type(one).__mro__ for name in _slots(kind)]
     held = [*getattr(one, "__dict__", {}).values(), *_class_values(type(one))]
-    return held + [getattr(one, name) for name in names if hasattr(one, name)]
+    return held + [getattr(one, name) for name in slots_of(type(one)) if hasattr(one, name)]
 
 
 def _class_values(kind: type) -> list[Any]:
@@ -100,9 +99,11 @@ def _class_values(kind: type) -> list[Any]:
 _NOT_YOURS = ("builtins", "torch", "perceptbench", "abc", "typing", "collections")
 
 
-def _slots(kind: type) -> tuple[str, ...]:
-    found = vars(kind).get("__slots__", ())
-    return (found,) if isinstance(found, str) else tuple(found)
+def slots_of(kind: type) -> list[str]:
+    """The names of attributes that objects of a class keep outside a dictionary."""
+    found = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    names = [name for one in found for name in ((one,) if isinstance(one, str) else one)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def _replace_tensors(thing: Any, change: Callable[[Tensor], Tensor], seen: set[int]) -> Any:
@@ -123,10 +124,8 @@ def _replace_tensors(thing: Any, change: Callable[[Tensor], Tensor], seen: set[i
         own = _REGISTERED if isinstance(thing, nn.Module) else ()
         for name, value in list(vars(thing).items()):
             if name not in own and (changed := _replace_tensors(value, change, seen)) is not value:
-                # A frozen dataclass refuses setattr.
-                object.__setattr__(thing, name, changed) if not isinstance(thing, nn.Module) else setattr(
-                    thing, name, changed
-                )
+                # A frozen dataclass refuses setattr, and a network has its own.
+                (setattr if isinstance(thing, nn.Module) else object.__setattr__)(thing, name, changed)
         for module in thing.children() if isinstance(thing, nn.Module) else ():
             _replace_tensors(module, change, seen)
     return thing
