@@ -31,7 +31,7 @@ def key(panels: Sequence[Panel]) -> list[tuple[Line2D, str]]:
     """What solid, dashed and grey lines are."""
     kinds = {curve.proved for panel in panels for curve in panel.curves}
     lines = [
-        (False, Line2D([], [], color=FAINT, linestyle="-", marker="o", markersize=5), "after the strongest attack"),
+        (False, Line2D([], [], color=FAINT, linestyle="-", marker="o", markersize=5), "after all attacks"),
         (True, Line2D([], [], color=FAINT, linestyle="--", marker="o", markersize=4, mfc="white"), "proved"),
     ]
     shown = [(line, text) for kind, line, text in lines if kind in kinds]
