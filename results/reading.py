@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perceptbench.core.errors import UserError
+from perceptbench.results.header_checks import header_problem
 from perceptbench.results.record import COMMON, SCHEMA, SEALED_SINCE, Record, columns_of, task_of
-from perceptbench.results.record_checks import header_problem, rows_problem, run_problem
+from perceptbench.results.sample_checks import rows_problem, run_problem
 from perceptbench.results.seal import ONE_FILE, sample_files, seal_problem
 from perceptbench.results.tasks.base import installed, scores_of
 

@@ -19,9 +19,10 @@ import pandas as pd
 from perceptbench.core.errors import LeftOutWarning, UserError
 from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import question
+from perceptbench.results.header_checks import SPEC
 from perceptbench.results.reading import read_header, read_run, typed_samples
 from perceptbench.results.record import COLUMNS, SEALED_SINCE, Record, answers, narrowed, task_of, threat_of
-from perceptbench.results.record_checks import SPEC, rows_problem, run_problem
+from perceptbench.results.sample_checks import rows_problem, run_problem
 from perceptbench.results.saved_images import image_files
 from perceptbench.results.seal import digests, sealed
 

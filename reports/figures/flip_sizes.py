@@ -9,9 +9,10 @@ import numpy as np
 from perceptbench.reports.base import Chart, Dots, Scatter, report
 from perceptbench.reports.newest import by_data, by_threat, styles
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, file_stem, threat_label, unit_notes
-from perceptbench.results.ledger import Ledger, WorstCase
+from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import Record
 from perceptbench.results.rows import options_of
+from perceptbench.results.worst_case import WorstCase
 
 NOTE = (
     "One marker a triplet that the metric answers rightly, with its certified radius. Hollow: not flipped up to the "

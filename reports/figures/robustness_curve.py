@@ -9,12 +9,12 @@ from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
 from perceptbench.reports.newest import by_data, by_threat, styles
 from perceptbench.reports.tables.bounds import Bound, Budget, bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_axis, file_stem, labels, threat_label
-from perceptbench.results.ledger import WorstCase
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.bands import simultaneous
 from perceptbench.results.statistics.estimates import independent
+from perceptbench.results.worst_case import WorstCase
 
 FEW = 8
 """eps for which intervals at once cost less width than a band over all eps."""

@@ -9,8 +9,8 @@ from perceptbench.reports.base import Bars, Cell, Chart, report
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.tables.bounds import attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.ledger import lacking
 from perceptbench.results.record import Record
+from perceptbench.results.worst_case import lacking
 
 NOTE = (
     "Each metric at the same eps, after all of its attacks on the reference image; best natural score first. "

@@ -8,11 +8,12 @@ from typing import ClassVar, NamedTuple
 from perceptbench.reports.base import WEAKER, Cell, Table, doubts_of, report
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.ledger import Ledger, WorstCase
+from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.rows import Row, options_of
 from perceptbench.results.statistics.estimates import credit, score
+from perceptbench.results.worst_case import WorstCase
 
 SANDWICH_NOTE = (
     "On these n triplets no attack within eps on the reference image can push the score below the lower bound, "

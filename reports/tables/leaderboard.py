@@ -9,9 +9,9 @@ from perceptbench.reports.base import Cell, Table, Value, report
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.tables.bounds import WORST_NOTE, Bound, apart_notes, attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.ledger import lacking
 from perceptbench.results.paired import significance
 from perceptbench.results.record import Record, contents
+from perceptbench.results.worst_case import lacking
 
 RANK_NOTE = (
     "Rank: by the score after all attacks that were run on each metric, on the same {n} triplets; "

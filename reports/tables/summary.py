@@ -8,13 +8,14 @@ from typing import ClassVar
 from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
 from perceptbench.reports.newest import by_data, by_threat, newest_rows
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.ledger import WORST, Ledger
+from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
 from perceptbench.results.rows import options_of
 from perceptbench.results.statistics.agreement import human_ceiling
 from perceptbench.results.statistics.estimates import Estimate, independent, proportion
 from perceptbench.results.statistics.survival import area, areas, median_norm, minimal_norms
+from perceptbench.results.worst_case import WORST
 
 AREA_NOTE = (
     "Area: mean score over eps from 0 to the largest of the run. Exact for attacks that look for the smallest flip, "

@@ -12,8 +12,8 @@ from perceptbench.core.files import write_atomically
 from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import SCHEMA, Baseline, BaselineRun, completed
 from perceptbench.results.gate.sample_outcome import ROUNDING, SampleOutcome
+from perceptbench.results.header_checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.reading import MAX_JSON_BYTES
-from perceptbench.results.record_checks import ALWAYS_SAID, spec_problem
 from perceptbench.results.tasks.base import Measure
 
 _SAID = (*ALWAYS_SAID, "goal", "arguments", "fingerprints", *Options().options())

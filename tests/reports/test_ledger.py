@@ -19,10 +19,11 @@ from perceptbench.reports.tables.leaderboard import Leaderboard
 from perceptbench.reports.tables.summary import Summary
 from perceptbench.reports.write import write_report
 from perceptbench.results.gate.baseline import run_of
-from perceptbench.results.ledger import Ledger, lacking
+from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import COLUMNS, Record
 from perceptbench.results.rows import rows_of
 from perceptbench.results.store import RunStore
+from perceptbench.results.worst_case import lacking
 
 PRINTS = {"weights": "w", "metric": "m", "data": "d", "attack": "a", "certifier": "c", "evaluator": "e"}
 

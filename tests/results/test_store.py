@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sealing import edit_record, edit_samples
 
 from perceptbench.core.errors import LeftOutWarning, UserError
+from perceptbench.results.header_checks import FACTS
 from perceptbench.results.record import COLUMNS, SCHEMA, Record
-from perceptbench.results.record_checks import FACTS
 from perceptbench.results.store import RunStore
 
 RUN = "0123456789ab"

@@ -1,6 +1,6 @@
 """One value of a stored run is changed at a time: a sentence that names file and field refuses it, or it is harmless.
 
-Without a seal two changes are harmless by the rule of results/record_checks.py: to a valid value that contradicts
+Without a seal two changes are harmless by the rule of results/header_checks.py: to a valid value that contradicts
 nothing, and taking away a key that the first runs did not write. With a seal nothing is.
 """
 
@@ -15,9 +15,9 @@ from sealing import edit_record, edit_samples, reseal
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.spec import Options
+from perceptbench.results.header_checks import FACTS, NAME, PROVENANCE, SPEC
 from perceptbench.results.reading import DamagedError
 from perceptbench.results.record import COLUMNS, Record
-from perceptbench.results.record_checks import FACTS, NAME, PROVENANCE, SPEC
 from perceptbench.results.rows import rows_of
 from perceptbench.results.store import RunStore
 
