@@ -15,6 +15,7 @@ from perceptbench.core.card import About
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.classical.phase_congruency import phase_congruency
+from perceptbench.metrics.classical.ssim import either
 from perceptbench.metrics.features.feature_metric import FeatureMetric, Features
 
 _TO_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
@@ -49,15 +50,20 @@ def gradient(grey: Tensor) -> Tensor:
     return torch.linalg.vector_norm(both, dim=1)
 
 
-def similarity(a: Tensor, b: Tensor, constant: float) -> Tensor:
-    """2 a b over a^2 + b^2, both with a constant added (eq. 4)."""
-    return (2 * a * b + constant) / (a**2 + b**2 + constant)
+def dissimilarity(a: Tensor, b: Tensor, constant: float) -> Tensor:
+    """1 - (2 a b + c) / (a^2 + b^2 + c) (eq. 4), written so that nothing cancels; in [0, 2]."""
+    return (a - b).square() / (a.square() + b.square() + constant)
 
 
-def real_power(base: Tensor, exponent: float) -> Tensor:
-    """Real part of base ** exponent, which of a negative base is |base| ** exponent cos(pi exponent)."""
-    size = torch.where(base == 0, 1.0, base.abs()) ** exponent
-    return torch.where(base == 0, 0.0, torch.where(base < 0, math.cos(math.pi * exponent) * size, size))
+def one_less_power(part: Tensor, exponent: float) -> Tensor:
+    """1 - the real part of (1 - part) ** exponent; of a negative base that is |base| ** exponent cos(pi exponent).
+
+    Near 1 the base is taken by its logarithm, so that small parts keep their digits. Its gradient is 0 at a base of 0.
+    """
+    base = 1 - part
+    near = torch.expm1(exponent * torch.log1p(-torch.where(base > 0, part, 0.0)))
+    far = torch.where(base < 0, -base, 1.0) ** exponent * math.cos(math.pi * exponent)
+    return torch.where(base > 0, -near, torch.where(base < 0, 1 - far, 1.0))
 
 
 @metric(
@@ -75,13 +81,15 @@ class FSIM(FeatureMetric):
     smallest = 2
 
     def extract(self, x: Images) -> Features:
-        y, i, q = shrink(yiq(x)).unbind(1)
-        return phase_congruency(y), gradient(y), i, q
+        # In float64 up to the gradients: those of two images are subtracted, and grey levels have seven digits only.
+        y, i, q = shrink(yiq(x.double())).unbind(1)
+        return phase_congruency(y.to(x.dtype)), gradient(y), i, q
 
     def compare(self, a: Features, b: Features) -> PerImage:
         (phase_a, gradient_a, i_a, q_a), (phase_b, gradient_b, i_b, q_b) = a, b
-        colour = similarity(i_a, i_b, _T_COLOUR) * similarity(q_a, q_b, _T_COLOUR)
-        structure = similarity(phase_a, phase_b, _T_PHASE) * similarity(gradient_a, gradient_b, _T_GRADIENT)
+        slope = dissimilarity(gradient_a, gradient_b, _T_GRADIENT).to(phase_a.dtype)
+        structure = either(dissimilarity(phase_a, phase_b, _T_PHASE), slope)
+        colour = either(dissimilarity(i_a, i_b, _T_COLOUR), dissimilarity(q_a, q_b, _T_COLOUR)).to(phase_a.dtype)
         # Two flat images have no features to weigh by; the floor gives their pixels equal weights.
         weight = torch.maximum(phase_a, phase_b) + _FLOOR
-        return 1 - (structure * real_power(colour, _LAMBDA) * weight).sum((1, 2)) / weight.sum((1, 2))
+        return (either(structure, one_less_power(colour, _LAMBDA)) * weight).sum((1, 2)) / weight.sum((1, 2))

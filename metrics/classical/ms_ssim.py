@@ -4,6 +4,8 @@ Own, on the moments of `ssim.py`: piq 0.8.0 and pytorch_msssim 1.0.0 take those 
 step (five times the time, with two fixed images), and both pad odd sizes otherwise than the authors' program.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from perceptbench.core.card import About
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.classical.ssim import Moments, similarities
+from perceptbench.metrics.classical.ssim import Moments, dissimilarities, either
 from perceptbench.metrics.features.feature_metric import FeatureMetric, Features
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -41,20 +43,29 @@ class MSSSIM(FeatureMetric):
     smallest = 161  # halved four times, and 11 pixels left
 
     def extract(self, x: Images) -> Features:
-        scales: list[Tensor] = []
+        found = [x]
         for k in range(len(EXPONENTS)):
             x = halve(x) if k else x
             moments = Moments.of(x)
-            scales += (moments.image, moments.mean, moments.variance)
-        return tuple(scales)
+            found += (moments.mean, moments.variance)
+        return tuple(found)
 
     def compare(self, a: Features, b: Features) -> PerImage:
-        terms = []
-        for k, exponent in enumerate(EXPONENTS):
-            x, y = (Moments(*features[3 * k : 3 * k + 3]) for features in (a, b))
-            luminance, structure = similarities(x, y)
+        difference, parts = a[0] - b[0], []
+        for k in range(len(EXPONENTS)):
+            difference = halve(difference) if k else difference
+            x, y = (Moments(*features[2 * k + 1 : 2 * k + 3]) for features in (a, b))
+            luminance, structure = dissimilarities(difference, x, y)
             coarsest = k == len(EXPONENTS) - 1
-            index = (luminance * structure if coarsest else structure).mean((2, 3))
-            # A power of a negative number has no meaning here; other programs take 0 as well.
-            terms.append(index.relu() ** exponent)
-        return 1 - torch.stack(terms).prod(0).mean(1)
+            parts.append((either(luminance, structure) if coarsest else structure).mean((2, 3)))
+        return one_less_product(torch.stack(parts), EXPONENTS).mean(1)
+
+
+def one_less_product(parts: Tensor, exponents: Sequence[float]) -> Tensor:
+    """1 - the product of (1 - part) ** exponent over the first axis of (k, ...), by logarithms: small parts stay exact.
+
+    1, with gradient 0, where a part is 1 or more: a power of a negative number has no meaning here.
+    """
+    opposed = (parts >= 1).any(0)
+    logs = torch.log1p(-torch.where(parts < 1, parts, 0.0))
+    return torch.where(opposed, 1.0, -torch.expm1(torch.tensordot(logs.new_tensor(exponents), logs, 1)))

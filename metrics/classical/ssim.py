@@ -44,32 +44,49 @@ def local_mean(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Images with their local mean and variance: what SSIM needs of each image alone."""
+    """Local means and variances (n, 3, h', w')."""
 
-    image: Images
     mean: Tensor
     variance: Tensor
 
     @classmethod
-    def of(cls, image: Images) -> "Moments":
-        """Local moments of images (n, 3, h, w)."""
-        mean = local_mean(image)
-        return cls(image, mean, local_mean(image * image) - mean**2)
+    def of(cls, z: Tensor) -> "Moments":
+        """Those of (n, 3, h, w).
+
+        E[z^2] - E[z]^2 loses its digits where the mean is large and the variance small. So the mean of each whole
+        channel is taken off before, which changes no variance.
+        """
+        level = z.mean((2, 3), keepdim=True)
+        centred = z - level
+        mean = local_mean(centred)
+        return cls(mean + level, (local_mean(centred.square()) - mean.square()).clamp_min(0))
 
 
-def similarities(x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03) -> tuple[Tensor, Tensor]:
-    """Maps (n, 3, h', w') of luminance and of structure, for images in [0, 1] (dynamic range 1; eq. 6, 13)."""
+def dissimilarities(
+    difference: Tensor, x: Moments, y: Moments, k1: float = 0.01, k2: float = 0.03
+) -> tuple[Tensor, Tensor]:
+    """Maps (n, 3, h', w') of 1 - luminance and of 1 - structure, for images in [0, 1] (dynamic range 1; eq. 6, 13).
+
+    Written so that nothing cancels: exactly 0 for equal images, and never less.
+
+        1 - (2 m m' + c) / (m^2 + m'^2 + c) = (m - m')^2 / (m^2 + m'^2 + c)
+        1 - (2 cov + c) / (v + v' + c) = var(x - y) / (v + v' + c)
+
+    Args:
+        difference: x - y (n, 3, h, w).
+        x: moments of one image.
+        y: those of the other.
+        k1: of c for luminance, k1^2.
+        k2: of c for structure, k2^2.
+    """
     c1, c2 = k1**2, k2**2
-    covariance = local_mean(x.image * y.image) - x.mean * y.mean
-    luminance = (2 * x.mean * y.mean + c1) / (x.mean**2 + y.mean**2 + c1)
-    structure = (2 * covariance + c2) / (x.variance + y.variance + c2)
-    return luminance, structure
+    own = Moments.of(difference)
+    return own.mean.square() / (x.mean.square() + y.mean.square() + c1), own.variance / (x.variance + y.variance + c2)
 
 
-def ssim(x: Moments, y: Moments) -> PerImage:
-    """Mean SSIM index, over channels and positions (eq. 13, 17)."""
-    luminance, structure = similarities(x, y)
-    return (luminance * structure).mean((1, 2, 3))
+def either(luminance: Tensor, structure: Tensor) -> Tensor:
+    """1 - (1 - luminance) (1 - structure), of dissimilarities."""
+    return luminance + structure * (1 - luminance)
 
 
 @metric(
@@ -85,7 +102,8 @@ class SSIM(FeatureMetric):
 
     def extract(self, x: Images) -> Features:
         moments = Moments.of(x)
-        return moments.image, moments.mean, moments.variance
+        return x, moments.mean, moments.variance
 
     def compare(self, a: Features, b: Features) -> PerImage:
-        return 1 - ssim(Moments(*a), Moments(*b))
+        """1 - the mean SSIM index, over channels and positions (eq. 13, 17)."""
+        return either(*dissimilarities(a[0] - b[0], Moments(*a[1:]), Moments(*b[1:]))).mean((1, 2, 3))
