@@ -35,8 +35,12 @@ def _left_half() -> Tensor:
 
 
 def _nearly_alike() -> Iterator[tuple[Tensor, Tensor]]:
-    """Neighbouring greys, a pattern of one level on greys, pages with ink, and steps of one level on them."""
-    for level in range(0, 255, 5):
+    """A pattern of one level on greys, one level of one colour, pages with ink, and steps of one level on them."""
+    for channel in range(3):
+        tint = torch.zeros(1, 3, 1, 1, dtype=torch.float64)
+        tint[:, channel] = 1 / 255
+        yield _flat(110), _flat(110) + tint
+    for level in range(0, 255, 25):
         yield _flat(level), _flat(level) + _every_other() / 255
         yield _flat(level), _flat(level) + _left_half() / 255
     for paper, ink in ((255, 0), (254, 3), (0, 255), (250, 128)):
