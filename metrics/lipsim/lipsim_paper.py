@@ -16,7 +16,8 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.weights import Weights, locate, resolve
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.lipsim.layers.sll import SLACK, SLLConv, SLLLinear
+from perceptbench.metrics.lipsim.layers.rounding import kept
+from perceptbench.metrics.lipsim.layers.sll import SLLConv, SLLLinear
 from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
 from perceptbench.metrics.lipsim.network import freeze
 
@@ -37,7 +38,7 @@ class AuthorsConv(SLLConv):
     """
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + SLACK)
+        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + kept(self.weight))
         root = (2 / rows.clamp_min(torch.finfo(rows.dtype).tiny)).sqrt()
         return self.weight * root[:, None, None, None], self.bias * root
 
