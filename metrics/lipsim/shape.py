@@ -83,7 +83,7 @@ class LipSimConfig:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
             config = cls(**values)
             return config.checked()
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError, ZeroDivisionError) as error:
             raise UserError(f"expected the header of a lipsim weights file, got {text[:80]!r}") from error
 
     def checked(self) -> Self:

@@ -302,7 +302,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(folder: Path, kind: str
 def test_tensors_come_as_they_were_saved_wrapped_or_not(folder: Path) -> None:
     torch.save({"state_dict": TENSORS, "epoch": 3}, folder / "net.pt")
     got = load(Weights(file="net.pt", url=URL))
-    assert torch.equal(got["state_dict"]["b"], TENSORS["b"])
+    assert torch.equal(got["b"], TENSORS["b"])
 
 
 @pytest.mark.parametrize("content", [TENSORS["a"], [TENSORS["a"]], {}, {"lr": 0.1}, {"a": {"b": "c"}}])
