@@ -36,7 +36,7 @@ def refuse_costly(config: LipSimConfig, where: str) -> None:
     The bounds are ten times and more beyond the paper's network (63 M parameters, 4.2 GMAC).
     """
     if sum(config.depths) + len(config.depths) + config.linears + config.folds > _MOST_LAYERS:
-        raise UserError(f"{where}: expected a network of at most {_MOST_LAYERS} layers, got {config}")
+        raise UserError(f"{where}: expected a network of at most {_MOST_LAYERS} layers, got {config.words}")
     costs = list(_layers(config))
     for words, got, most in (
         ("parameters", sum(cost.parameters for cost in costs), _MOST_PARAMETERS),
