@@ -18,7 +18,13 @@ _KINDS = {
 
 def save_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
     """Write tensors, numbers and names; `identity` says what the run learns from, and how."""
-    write_atomically(path, lambda part: torch.save({**state, "identity": identity}, part))
+    write_atomically(path, lambda part: _save({**state, "identity": identity}, part))
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    # Through a stream of Python, whose errors say what the system said; torch's own do not.
+    with path.open("wb") as stream:
+        torch.save(state, stream)
 
 
 def read_checkpoint(path: Path, identity: str, device: torch.device) -> dict[str, Any] | None:
