@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from perceptbench.tasks.base import Batch
 
 def sizes_of(batch: Batch) -> set[tuple[int, int]]:
     """Height and width of the images in a batch."""
-    held = [getattr(batch, field.name) for field in fields(batch)] if is_dataclass(batch) else []
+    held: list[Any] = [getattr(batch, field.name) for field in fields(batch)] if is_dataclass(batch) else []
     return {(one.shape[-2], one.shape[-1]) for one in held if isinstance(one, Tensor) and one.dim() == 4}
 
 

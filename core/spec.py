@@ -37,7 +37,9 @@ class Options:
     )
     eps_left: float | None = field(default=None, metadata=_budget("--eps-left", "left"))
     eps_right: float | None = field(default=None, metadata=_budget("--eps-right", "right"))
-    restarts: int = field(default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK, max=1000))
+    restarts: int = field(
+        default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK, max=1000)
+    )
     quantize: str | None = field(default=None, metadata=option("8bit: judge what a PNG would hold.", section=ATTACK))
     protocol: str = field(
         default="ours", metadata=option("ours, or paper: its attacks as its code ran them.", section=ATTACK)

@@ -56,8 +56,8 @@ def check(path: Path, key: str, stated: str = "") -> None:
                 "set XDG_CACHE_HOME to a folder that can"
             ) from error
         warn(
-            f"{path.name}: its publisher states no SHA-256, so that of this first use is recorded in {store()} and asked "
-            f"for from now on: {digest}"
+            f"{path.name}: its publisher states no SHA-256, so that of this first use is recorded in {store()} and "
+            f"asked for from now on: {digest}"
         )
     elif first != digest:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Untrusted files of tensors, read: no code is run, no more memory is taken than the file has bytes, one way for all."""
+"""Untrusted files of tensors, read: no code is run, and no more memory is taken than the file has bytes."""
 
 import zipfile
 from collections.abc import Mapping
@@ -38,7 +38,9 @@ def safetensors_header(path: Path) -> tuple[dict[str, str], Shapes]:
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
     if length > min(_MAX_HEADER, path.stat().st_size):
-        raise UserError(f"{path} is damaged, or is not a safetensors file (a header of {length} bytes); train or copy it again")
+        raise UserError(
+            f"{path} is damaged, or is not a safetensors file (a header of {length} bytes); train or copy it again"
+        )
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())
@@ -48,7 +50,9 @@ def safetensors_header(path: Path) -> tuple[dict[str, str], Shapes]:
     except UserError:
         raise
     except Exception as error:  # its own kind for a damaged header, others for types that torch does not have
-        raise UserError(f"{path} is damaged, or is not a safetensors file ({_first_line(error)}); train or copy it again") from error
+        raise UserError(
+            f"{path} is damaged, or is not a safetensors file ({_first_line(error)}); train or copy it again"
+        ) from error
 
 
 def tensors_of(source: Path | bytes, name: str, where: str) -> dict[str, Tensor]:
@@ -81,7 +85,7 @@ def unpickled(source: Path | bytes, where: str, device: torch.device | str = "cp
     with stream:
         _refuse_packed(stream, where)
         try:
-            return torch.load(stream, map_location=device, weights_only=True)
+            return torch.load(stream, map_location=device, weights_only=True)  # type: ignore[arg-type]
         except Exception as error:  # torch raises many kinds for a damaged or hostile file
             # Its longer messages advise to read the file without this protection; what is wrong stands behind this.
             _, _, reason = str(error).rpartition("WeightsUnpickler error: ")

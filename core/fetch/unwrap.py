@@ -15,7 +15,16 @@ WRAPPERS = (
 """Keys under which programs keep the tensors of a network, beside those of an optimiser and much else."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and Lightning put before the names."""
-_KINDS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool)
+_KINDS = (
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int64,
+    torch.int32,
+    torch.uint8,
+    torch.bool,
+)
 _DEEPEST = 3
 
 

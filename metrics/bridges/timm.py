@@ -87,7 +87,7 @@ def _build(name: str, config: Any, weights: Weights | None) -> nn.Module:
             raise UserError(f"{path or name}: timm cannot make {name} of it ({reason})") from error
 
 
-def _activation(name: str, config: Any) -> dict[str, str]:
+def _activation(name: str, config: Any) -> dict[str, Any]:
     """x sigmoid(1.702 x) for weights that were trained with it, which timm only says in a note.
 
     Raises UserError for a note on activations in a network where this program does not know how to follow it.
@@ -96,5 +96,7 @@ def _activation(name: str, config: Any) -> dict[str, str]:
     if "quickgelu" not in notes.lower() or "quickgelu" in name:
         return {}
     if not name.startswith("vit_"):
-        raise UserError(f"timm says of {name}: {notes}; name that variant, as only transformers called vit_ are changed")
+        raise UserError(
+            f"timm says of {name}: {notes}; name that variant, as only transformers called vit_ are changed"
+        )
     return {"act_layer": "quick_gelu"}

@@ -65,7 +65,9 @@ def _convnext(state: dict[str, Tensor]) -> nn.Module:
     affordable(macs, f"{depths} blocks of widths {dims}")
     with torch.device("meta"):
         net = ConvNeXt(depths=depths, dims=dims, num_classes=len(state["visual.head.proj.weight"]))
-    return fill(net, checkpoint_filter_fn(state, net), f"the weights of a ConvNeXt of {depths} blocks and widths {dims}")
+    return fill(
+        net, checkpoint_filter_fn(state, net), f"the weights of a ConvNeXt of {depths} blocks and widths {dims}"
+    )
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:

@@ -20,7 +20,9 @@ _MOST_MACS = 1_000_000_000_000
 def affordable(macs: int, what: str) -> None:
     """Raises UserError for a network that takes more than 1000 GMAC an image, which no metric here comes near to."""
     if macs > _MOST_MACS:
-        raise UserError(f"expected a network of at most {_MOST_MACS / 1e9:g} GMAC an image, got {macs / 1e9:.3g}: {what}")
+        raise UserError(
+            f"expected a network of at most {_MOST_MACS / 1e9:g} GMAC an image, got {macs / 1e9:.3g}: {what}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,13 @@ class LipSimConfig:
             or self.basis not in BASES
             or not all(type(flag) is bool for flag in (self.scaled, self.spectrum))
         ):
-            raise UserError(f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self.words}")
+            raise UserError(
+                f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self.words}"
+            )
         if self.channels < 3 * self.stem**2:
-            raise UserError(f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self.words}")
+            raise UserError(
+                f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self.words}"
+            )
         if self.family == "window":
             return self._window_checked()
         blocks = self.linears == 0 or (self.linear_inner > 0 and self.features % self.linear_inner == 0)

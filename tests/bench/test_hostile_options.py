@@ -131,7 +131,9 @@ def test_arguments_between_parentheses_are_bounded(registry: Any) -> None:
                     registry.resolve(Ref.parse(f"{name}{'' if target is None else ':' + target}({key}={value})"))
 
 
-@pytest.mark.parametrize("text", ["1e999999999", "9" * 5000, "1/" + "9" * 5000, "nan", "-inf", "1e400", "1/0", "0x1", ""])
+@pytest.mark.parametrize(
+    "text", ["1e999999999", "9" * 5000, "1/" + "9" * 5000, "nan", "-inf", "1e400", "1/0", "0x1", ""]
+)
 def test_what_is_no_number_is_said_at_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         number(text)
@@ -140,7 +142,13 @@ def test_what_is_no_number_is_said_at_once(text: str) -> None:
 
 
 def test_numbers_are_those_of_fractions() -> None:
-    assert [number(text) for text in ("2", "2.5e-3", "36/255", " 8/255 ", "1e-5")] == [2, 0.0025, 36 / 255, 8 / 255, 1e-5]
+    assert [number(text) for text in ("2", "2.5e-3", "36/255", " 8/255 ", "1e-5")] == [
+        2,
+        0.0025,
+        36 / 255,
+        8 / 255,
+        1e-5,
+    ]
     assert parse_eps(["36/255,0.5"]) == (36 / 255, 0.5)
     for text in ("1e150", "1e-150", ",".join(map(str, range(1, 1002)))):
         with pytest.raises(UserError, match="--eps wants"):

@@ -58,10 +58,10 @@ def outcome(load: Callable[[Path], object], path: Path) -> object:
     try:
         return load(path)
     except UserError as error:
-        assert "\n" not in str(error)
-        assert str(error).isprintable()
-        assert len(str(error)) < 1000
-        return None
+        said = str(error)
+    assert said.isprintable()
+    assert len(said) < 1000
+    return None
 
 
 def spoilt(content: bytes, random: Random) -> bytes:
@@ -119,7 +119,7 @@ def headers() -> Iterator[Callable[[dict[str, Any]], object]]:
         yield lambda header, name=name: header.update({name: header.pop(entry)})  # type: ignore[misc]
     for said in (None, 3, "a", [], {"a": 3}, {"a": {"b": "c"}}, {"a": None}):
         yield lambda header, said=said: header.update(__metadata__=said)  # type: ignore[misc]
-    for whole in ([], [header for header in range(9)], {"a": {}}, {"a": []}, {"a": "b"}, "text", 3):
+    for whole in ([], list(range(9)), {"a": {}}, {"a": []}, {"a": "b"}, "text", 3):
         yield lambda header, whole=whole: whole or [[]]  # type: ignore[misc]
 
 
@@ -211,7 +211,25 @@ def test_an_archive_larger_than_itself_is_refused(tmp_path: Path) -> None:
 
 def spoilt_shapes() -> Iterator[dict[str, Any]]:
     """Every field of a shape with values that do not fit it, or that fit and are far too large."""
-    values = (-1, 0, 3, 4096, 4097, 2**40, 1.5, "x", None, True, [], [1], [4096] * 2, [4096] * 5000, {}, "window", "cayley")
+    values = (
+        -1,
+        0,
+        3,
+        4096,
+        4097,
+        2**40,
+        1.5,
+        "x",
+        None,
+        True,
+        [],
+        [1],
+        [4096] * 2,
+        [4096] * 5000,
+        {},
+        "window",
+        "cayley",
+    )
     for field in asdict(SHAPE):
         for value in values:
             yield {field: value}

@@ -110,7 +110,9 @@ class TrainConfig:
     )
     batch: int = field(
         default=48,
-        metadata=option("Images a step, over all processes.", name="batch-size", section="Optimiser", min=6, max=1_000_000),
+        metadata=option(
+            "Images a step, over all processes.", name="batch-size", section="Optimiser", min=6, max=1_000_000
+        ),
     )
     accumulate: int = field(default=1, metadata=option("Batches a step.", section="Optimiser", min=1, max=10_000))
     held_out: int = field(default=20, metadata=option("One photograph in so many judges.", section="Data", min=2))
@@ -179,10 +181,16 @@ class Machine:
     """
 
     device: str = field(default="auto", metadata=option("Where to compute.", section="Machine", named=DEVICES))
-    devices: int = field(default=1, metadata=option("GPUs, or processes on the CPU.", section="Machine", min=1, max=4096))
-    nodes: int = field(default=1, metadata=option("Machines, each given this command.", section="Machine", min=1, max=4096))
+    devices: int = field(
+        default=1, metadata=option("GPUs, or processes on the CPU.", section="Machine", min=1, max=4096)
+    )
+    nodes: int = field(
+        default=1, metadata=option("Machines, each given this command.", section="Machine", min=1, max=4096)
+    )
     workers: int = field(default=0, metadata=option("Processes that load images.", section="Machine", min=0, max=1024))
-    checkpoint_every: float = field(default=10.0, metadata=option("Minutes at most.", section="Machine", min=0, max=1_000_000))
+    checkpoint_every: float = field(
+        default=10.0, metadata=option("Minutes at most.", section="Machine", min=0, max=1_000_000)
+    )
 
     @property
     def world(self) -> int:

@@ -23,7 +23,7 @@ def orthonormal(weight: Tensor) -> Tensor:
 
 
 def at_most(matrix: Tensor, bound: float) -> Tensor:
-    """A float64 matrix (inner, features), divided so that its squared norm is at most `bound` once rounded to float32."""
+    """A float64 matrix (inner, features), divided: its squared norm is at most `bound` once it is in float32."""
     # Twice what rounding.py asks for, as eigenvalues are computed with errors of their own.
     square = torch.linalg.eigvalsh(matrix @ matrix.mT).amax() * (1 + kept(matrix)) ** 2
     return matrix / (square / bound).clamp_min(1).sqrt()
