@@ -47,6 +47,8 @@ def check(request: Request) -> None:
             raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
     if request.restarts < 1:
         raise UserError(f"--restarts wants at least 1, got {request.restarts}")
+    if not [one for one in request.data if isinstance(one, Held) or split_list([one])]:
+        raise UserError("name at least one data set: --data photos; see: bench list data")
     _check_images(request)
     Threat(cast(Move, request.move), "l2", request.eps_left, request.eps_right)
     if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from perceptbench.bench.machine_failures import said_in_a_sentence
 from perceptbench.core.errors import Notice, UnsoundError, UserError, sentence
 
 COMMANDS = {
@@ -133,12 +134,10 @@ def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
     warnings.showwarning = _show
     try:
-        app()
+        with said_in_a_sentence():
+            app()
     except UserError as error:
         print(f"bench: {sentence(error)}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(f"bench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2)
     except UnsoundError as error:
         print(f"bench: {error}", file=sys.stderr)

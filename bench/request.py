@@ -116,11 +116,14 @@ def refs(texts: Sequence[str]) -> list[Ref]:
     return [Ref.parse(text) for text in split_list(texts)]
 
 
+_DIGITS = 6
+
+
 def batch_size(given: int | str) -> int | None:
     """Samples at once; None for auto. Raises UserError for anything but a positive number or auto."""
     text = str(given)
     if text == "auto":
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise UserError(f"--batch-size wants a positive number or auto, got {text!r}")
+    if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS or int(text) < 1:
+        raise UserError(f"--batch-size wants a positive number or auto, of at most {_DIGITS} digits, got {text[:80]!r}")
     return int(text)

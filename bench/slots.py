@@ -5,10 +5,11 @@ A request is a dataclass whose fields state their options (core/option.py). No t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path as FilePath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.option import Collected, Declared, Follows, Nested, Option, says
+from perceptbench.core.option import Collected, Declared, Follows, Nested, Option, as_path, checked, says
 
 Path = tuple[str, ...]
 """Names of a parameter, a field of it, a field of that, ..."""
@@ -43,13 +44,22 @@ class Slot:
         """The values that go by a name."""
         return {text: text for text in get_args(self.type)} if get_origin(self.type) is Literal else self.option.named
 
+    @property
+    def holds_paths(self) -> bool:
+        """Whether its value, or each of them, is a path."""
+        return FilePath in (self.type, *get_args(self.type))
+
     def value(self, typed: Any) -> Any:
         """The value of the field from what was typed. Raises UserError for a word that fits nothing."""
         if typed is None:
             return None
+        word = str(self.name) if self.option.positional else f"{'-' if len(str(self.name)) == 1 else '--'}{self.name}"
+        checked(typed, word, self.option)
+        if self.holds_paths and self.option.parse is None:
+            return tuple(as_path(str(one), word) for one in typed) if self.many else as_path(str(typed), word)
         if self.named is not None:
             if typed not in self.named:
-                raise UserError(f"--{self.name} wants one of {', '.join(self.named)}, got {typed}")
+                raise UserError(f"--{self.name} wants one of {', '.join(self.named)}, got {str(typed)[:80]}")
             return self.named[typed]
         if self.option.parse is not None:
             return self.option.parse(typed)
@@ -122,7 +132,7 @@ def requests_of(requests: Mapping[str, type], slots: Sequence[Slot], words: Mapp
         elif slot.key is None:
             values[slot.path] = slot.value(typed)
         else:
-            values.setdefault(slot.path, {}).update({} if typed is None else {slot.key: typed})
+            values.setdefault(slot.path, {}).update({} if typed is None else {slot.key: slot.value(typed)})
     made = {name: _made(cls, None, _below(values, name)) for name, cls in requests.items()}
     for slot in open_rules:
         owner, *rest = slot.path

@@ -1,23 +1,75 @@
 """Writing files so that a file is complete or does not exist, and the folder of the cache."""
 
+import errno
 import os
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from perceptbench.core.errors import UserError
 
+_FULL = 1 << 20
+"""A disk with fewer free bytes is full."""
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` with a temporary path beside `path`, flush it to disk, then rename it over."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Call `write` with a temporary path beside `path`, flush it to disk, then rename it over.
+
+    Raises OSError, with `path` as its file, where the system does not take it; what was there before stays whole.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(part)
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+    except Exception as error:
+        # Libraries written in Rust and C++ report what the system said in words of their own.
+        if (number := _system_error(error, path.parent)) is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _system_error(error: Exception, folder: Path) -> int | None:
+    """The number of the system's error behind one of a library; that of a full disk where it is full."""
+    if isinstance(behind := error.__context__, OSError):
+        return behind.errno
+    if found := re.search(r"(?:os error |code: |errno )(\d+)", str(error)):
+        return int(found[1])
+    with suppress(OSError):
+        return errno.ENOSPC if shutil.disk_usage(folder).free < _FULL else None
+    return None
+
+
+@contextmanager
+def replaced_when_whole(to: Path) -> Iterator[Path]:
+    """An empty folder for files that belong into the folder `to`: they come there at the end, when all are written.
+
+    Where writing fails, `to` is as it was.
+    """
+    new = not to.exists()
+    part = to / f".{os.getpid()}.part"
+    try:
+        part.mkdir(parents=True)
+        yield part
+        for path in sorted(path for path in part.rglob("*") if path.is_file()):
+            target = to / path.relative_to(part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if new:
+            with suppress(OSError):  # it is not empty
+                to.rmdir()
 
 
 def weights_target(to: Path) -> None:

@@ -10,9 +10,15 @@ A field without metadata has no option.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
+from pathlib import Path
 from typing import Any
 
+from perceptbench.core.errors import UserError
+from perceptbench.core.number import MOST
+
 _KEY = "perceptbench.option"
+_LONGEST, _LONGEST_PATH, _LONGEST_NAME = 100_000, 4000, 240
+"""Systems take paths of 4096 bytes and names of 255; files are written under a longer name at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +29,8 @@ class Option:
         help: one short sentence.
         name: without dashes; None for that of the field.
         section: the heading it stands under in the help; None for that of the field it is nested in.
-        min: smallest value that is accepted.
+        min: smallest value that is accepted; None for no bound but that of `max` with a minus.
+        max: largest value that is accepted.
         parse: from the text that was typed (of a tuple, from all texts) to the value of the field. Raises UserError.
         named: values that go by a name: what is typed is one of these names.
         positional: an argument without a name.
@@ -34,6 +41,7 @@ class Option:
     name: str | None = None
     section: str | None = None
     min: int | None = None
+    max: int = MOST
     parse: Callable[[Any], Any] | None = None
     named: Mapping[str, Any] | None = None
     positional: bool = False
@@ -89,6 +97,42 @@ class Collected:
 
     section: str
     declared: Callable[[], Sequence[Declared]]
+
+
+def checked(value: Any, name: str, said: Option) -> Any:
+    """A value that was typed for an option, or each of several. Raises UserError, naming it, for one that is
+
+    a number out of the bounds, a text without letters, or a path that no system takes.
+    """
+    if isinstance(value, list | tuple):
+        for one in value:
+            checked(one, name, said)
+    elif isinstance(value, str | Path):
+        as_path(str(value), name) if isinstance(value, Path) else _text(value, name)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        least = -said.max if said.min is None else said.min
+        if not least <= value <= said.max:
+            raise UserError(f"{name} wants a number from {least} to {said.max}, got {value:.6g}")
+    return value
+
+
+def _text(value: str, name: str) -> None:
+    if not value.strip():
+        raise UserError(f"{name} wants a value, got a text without letters; leave the option out")
+    if len(value) > _LONGEST or "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise UserError(f"{name} wants at most {_LONGEST} letters, all of them of Unicode, got {value[:80]!r}")
+
+
+def as_path(text: str, name: str) -> Path:
+    """A path as it was typed. Raises UserError, naming the option, for one that is empty or that no system takes."""
+    if not text.strip():
+        raise UserError(f"{name} wants a path, got an empty one; write . for the folder you are in")
+    _text(text, name)
+    if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):
+        raise UserError(
+            f"{name} wants a path of at most {_LONGEST_PATH} bytes and {_LONGEST_NAME} a folder, got {text[:80]!r}..."
+        )
+    return Path(text)
 
 
 def option(help: str, **more: Any) -> Mapping[str, Option]:

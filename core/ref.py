@@ -3,13 +3,18 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.number import number
 
 Scalar: TypeAlias = str | int | float | bool | None
 Norm: TypeAlias = Literal["l2", "linf"]
+
+
+MOST_EPS, _LEAST_EPS, _MOST_BUDGETS = 1e6, 1e-12, 1000
+_LONGEST = 8192
+"""Letters of a name with its arguments: twice the longest path of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Ref:
     @classmethod
     def parse(cls, text: str) -> "Ref":
         """Read one name as a user types it. Raises UserError for text that has not this form."""
+        if len(text) > _LONGEST or any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
+            raise UserError(f"expected a name of at most {_LONGEST} letters, all of Unicode, got {text[:80]!r}")
         head, inside = _arguments_of(text.strip())
         name, colon, target = head.partition(":")
         if not name.strip() or "(" in name:
@@ -91,10 +98,10 @@ def _scalar(text: str) -> Scalar:
     words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
-    for convert in (int, float, lambda t: float(Fraction(t))):
+    for convert in (int, number):
         try:
             return convert(text)
-        except (ValueError, ZeroDivisionError, OverflowError):
+        except ValueError:
             continue
     return text
 
@@ -125,17 +132,21 @@ def split_list(texts: Sequence[str]) -> list[str]:
 def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:
     """Budgets as typed (`2.0`, `36/255`, `0.5,1,2`), sorted, each once.
 
-    Raises UserError where one is not a positive finite number.
+    Raises UserError where one is not a positive number that float32 tells from 0, or is far beyond any image.
     """
     values = set()
     for text in split_list(texts):
         try:
-            value = float(Fraction(text))
-        except (ValueError, ZeroDivisionError, OverflowError):
-            raise UserError(f"--eps wants numbers like 2.0 or 36/255, got {text!r}") from None
+            value = number(text)
+        except ValueError:
+            raise UserError(f"--eps wants numbers like 2.0 or 36/255, got {text[:80]!r}") from None
         if value <= 0:
             raise UserError(f"--eps wants positive budgets, got {text!r}")
+        if not _LEAST_EPS <= value <= MOST_EPS:
+            raise UserError(f"--eps wants budgets from {_LEAST_EPS:g} to {MOST_EPS:g}, got {text!r}")
         values.add(value)
+    if len(values) > _MOST_BUDGETS:
+        raise UserError(f"--eps wants at most {_MOST_BUDGETS} budgets, got {len(values)}")
     return tuple(sorted(values))
 
 
@@ -144,9 +155,11 @@ def parse_budget(text: str | None, option: str) -> float | None:
     if text is None:
         return None
     try:
-        value = float(Fraction(text))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise UserError(f"{option} wants a number like 2.0 or 36/255, got {text!r}") from None
+        value = number(text)
+    except ValueError:
+        raise UserError(f"{option} wants a number like 2.0 or 36/255, got {text[:80]!r}") from None
     if value < 0:
         raise UserError(f"{option} wants a budget of at least 0, got {text!r}")
+    if value > MOST_EPS:
+        raise UserError(f"{option} wants a budget of at most {MOST_EPS:g}, got {text!r}")
     return value

@@ -11,8 +11,11 @@ from typing import Generic, TypeVar
 
 from perceptbench.core.card import About, Card
 from perceptbench.core.errors import UserError
+from perceptbench.core.number import MOST_SEED
 from perceptbench.core.ref import Ref, Scalar
 
+_MOST = 1_000_000
+"""What an argument may be at most: steps, draws or votes that a machine can do, and factors that float32 can square."""
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -151,4 +154,7 @@ def _checked(value: Scalar, parameter: inspect.Parameter, where: str) -> Scalar:
         raise UserError(f"{where} wants {wanted.__name__}, got {value!r}")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise UserError(f"{where} wants a finite number of at least 0, got {value!r}")
+    most = MOST_SEED if parameter.name.endswith("seed") else _MOST
+    if isinstance(value, int | float) and value > most:
+        raise UserError(f"{where} wants at most {most}, got {value:.3g}")
     return value

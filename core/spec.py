@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from perceptbench.core.number import MOST_SEED
 from perceptbench.core.option import Option, option
 from perceptbench.core.ref import Norm, Ref, Scalar, parse_budget
 
@@ -28,7 +29,7 @@ def _budget(name: str, image: str) -> Mapping[str, Option]:
 class Options:
     """The options of `bench run` that change results and are no component, as typed."""
 
-    seed: int = field(default=0, metadata=option("Seed of every random number."))
+    seed: int = field(default=0, metadata=option("Seed of every random number.", max=MOST_SEED))
     limit: int | None = field(default=None, metadata=option("Only this many triplets (a fixed shuffle)."))
     skip_certified: bool = field(default=True, metadata=option("Do not attack what is proved safe.", section=ATTACK))
     move: str = field(
@@ -36,7 +37,9 @@ class Options:
     )
     eps_left: float | None = field(default=None, metadata=_budget("--eps-left", "left"))
     eps_right: float | None = field(default=None, metadata=_budget("--eps-right", "right"))
-    restarts: int = field(default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK))
+    restarts: int = field(
+        default=1, metadata=option("Starts of an attack that is no ensemble.", section=ATTACK, max=1000)
+    )
     quantize: str | None = field(default=None, metadata=option("8bit: judge what a PNG would hold.", section=ATTACK))
     protocol: str = field(
         default="ours", metadata=option("ours, or paper: its attacks as its code ran them.", section=ATTACK)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.files import write_atomically
+from perceptbench.core.files import replaced_when_whole, write_atomically
 from perceptbench.core.ref import Ref
 from perceptbench.reports.base import Document, Format, Table, report
 from perceptbench.reports.doubts import with_doubts
@@ -83,11 +83,12 @@ def _not_installed(records: Sequence[Record]) -> str:
 def _write(document: Document, to: Path, formats: Sequence[str]) -> list[Path]:
     from perceptbench.reports.formats.png_pdf import FORMS, save
 
-    files = {to / name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
+    files = {name: text for form in dict.fromkeys(formats) for name, text in FORMATS[form](document).items()}
     shown = [block for block in document.blocks if not isinstance(block, Table)] if _SHOW & set(formats) else []
-    pictures = {to / f"{block.name}.{form}": (block, form) for block in shown for form in FORMS}
-    for path, (block, form) in pictures.items():
-        write_atomically(path, partial(save, block, form=form))
-    for path, content in files.items():
-        write_atomically(path, partial(Path.write_text, data=content, encoding="utf-8"))
-    return [*files, *pictures]
+    pictures = {f"{block.name}.{form}": (block, form) for block in shown for form in FORMS}
+    with replaced_when_whole(to) as folder:
+        for name, (block, form) in pictures.items():
+            write_atomically(folder / name, partial(save, block, form=form))
+        for name, content in files.items():
+            write_atomically(folder / name, partial(Path.write_text, data=content, encoding="utf-8"))
+    return [to / name for name in (*files, *pictures)]

@@ -71,7 +71,8 @@ def _required(slot: Slot) -> bool:
 def _parameter(slot: Slot) -> inspect.Parameter:
     name, said = str(slot.name), slot.option
     default = inspect.Parameter.empty if _required(slot) else _as_typed(slot)
-    one = str if said.parse is not None or slot.named is not None else _typed(slot)
+    # An empty text and the folder `.` are one path, so that paths are read after the texts were looked at.
+    one = str if said.parse is not None or slot.named is not None or slot.holds_paths else _typed(slot)
     type = list[one] if slot.many else one | None if default is None else one  # type: ignore[valid-type]
     help = f"{said.help} Default: {slot.follows.words}." if slot.follows else said.help
     dashes = "-" if len(name) == 1 else "--"
@@ -102,4 +103,6 @@ def _as_typed(slot: Slot) -> Any:
         return None
     if slot.named is not None:
         return next(name for name, value in slot.named.items() if value == slot.default)
+    if slot.holds_paths:
+        return [str(one) for one in slot.default] if slot.many else slot.default and str(slot.default)
     return list(slot.default) if slot.many else slot.default

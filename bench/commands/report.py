@@ -6,8 +6,17 @@ from pathlib import Path
 
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import RUNS
+from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
 from perceptbench.core.ref import split_list
+
+
+def _formats(texts: Sequence[str]) -> tuple[str, ...]:
+    """Raises UserError where a name is missing between commas: a script that lost it would get half a report."""
+    names = split_list(texts)
+    if any(not part.strip() for text in texts for part in text.split(",")):
+        raise UserError(f"--format wants a comma list without gaps, got {','.join(texts)!r}")
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +26,7 @@ class ReportRequest:
     to: Path = field(metadata=option("Folder to write into."))
     runs: Path = field(default=Path("runs"), metadata=RUNS)
     format: Sequence[str] = field(
-        default=("md",), metadata=option("md, latex, html, csv; a comma list.", parse=split_list)
+        default=("md",), metadata=option("md, latex, html, csv; a comma list.", parse=_formats)
     )
 
 

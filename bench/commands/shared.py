@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perceptbench.core.number import MOST_SEED
 from perceptbench.core.option import option
 
-SEED = option("Seed of every random number.")
+SEED = option("Seed of every random number.", max=MOST_SEED)
 RUNS = option("Folder of finished and interrupted runs.")
 JSON = option("One JSON object on standard output, nothing else there.")
 

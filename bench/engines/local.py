@@ -12,6 +12,7 @@ from perceptbench.bench.engines.base import Chunk, Done, Job, engine
 from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.flags.search_counts import SearchWatch
 from perceptbench.bench.pictures import Pictures
+from perceptbench.bench.whole_image import say_what_covers_everything, sizes_of
 from perceptbench.core.errors import UnsoundError
 from perceptbench.tasks.base import Sample
 
@@ -38,6 +39,8 @@ def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
 
     try:
         batch = plan.source.batch(entries).to(plan.request.where)
+        for height, width in sizes_of(batch):
+            say_what_covers_everything(plan.spec, height, width)
         frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, watch)
     except UnsoundError as error:
         return Done(ids, unsound=error)

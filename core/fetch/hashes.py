@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UserError, warn
 from perceptbench.core.files import cache_folder, write_atomically
 
 _EMPTY: dict[str, dict[str, Any]] = {"first use": {}, "seen": {}}
@@ -55,6 +55,10 @@ def check(path: Path, key: str, stated: str = "") -> None:
                 f"the SHA-256 of {path} is to be recorded in {store()}, which cannot be written ({error.strerror}); "
                 "set XDG_CACHE_HOME to a folder that can"
             ) from error
+        warn(
+            f"{path.name}: its publisher states no SHA-256, so that of this first use is recorded in {store()} and "
+            f"asked for from now on: {digest}"
+        )
     elif first != digest:
         raise UserError(
             f"{path}: its SHA-256 was {first} at its first use and is {digest} now; put the former file back, "

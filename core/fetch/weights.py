@@ -5,12 +5,8 @@ of torch (TORCH_HOME) and of the Hugging Face hub (HF_HOME), our own cache. Then
 """
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
@@ -20,8 +16,7 @@ from perceptbench.core.fetch.declared import Weights as Weights
 from perceptbench.core.fetch.declared import locate as locate
 from perceptbench.core.fetch.download import fetch, offline
 from perceptbench.core.fetch.partial import Unreachable
-
-MAX_BYTES = 8 << 30
+from perceptbench.core.fetch.reading import MAX_BYTES, sized, tensors_of
 
 
 def resolve(weights: Weights) -> Path:
@@ -45,39 +40,17 @@ def resolve(weights: Weights) -> Path:
     return found.path
 
 
-def load(weights: Weights) -> Mapping[str, Any]:
-    """The tensors of a file by name, on the CPU: safetensors, or torch.load(weights_only=True), which runs no code.
+def load(weights: Weights) -> dict[str, Tensor]:
+    """The tensors of a file by name, on the CPU and in float32, out of whatever dictionary they are wrapped in.
 
-    A wrapping dictionary (`state_dict`, `model`, ...) is kept.
     Raises UserError as `resolve` does, and where the file is damaged or too large.
     """
     return read(resolve(weights))
 
 
-def read(path: Path) -> Mapping[str, Any]:
+def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a file as `load` gives them. Raises UserError where it is missing, damaged or too large."""
-    if not path.is_file():
-        raise UserError(f"expected weights at {path}, found no file")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path}: expected weights of at most {MAX_BYTES} bytes, got {path.stat().st_size}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged or malicious file
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path} is damaged, or would need code to be run when it is read ({reason})") from error
-    if not isinstance(state, Mapping) or not any(_tensors(state)):
-        raise UserError(f"{path}: expected a dictionary of tensors, got {type(state).__name__}")
-    return state
-
-
-def _tensors(state: Mapping[str, Any]) -> Iterator[bool]:
-    for value in state.values():
-        if isinstance(value, Tensor):
-            yield True
-        elif isinstance(value, Mapping):
-            yield from _tensors(value)
+    return tensors_of(sized(path), path.name, str(path))
 
 
 def _absent(weights: Weights, why: str) -> str:

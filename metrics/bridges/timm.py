@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.weights import Weights, resolve
+from perceptbench.core.fetch.weights import Weights, read, resolve
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.tensors import Embeddings, Images
 from perceptbench.metrics.base import metric
@@ -29,7 +29,7 @@ class TimmMetric(VisionMetric):
         from timm.data.config import resolve_data_config
 
         config = _config(name)
-        net = _build(name, resolve(_weights(name, config)).as_posix() if pretrained else "")
+        net = _build(name, config, _weights(name, config) if pretrained else None)
         data = resolve_data_config(model=net)
         channels, height, width = data["input_size"]
         if channels != 3 or height != width:
@@ -71,13 +71,32 @@ def _weights(name: str, config: Any) -> Weights:
     raise UserError(f"timm has no weights for {name}; write timm:{name}(pretrained=false) for random ones")
 
 
-def _build(name: str, file: str) -> nn.Module:
+def _build(name: str, config: Any, weights: Weights | None) -> nn.Module:
     import timm
 
-    overlay = {"file": file, "custom_load": False} if file else None
+    path = resolve(weights) if weights else None
+    # timm takes tensors that were read and checked here; of a file it would believe more.
+    overlay = {"state_dict": read(path), "custom_load": False} if path else None
     with forked_rng(0):
         try:
-            return timm.create_model(name, pretrained=bool(file), pretrained_cfg_overlay=overlay)
-        except (RuntimeError, KeyError, ValueError) as error:
+            return timm.create_model(
+                name, pretrained=path is not None, pretrained_cfg_overlay=overlay, **_activation(name, config)
+            )
+        except (RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
             reason = str(error).partition("\n")[0]
-            raise UserError(f"{file or name}: timm cannot make {name} of it ({reason})") from error
+            raise UserError(f"{path or name}: timm cannot make {name} of it ({reason})") from error
+
+
+def _activation(name: str, config: Any) -> dict[str, Any]:
+    """x sigmoid(1.702 x) for weights that were trained with it, which timm only says in a note.
+
+    Raises UserError for a note on activations in a network where this program does not know how to follow it.
+    """
+    notes = " ".join(getattr(config, "notes", None) or ())
+    if "quickgelu" not in notes.lower() or "quickgelu" in name:
+        return {}
+    if not name.startswith("vit_"):
+        raise UserError(
+            f"timm says of {name}: {notes}; name that variant, as only transformers called vit_ are changed"
+        )
+    return {"act_layer": "quick_gelu"}

@@ -2,15 +2,12 @@
 
 import zipfile
 import zlib
-from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load
+from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.reading import tensors_of
 
 _LIMIT = 1 << 30
 
@@ -31,19 +28,9 @@ def member(archive: Path, name: str) -> bytes:
         raise UserError(f"{archive} is damaged ({error}); delete it, so that it is fetched again") from error
 
 
-def tensors(archive: Path, name: str) -> Mapping[str, Any]:
+def tensors(archive: Path, name: str) -> dict[str, Tensor]:
     """A member that is a checkpoint: safetensors, or what torch loads without running code.
 
     Raises UserError as `member` does, and where it is no such checkpoint.
     """
-    data = member(archive, name)
-    try:
-        if name.endswith(".safetensors"):
-            return load(data)
-        state = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # a dozen kinds for a damaged or hostile file
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{archive}: {name} is damaged, or would need code to be run ({reason})") from error
-    if not isinstance(state, Mapping):
-        raise UserError(f"{archive}: expected a dictionary of tensors in {name}, got {type(state).__name__}")
-    return state
+    return tensors_of(member(archive, name), name, f"{archive}: {name}")

@@ -9,7 +9,7 @@ from perceptbench.core.card import About
 from perceptbench.core.fetch.weights import Weights, load
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings.open_clip import image_tower
-from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric, unwrapped
+from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric
 from perceptbench.metrics.embeddings.vit import ViT
 
 _PUBLISHED = "DreamSim (NeurIPS 2023) as in LipSim, table 4"
@@ -22,7 +22,7 @@ class ClipMetric(VisionMetric):
     """Cosine distance of CLIP's projected image embeddings."""
 
     def __init__(self, weights: Weights, expected: ViT, *, quick_gelu: bool = False) -> None:
-        state = unwrapped(load(weights), "state_dict")
+        state = load(weights)
         net, side = image_tower(state, quick_gelu=quick_gelu, expected=expected)
         super().__init__(net, CLIP, side)
 

@@ -17,8 +17,9 @@ from torch import Tensor
 from perceptbench.core.card import About
 from perceptbench.core.fetch.weights import Weights, load
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.embeddings.vision import IMAGENET, VisionMetric, fill, unwrapped
+from perceptbench.metrics.embeddings.vision import IMAGENET, VisionMetric
 from perceptbench.metrics.embeddings.vit import ViT, blank, without_final_norm
+from perceptbench.metrics.fill import fill
 
 _META = "https://dl.fbaipublicfiles.com"
 _PUBLISHED = "DreamSim (NeurIPS 2023) as in LipSim, table 4"
@@ -29,10 +30,10 @@ class ClassTokenMetric(VisionMetric):
     """Cosine distance of class tokens before the final norm."""
 
     def __init__(self, weights: Weights, shape: ViT, **layout: Any) -> None:
-        state = unwrapped(load(weights), "model")
+        state = load(weights)
         state.pop("mask_token", None)  # DINOv2's: it stands for patches that training hides
         state["pos_embed"] = at_grid(state["pos_embed"], shape.side // shape.patch)
-        net = fill(blank(shape, eps=1e-6, **layout), state, str(shape))
+        net = fill(blank(shape, eps=1e-6, **layout), state, f"the weights of {shape}")
         super().__init__(without_final_norm(net), IMAGENET, shape.side)
 
 

@@ -22,8 +22,9 @@ from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.embeddings.archive import member, tensors
 from perceptbench.metrics.embeddings.dino import DINO_B16
 from perceptbench.metrics.embeddings.lora import Adapter
-from perceptbench.metrics.embeddings.vision import CLIP, IMAGENET, VisionMetric, fill, resized, unwrapped
+from perceptbench.metrics.embeddings.vision import CLIP, IMAGENET, VisionMetric, resized
 from perceptbench.metrics.embeddings.vit import ViT, blank, without_final_norm
+from perceptbench.metrics.fill import fill
 
 SIDE = 224
 _SOURCE = "arXiv:2306.09344; weights: dreamsim 0.2.0"
@@ -72,12 +73,12 @@ class Dino:
 
     def state(self, archive: Path) -> dict[str, Tensor]:
         """Its weights. The archive holds only DINO's head, which is not needed."""
-        return unwrapped(load(self.weights))
+        return load(self.weights)
 
     def metric(self, state: Mapping[str, Tensor]) -> VisionMetric:
         """The class token before the final norm."""
         shape = ViT.of(state)
-        net = fill(blank(shape, eps=1e-6), state, str(shape))
+        net = fill(blank(shape, eps=1e-6), state, f"the weights of {shape}")
         return VisionMetric(without_final_norm(net), IMAGENET, shape.side)
 
 
@@ -98,21 +99,23 @@ class Clip:
 
         Its patches have a bias, which timm's CLIP has not: it moves into the position embeddings.
         """
-        given = unwrapped(tensors(archive, self.file), "state_dict")
+        given = tensors(archive, self.file)
         named = {name.replace("pos_drop.", "norm_pre."): tensor for name, tensor in given.items()}
         try:
             bias, head = named.pop("patch_embed.proj.bias"), named.pop("proj").T
             token, patches = named["pos_embed"].tensor_split([1], dim=1)
+            moved = {"pos_embed": torch.cat([token, patches + bias], dim=1)}
         except KeyError as error:
             raise UserError(f"{archive}: expected {error} in {self.file}, found no such tensor") from error
-        moved = {"pos_embed": torch.cat([token, patches + bias], dim=1)}
+        except (RuntimeError, IndexError) as error:
+            raise UserError(f"{archive}: expected a vision transformer in {self.file}, got other shapes") from error
         return named | moved | {"head.weight": head, "head.bias": head.new_zeros(len(head))}
 
     def metric(self, state: Mapping[str, Tensor]) -> VisionMetric:
         """The projected embedding."""
         shape, act = ViT.of(state), "quick_gelu" if self.quick_gelu else "gelu"
-        net = blank(shape, eps=1e-5, pre_norm=True, act_layer=act, num_classes=len(state["head.weight"]))
-        return VisionMetric(fill(net, state, str(shape)), CLIP, shape.side)
+        net = blank(shape, eps=1e-5, pre_norm=True, act_layer=act, num_classes=len(state["head.bias"]))
+        return VisionMetric(fill(net, state, f"the weights of {shape}"), CLIP, shape.side)
 
 
 def _archive(name: str) -> Weights:

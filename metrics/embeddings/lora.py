@@ -1,6 +1,7 @@
 """Low-rank adapters (LoRA, Hu et al., arXiv:2106.09685) in PEFT's layout, merged into the weights they adapt."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,8 +34,10 @@ class Adapter:
         """
         try:
             given = json.loads(config)
-            scale = given["lora_alpha"] / given["r"]
-        except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+            scale = float(given["lora_alpha"] / given["r"])
+            if not math.isfinite(scale) or not isinstance(given, dict):
+                raise ValueError(f"a scale of {scale}")
+        except (ValueError, TypeError, KeyError, ZeroDivisionError, OverflowError, RecursionError) as error:
             raise UserError(
                 f"expected adapter_config.json with numbers lora_alpha and r, got another ({error})"
             ) from error
@@ -46,9 +49,11 @@ class Adapter:
             found = _NAME.fullmatch(name.removeprefix("base_model.model."))
             if found is None:
                 raise UserError(f"expected tensors lora_A and lora_B in an adapter, got {name}")
-            matrices.setdefault(found[1], {})[found[2]] = tensor.float()
+            matrices.setdefault(found[1], {})[found[2]] = tensor
         if not all(pair.keys() == {"A", "B"} for pair in matrices.values()):
             raise UserError("expected lora_A and lora_B for every layer of an adapter, one is missing")
+        if not all(p["A"].dim() == p["B"].dim() == 2 and len(p["A"]) == p["B"].shape[1] for p in matrices.values()):
+            raise UserError("expected matrices lora_A (r, inputs) and lora_B (outputs, r) in an adapter, got others")
         return cls(scale, {name: (pair["A"], pair["B"]) for name, pair in matrices.items()})
 
     def under(self, prefix: str) -> "Adapter":

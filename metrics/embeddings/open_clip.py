@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.metrics.embeddings.vision import fill
-from perceptbench.metrics.embeddings.vit import ViT, blank
+from perceptbench.metrics.embeddings.vit import MOST_BLOCKS, ViT, affordable, blank
+from perceptbench.metrics.fill import fill
 
 _CONVNEXT_SIDE = 224  # it takes any; this is where R-CLIP is evaluated
 
@@ -34,8 +34,9 @@ def image_tower(
         if "visual.trunk.stem.0.weight" in state:
             return _convnext(state), _CONVNEXT_SIDE
         return _transformer(state, quick_gelu, expected)
-    except (KeyError, ValueError) as error:
-        raise UserError(f"expected the image tower of a CLIP in open_clip's layout, got another ({error})") from error
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"expected the image tower of a CLIP in open_clip's layout, got another ({reason})") from error
 
 
 def _transformer(state: dict[str, Tensor], quick_gelu: bool, expected: ViT | None) -> tuple[nn.Module, int]:
@@ -49,7 +50,7 @@ def _transformer(state: dict[str, Tensor], quick_gelu: bool, expected: ViT | Non
     act, classes = "quick_gelu" if quick_gelu else "gelu", state["visual.proj"].shape[1]
     net = blank(shape, eps=1e-5, pre_norm=True, act_layer=act, num_classes=classes)
     tensors = checkpoint_filter_fn(state, net)  # type: ignore[arg-type]
-    return fill(net, tensors, str(shape)), side
+    return fill(net, tensors, f"the weights of {shape}"), side
 
 
 def _convnext(state: dict[str, Tensor]) -> nn.Module:
@@ -57,9 +58,16 @@ def _convnext(state: dict[str, Tensor]) -> nn.Module:
 
     depths = tuple(_count(state, rf"visual\.trunk\.stages\.{stage}\.blocks\.(\d+)\.") for stage in range(4))
     dims = tuple(len(state[f"visual.trunk.stages.{stage}.blocks.0.norm.weight"]) for stage in range(4))
+    if max(depths) > MOST_BLOCKS:
+        raise UserError(f"expected a ConvNeXt of at most {MOST_BLOCKS} blocks a stage, got {depths}")
+    positions = [(_CONVNEXT_SIDE // 4 >> stage) ** 2 for stage in range(4)]
+    macs = sum(d * 8 * width**2 * n for d, width, n in zip(depths, dims, positions, strict=True))
+    affordable(macs, f"{depths} blocks of widths {dims}")
     with torch.device("meta"):
         net = ConvNeXt(depths=depths, dims=dims, num_classes=len(state["visual.head.proj.weight"]))
-    return fill(net, checkpoint_filter_fn(state, net), f"a ConvNeXt of {depths} blocks and widths {dims}")
+    return fill(
+        net, checkpoint_filter_fn(state, net), f"the weights of a ConvNeXt of {depths} blocks and widths {dims}"
+    )
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:

@@ -10,7 +10,7 @@ from perceptbench.core.card import About
 from perceptbench.core.fetch.weights import Weights, load, read
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.embeddings.open_clip import image_tower
-from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric, unwrapped
+from perceptbench.metrics.embeddings.vision import CLIP, VisionMetric
 
 _REPOSITORY = "TeCoA4-convnext_base_w-laion2B-s13B-b82K-augreg"
 _WEIGHTS = Weights(
@@ -44,6 +44,6 @@ class RClip(VisionMetric):
         quick_gelu: whether its transformer computes x sigmoid(1.702 x) for GELU: true for those that were trained
             further from OpenAI's networks. The default weights are a ConvNeXt, which has no such choice.
         """
-        state = unwrapped(read(Path(file)) if file else load(_WEIGHTS), "state_dict")
+        state = read(Path(file)) if file else load(_WEIGHTS)
         net, side = image_tower(state, quick_gelu=quick_gelu)
         super().__init__(net, CLIP, side)

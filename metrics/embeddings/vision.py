@@ -1,14 +1,12 @@
 """Frozen image networks as metrics: images at the network's side, its own normalisation, one vector an image."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, Images
 from perceptbench.metrics.base import EmbeddingMetric
 
@@ -56,29 +54,3 @@ class VisionMetric(EmbeddingMetric):
 
     def weights(self) -> Iterable[Tensor]:
         return self.net.state_dict().values()
-
-
-def unwrapped(state: Mapping[str, Any], *wrappers: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint in float32, out of the dictionary they may be wrapped in.
-
-    Raises UserError where something else is among them.
-    """
-    inner = next((state[name] for name in wrappers if name in state), state)
-    if not isinstance(inner, Mapping) or not all(isinstance(value, Tensor) for value in inner.values()):
-        where = f", possibly under {' or '.join(map(repr, wrappers))}" if wrappers else ""
-        raise UserError(f"expected a checkpoint that is a dictionary of tensors{where}")
-    return {name: value.float() for name, value in inner.items()}
-
-
-def fill(net: nn.Module, state: Mapping[str, Tensor], what: str) -> nn.Module:
-    """A network made on the meta device, with these tensors for its own.
-
-    Raises UserError, with one difference, where names or shapes are not exactly those of the network.
-    """
-    wanted, got = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (net.state_dict(), state))
-    for name in sorted(wanted.keys() | got.keys()):
-        if wanted.get(name) != got.get(name):
-            there, here = (shapes.get(name, "missing") for shapes in (wanted, got))
-            raise UserError(f"expected the weights of {what}, got others: {name} is {here} in place of {there}")
-    net.load_state_dict(dict(state), assign=True)
-    return net

@@ -12,6 +12,17 @@ from torch import Tensor, nn
 from perceptbench.core.errors import UserError
 
 _HEAD_WIDTH, _WIDEST = 64, 1024
+MOST_BLOCKS = 64
+"""Of a network whose shape a file states: the names of tensors could claim any number of them."""
+_MOST_MACS = 1_000_000_000_000
+
+
+def affordable(macs: int, what: str) -> None:
+    """Raises UserError for a network that takes more than 1000 GMAC an image, which no metric here comes near to."""
+    if macs > _MOST_MACS:
+        raise UserError(
+            f"expected a network of at most {_MOST_MACS / 1e9:g} GMAC an image, got {macs / 1e9:.3g}: {what}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,10 @@ class ViT:
         if self.width % _HEAD_WIDTH or self.width > _WIDEST:
             wanted = f"a width that is a multiple of {_HEAD_WIDTH} and at most {_WIDEST}"
             raise UserError(f"expected a vision transformer with {wanted}, got {self.width}")
+        if not (1 <= self.depth <= MOST_BLOCKS and 1 <= self.patch <= self.side and self.width):
+            raise UserError(f"expected 1 to {MOST_BLOCKS} blocks, and patches within the image, got {self}")
+        tokens = (self.side // self.patch) ** 2 + 1
+        affordable(self.depth * (12 * self.width**2 * tokens + 2 * self.width * tokens**2), str(self))
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> "ViT":
@@ -41,7 +56,7 @@ class ViT:
             width, _, _, patch = state["patch_embed.proj.weight"].shape
             side = patch * isqrt(state["pos_embed"].shape[1] - 1)
             depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, ValueError, IndexError, TypeError) as error:
             raise UserError("expected the weights of a vision transformer, got other tensors") from error
         return cls(patch, width, depth, side)
 

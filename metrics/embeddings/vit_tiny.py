@@ -7,8 +7,9 @@ the classifier takes; the classifier itself is left out.
 from perceptbench.core.card import About
 from perceptbench.core.fetch.weights import Weights, load
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.embeddings.vision import Scale, VisionMetric, fill, unwrapped
+from perceptbench.metrics.embeddings.vision import Scale, VisionMetric
 from perceptbench.metrics.embeddings.vit import ViT, blank
+from perceptbench.metrics.fill import fill
 
 _REPOSITORY = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 _WEIGHTS = Weights(
@@ -30,7 +31,7 @@ class ViTTiny(VisionMetric):
     """Cosine distance of ViT-Ti/16 class tokens (n, 192), after the final norm; trained on ImageNet-21k and 1k."""
 
     def __init__(self) -> None:
-        state = unwrapped(load(_WEIGHTS))
+        state = load(_WEIGHTS)
         state = {name: tensor for name, tensor in state.items() if name not in _CLASSIFIER}
-        net = fill(blank(_SHAPE, eps=1e-6), state, str(_SHAPE))
+        net = fill(blank(_SHAPE, eps=1e-6), state, f"the weights of {_SHAPE}")
         super().__init__(net, Scale((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), _SHAPE.side)

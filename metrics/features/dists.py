@@ -8,8 +8,7 @@ Own, and tested against dists-pytorch: that embeds both images at every call, an
 difference of large numbers.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -96,9 +95,10 @@ class DISTS(FeatureMetric):
         return (*self.trunk.state_dict().values(), self.alpha, self.beta)
 
 
-def _vector(state: Any, name: str) -> Tensor:
+def _vector(state: Mapping[str, Tensor], name: str) -> Tensor:
     tensor = state.get(name)
-    if not isinstance(tensor, Tensor) or tensor.numel() != sum(CHANNELS) or bool((tensor < 0).any()):
+    # A comparison with NaN is false, so this refuses it too.
+    if tensor is None or tensor.numel() != sum(CHANNELS) or not bool(((tensor >= 0) & (tensor < torch.inf)).all()):
         raise UserError(f"{ALPHA_BETA.file}: expected {sum(CHANNELS)} weights {name}, none of them negative")
     return tensor.flatten().float()
 

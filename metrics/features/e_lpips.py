@@ -30,6 +30,7 @@ HEADS = Weights(
 )
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 _KEEP = 0.99
+_MOST_VIEWS = 1000
 
 
 class ELPIPS(Metric):
@@ -124,7 +125,7 @@ def e_lpips(n: int = 12, seed: int = 0) -> ELPIPS:
         n: how many are drawn; 12 hold every flip three times and every order of colours twice.
         seed: of the draw.
     """
-    if n < 1:
-        raise UserError(f"e-lpips(n=...) wants a number of at least 1, got {n}")
+    if not 1 <= n <= _MOST_VIEWS:
+        raise UserError(f"e-lpips(n=...) wants a number of at least 1 and at most {_MOST_VIEWS}, got {n}")
     heads = read_heads(load(HEADS), CHANNELS, HEADS.file)
     return ELPIPS(vgg16_trunk(), heads, draw_views(n, torch.Generator().manual_seed(seed)))

@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.reading import Shapes, safetensors_header, sized, tensors_of
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.features.lpips_heads import checked_head
 from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet
@@ -36,39 +35,26 @@ def load_lpips(path: Path) -> LPIPSNet:
 
     Raises UserError when it is missing, damaged or another's, or when the trunk cannot be had.
     """
-    header, tensors = _read(path)
+    if not path.is_file():
+        raise UserError(f"expected lpips weights at {path}, found no file; train some: bench train lpips")
+    header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != FORMAT:
         raise UserError(f"{path}: expected lpips weights, got format {header.get('format')!r}")
     net = _net(header.get("config", ""), path)
-    wanted = {f"lin{k}": (count,) for k, count in enumerate(net.channels)}
-    trunk = {key.removeprefix(_TRUNK): t for key, t in tensors.items() if key.startswith(_TRUNK)}
-    heads = {key: t for key, t in tensors.items() if not key.startswith(_TRUNK)}
-    if {key: tuple(t.shape) for key, t in heads.items()} != wanted:
+    wanted: Shapes = {f"lin{k}": (count,) for k, count in enumerate(net.channels)}
+    if {name: shape for name, shape in shapes.items() if not name.startswith(_TRUNK)} != wanted:
         raise UserError(f"{path}: expected the weights {', '.join(wanted)} of LPIPS on {net.name}, got other tensors")
-    if not all(bool(t.isfinite().all()) for t in trunk.values()):
-        raise UserError(f"{path}: the weights hold values that are not finite")
+    tensors = tensors_of(path, ".safetensors", str(path))
+    trunk = {key.removeprefix(_TRUNK): t for key, t in tensors.items() if key.startswith(_TRUNK)}
     made = fitted_trunk(net.torchvision, trunk, str(path)) if trunk else net.pretrained()
-    return LPIPSNet(net, made, [checked_head(heads[key], key, str(path)) for key in wanted])
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not path.is_file():
-        raise UserError(f"expected lpips weights at {path}, found no file; train some: bench train lpips")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path}: expected weights of at most 1 GiB, got {path.stat().st_size} bytes")
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-            return file.metadata() or {}, tensors
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a safetensors file ({error}); train or copy it again") from error
+    return LPIPSNet(net, made, [checked_head(tensors[key], key, str(path)) for key in wanted])
 
 
 def _net(config: str, path: Path) -> ImageNetNet:
     try:
         name = json.loads(config)["net"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         name = None
-    if name not in NETS:
+    if not isinstance(name, str) or name not in NETS:
         raise UserError(f"{path}: expected one of {', '.join(NETS)} as net in the header, got {config!r}")
     return NETS[name]

@@ -5,7 +5,6 @@ authors publish, how a head is read and checked, and what it computes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +42,7 @@ def weigh(averaged: Sequence[Tensor], heads: Iterable[Tensor]) -> PerImage:
     return torch.stack([d @ w for d, w in zip(averaged, heads, strict=True)]).sum(0)
 
 
-def read_heads(state: Mapping[str, Any], channels: Sequence[int], where: str) -> list[Tensor]:
+def read_heads(state: Mapping[str, Tensor], channels: Sequence[int], where: str) -> list[Tensor]:
     """The vectors `linK.model.1.weight` of the authors' layout, whatever axes of size 1 they have.
 
     Raises UserError, naming `where` they come from, for one that is missing, of another size or negative.
@@ -51,8 +50,8 @@ def read_heads(state: Mapping[str, Any], channels: Sequence[int], where: str) ->
     heads = []
     for k, count in enumerate(channels):
         weight = state.get(f"lin{k}.model.1.weight")
-        if not isinstance(weight, Tensor) or weight.numel() != count:
-            got = tuple(weight.shape) if isinstance(weight, Tensor) else "nothing"
+        if weight is None or weight.numel() != count:
+            got = "nothing" if weight is None else tuple(weight.shape)
             raise UserError(f"{where}: expected {count} weights under lin{k}.model.1.weight, got {got}")
         heads.append(checked_head(weight.flatten().float(), f"lin{k}.model.1.weight", where))
     return heads

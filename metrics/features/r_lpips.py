@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -21,7 +20,7 @@ WEIGHTS = Weights(
 )
 
 
-def from_package_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
+def from_package_layout(state: Mapping[str, Tensor], where: str) -> LPIPSNet:
     """The network of a state dict of `lpips.LPIPS(net="alex")`.
 
     It has the trunk under `net.sliceK.<key of torchvision's features>` and the heads under
@@ -29,9 +28,9 @@ def from_package_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
     Raises UserError, naming `where` it comes from, where tensors are missing or of another shape.
     """
     trunk = {
-        key.split(".", 2)[2]: tensor.float()
+        key.split(".", 2)[2]: tensor
         for key, tensor in state.items()
-        if key.startswith("net.slice") and key.count(".") > 2 and isinstance(tensor, Tensor)
+        if key.startswith("net.slice") and key.count(".") > 2
     }
     alex = NETS["alex"]
     return LPIPSNet(alex, fitted_trunk(alex.torchvision, trunk, where), read_heads(state, alex.channels, where))

@@ -5,19 +5,18 @@ part of its code is marked as not for commercial use.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from perceptbench.core.card import About
-from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.weights import Weights, load
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.features.lpips import LPIPS
 from perceptbench.metrics.features.lpips_heads import read_heads
 from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
+from perceptbench.metrics.fill import fill
 
 WEIGHTS = Weights(
     file="stlpips_alex_shift_tolerant.pth",
@@ -61,19 +60,16 @@ def shift_tolerant_alexnet() -> nn.Sequential:
     )
 
 
-def from_authors_layout(state: Mapping[str, Any], where: str) -> LPIPSNet:
+def from_authors_layout(state: Mapping[str, Tensor], where: str) -> LPIPSNet:
     """The network of the authors' state dict: `net.sliceK.I.{weight,bias}` and `linK.model.1.weight`.
 
     Raises UserError, naming `where` it comes from, where tensors are missing or of another shape.
     """
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk = shift_tolerant_alexnet()
-    inside = {key.split(".", 2)[2]: t for key, t in state.items() if key.startswith("net.slice")}
+    inside = {key.split(".", 2)[-1]: t for key, t in state.items() if key.startswith("net.slice")}
     inside = {key: inside[key] for key in trunk.state_dict() if key in inside}
-    try:
-        trunk.load_state_dict(inside, assign=True)
-    except RuntimeError as error:
-        raise UserError(f"{where}: expected the weights of ST-LPIPS on AlexNet, got other tensors") from error
+    fill(trunk, inside, f"the weights of ST-LPIPS on AlexNet in {where}")
     return LPIPSNet(NET, trunk, read_heads(state, NET.channels, where))
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.weights import Weights, load, read, resolve
+from perceptbench.metrics.fill import fill
 
 _OFFICIAL = "https://download.pytorch.org/models"
 TORCHVISION_LICENCE = "BSD-3-Clause"
@@ -68,7 +69,7 @@ def mobilenetv2_trunk() -> nn.Sequential:
 
     with torch.device("meta"):
         trunk: nn.Sequential = mobilenet_v2(weights=None).features
-    return _frozen(trunk, _in_order(trunk, load(MOBILENETV2), MOBILENETV2))
+    return _frozen(trunk, _in_order(trunk, load(MOBILENETV2), MOBILENETV2), f"the weights {MOBILENETV2.file}")
 
 
 def efficientnet_lite0_trunk() -> nn.Module:
@@ -77,7 +78,7 @@ def efficientnet_lite0_trunk() -> nn.Module:
 
     with torch.device("meta"):
         net = tf_efficientnet_lite0(pretrained=False)
-    _frozen(net, _in_order(net, load(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0))
+    _frozen(net, _in_order(net, load(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0), f"the weights {EFFICIENTNET_LITE0.file}")
     net.reset_classifier(0, global_pool="")
     trunk: nn.Module = net
     return trunk
@@ -119,11 +120,7 @@ def fitted_trunk(name: str, state: Mapping[str, Tensor], where: str) -> nn.Seque
 
     with torch.device("meta"):  # nothing is drawn for what is replaced at once
         trunk: nn.Sequential = getattr(models, name)(weights=None).features
-    try:
-        return _frozen(trunk, state)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise UserError(f"expected the trunk of torchvision's {name} in {where}: {reason}") from error
+    return _frozen(trunk, state, f"the trunk of torchvision's {name} in {where}")
 
 
 def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
@@ -134,6 +131,5 @@ def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> 
     return dict(zip(own, state.values(), strict=True))
 
 
-def _frozen(net: N, state: Mapping[str, Tensor]) -> N:
-    net.load_state_dict(state, assign=True)
-    return net.eval().requires_grad_(False)
+def _frozen(net: N, state: Mapping[str, Tensor], what: str) -> N:
+    return fill(net, state, what).eval().requires_grad_(False)

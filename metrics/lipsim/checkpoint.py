@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.fetch.reading import compared, safetensors_header, sized, tensors_of
 from perceptbench.core.files import write_atomically
-from perceptbench.metrics.lipsim.network import LipSimNet, untrained
+from perceptbench.metrics.fill import fill, shapes_of
+from perceptbench.metrics.lipsim.cost import refuse_costly
+from perceptbench.metrics.lipsim.network import LipSimNet, blank
 from perceptbench.metrics.lipsim.shape import LipSimConfig
 
 _MAX_BYTES = 1 << 30
@@ -29,21 +31,12 @@ def load_network(path: Path) -> LipSimNet:
     """
     if not path.is_file():
         raise UserError(f"expected lipsim weights at {path}, found no file; train some: bench train lipsim")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path}: expected weights of at most 1 GiB, got {path.stat().st_size} bytes")
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a safetensors file ({error}); train or copy it again") from error
+    header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != "perceptbench.lipsim.1":
         raise UserError(f"{path}: expected lipsim weights, got format {header.get('format')!r}")
-    net = untrained(LipSimConfig.from_json(header.get("config", "")), seed=0)
-    wanted = {name: tuple(t.shape) for name, t in net.state_dict().items()}
-    if {name: tuple(t.shape) for name, t in tensors.items()} != wanted:
-        raise UserError(f"{path}: the tensors do not fit the network its header describes")
-    if not all(bool(t.isfinite().all()) for t in tensors.values()):
-        raise UserError(f"{path}: the weights hold values that are not finite")
-    net.load_state_dict(tensors)
-    return net
+    config = LipSimConfig.from_json(header.get("config", ""))
+    refuse_costly(config, str(path))
+    net = blank(config)
+    # Before any tensor is read: a file of a few bytes may describe a network of any size.
+    compared(shapes, shapes_of(net.state_dict()), f"{path}: the tensors do not fit the network its header describes")
+    return fill(net, tensors_of(path, ".safetensors", str(path)), f"the weights {path}")

@@ -11,7 +11,7 @@ from perceptbench.core.card import About
 from perceptbench.core.tensors import Embeddings, Images
 from perceptbench.metrics.base import CosineLipschitzMetric, metric
 from perceptbench.metrics.lipsim.checkpoint import load_network
-from perceptbench.metrics.lipsim.network import freeze
+from perceptbench.metrics.lipsim.network import frozen
 from perceptbench.metrics.lipsim.resize import resize
 from perceptbench.metrics.spaces.cosine import Lifted, Raw
 from perceptbench.metrics.spaces.geometry import lift as lift_embedding
@@ -67,4 +67,4 @@ def lipsim(file: str = "", lift: bool = False) -> FrozenLipSim:
     else:
         with resources.as_file(resources.files("perceptbench.metrics") / "weights" / "lipsim.safetensors") as path:
             net = load_network(path)
-    return FrozenLipSim(freeze(net), net.config.size, lift)
+    return FrozenLipSim(frozen(net, f"the weights {file or 'of lipsim'}"), net.config.size, lift)

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 
 from perceptbench.core.card import About
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.weights import Weights, locate, resolve
+from perceptbench.core.fetch.reading import sized
+from perceptbench.core.fetch.weights import Weights, locate, read, resolve
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.lipsim.layers.sll import SLACK, SLLConv, SLLLinear
+from perceptbench.metrics.fill import fill
+from perceptbench.metrics.lipsim.layers.rounding import kept
+from perceptbench.metrics.lipsim.layers.sll import SLLConv, SLLLinear
 from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
-from perceptbench.metrics.lipsim.network import freeze
+from perceptbench.metrics.lipsim.network import frozen
 
 SIDE = 224
 _CHANNELS, _CONVS, _CONV_INNER = 45, 20, 5
@@ -37,7 +40,7 @@ class AuthorsConv(SLLConv):
     """
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + SLACK)
+        rows = self.gram_rows(torch.ones_like(self.log_q)) * (1 + kept(self.weight))
         root = (2 / rows.clamp_min(torch.finfo(rows.dtype).tiny)).sqrt()
         return self.weight * root[:, None, None, None], self.bias * root
 
@@ -65,16 +68,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"expected the authors' checkpoint at {path}, found no file")
-    if path.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{path}: expected a checkpoint of at most 4 GiB, got {path.stat().st_size} bytes")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a damaged or hostile file
-        raise UserError(f"{path} is not a checkpoint that loads without running code ({error})") from error
-    state = state.get("model_state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise UserError(f"{path}: expected a state dict of tensors, possibly under 'model_state_dict'")
-    return {key.removeprefix("module.").removeprefix("model."): t for key, t in state.items()}
+    return read(sized(path, _MAX_BYTES))
 
 
 def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -137,13 +131,16 @@ def lipsim_paper(
             "lipsim-paper needs the authors' checkpoint, lipsim-paper:FILE.pth (their repository links it), "
             "or lipsim-paper(untrained_seed=0) for random weights"
         )
-    with forked_rng(max(untrained_seed, 0)):
-        net = PaperNet(coordinates, conv)
     if file:
-        state = translate(read_checkpoint(Path(file)))
-        shapes = {name: tuple(t.shape) for name, t in net.state_dict().items()}
-        wrong = [name for name, t in state.items() if tuple(t.shape) != shapes[name]]
-        if wrong:
-            raise UserError(f"{file}: {wrong[0]} has shape {tuple(state[wrong[0]].shape)}, not {shapes[wrong[0]]}")
-        net.load_state_dict(state)
-    return FrozenLipSim(freeze(net), SIDE, lift)
+        net = _from_checkpoint(Path(file), coordinates, conv)
+    else:
+        with forked_rng(untrained_seed):
+            net = PaperNet(coordinates, conv)
+    return FrozenLipSim(frozen(net, f"the weights {file or 'of lipsim-paper'}"), SIDE, lift)
+
+
+def _from_checkpoint(path: Path, coordinates: int, conv: type[SLLConv]) -> PaperNet:
+    state = translate(read_checkpoint(path))
+    with torch.device("meta"):  # nothing is drawn for what is replaced at once
+        net = PaperNet(coordinates, conv)
+    return fill(net, state, f"the weights of the paper's network in {path}")

@@ -1,8 +1,11 @@
 """LipSim's own network: 1-Lipschitz from pixels to embedding, efficient, isometric down-sampling."""
 
+import torch
 from torch import Tensor, nn
 
+from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
+from perceptbench.metrics.fill import refuse_infinite
 from perceptbench.metrics.lipsim.layers.maps import MAPS
 from perceptbench.metrics.lipsim.layers.maxmin import MaxMinConv, MaxMinDense, MaxMinLayer
 from perceptbench.metrics.lipsim.layers.patch_layer import Merge, PatchSLL
@@ -69,7 +72,11 @@ def _spectrum(config: LipSimConfig) -> list[nn.Module]:
         return []
     channels, inner = config.stages[-1], config.inners[-1]
     folds = (PatchSLL(channels, inner, window=1, shifted=False) for _ in range(config.folds))
-    return [Spectrum(config.grid, config.family == "window"), *folds]
+    return [_turned(config), *folds]
+
+
+def _turned(config: LipSimConfig) -> Spectrum:
+    return Spectrum(config.grid, config.family == "window")
 
 
 def _dense(config: LipSimConfig, number: int) -> nn.Module:
@@ -95,6 +102,27 @@ def freeze(module: nn.Module) -> nn.Module:
         else:
             freeze(child)
     return module.eval().requires_grad_(False)
+
+
+def frozen(net: nn.Module, what: str) -> nn.Module:
+    """`freeze`, for parameters that are not trusted. Raises UserError where what is derived of them is not finite."""
+    try:
+        made = freeze(net)
+    except RuntimeError as error:  # of linear algebra, for a matrix without the factor it needs
+        raise UserError(f"{what} are too large or too small to compute a network from") from error
+    refuse_infinite(made.state_dict().items(), what)
+    return made
+
+
+def blank(config: LipSimConfig) -> LipSimNet:
+    """A network whose parameters have no values yet, on the meta device; what is not learnt has its own."""
+    with torch.device("meta"):
+        net = LipSimNet(config.checked())
+    if isinstance(net.stem, Stem):
+        net.stem = _stem(config)
+    if config.spectrum:
+        net.spectrum[0] = _turned(config)
+    return net
 
 
 def untrained(config: LipSimConfig, seed: int) -> LipSimNet:

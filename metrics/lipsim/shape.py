@@ -71,6 +71,12 @@ class LipSimConfig:
         halved = len(self.depths) - bool(self.widths)
         return int(self.pre_pool * self.stem * 2**halved)
 
+    @property
+    def words(self) -> str:
+        """For messages: a file may state thousands of stages."""
+        text = str(self)
+        return text if len(text) <= 400 else f"{text[:400]} ..."
+
     def to_json(self) -> str:
         """The text that `from_json` reads."""
         return json.dumps(asdict(self))
@@ -83,46 +89,50 @@ class LipSimConfig:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
             config = cls(**values)
             return config.checked()
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError, ZeroDivisionError) as error:
             raise UserError(f"expected the header of a lipsim weights file, got {text[:80]!r}") from error
 
     def checked(self) -> Self:
         """Raises UserError for a shape that does not fit or that would not fit into memory."""
         numbers = [self.size, self.stem, self.linears, self.linear_inner, self.pre_pool, self.width, self.folds]
         numbers += [*self.depths, *self.inners, *self.widths]
-        if not all(type(n) is int and 0 <= n <= 4096 for n in numbers) or min(self.stem, self.pre_pool) < 1:
-            raise UserError(f"expected a network of small whole numbers, got {self}")
+        if not all(type(n) is int and 0 <= n <= 4096 for n in numbers) or min(self.size, self.stem, self.pre_pool) < 1:
+            raise UserError(f"expected a network of small whole numbers, got {self.words}")
         if not self.depths or len(self.depths) != len(self.inners) or self.size % self._divisor:
-            raise UserError(f"expected as many inners as depths, and a size that divides, got {self}")
+            raise UserError(f"expected as many inners as depths, and a size that divides, got {self.words}")
         if (
             self.family not in FAMILIES
             or self.basis not in BASES
             or not all(type(flag) is bool for flag in (self.scaled, self.spectrum))
         ):
-            raise UserError(f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self}")
+            raise UserError(
+                f"expected a family of {', '.join(FAMILIES)} and a basis of {', '.join(BASES)}, got {self.words}"
+            )
         if self.channels < 3 * self.stem**2:
-            raise UserError(f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self}")
+            raise UserError(
+                f"expected a width of at least the {3 * self.stem**2} channels of the stem, got {self.words}"
+            )
         if self.family == "window":
             return self._window_checked()
         blocks = self.linears == 0 or (self.linear_inner > 0 and self.features % self.linear_inner == 0)
         if self.widths or self.folds:
-            raise UserError(f"only the family window takes widths and folds, got {self}")
+            raise UserError(f"only the family window takes widths and folds, got {self.words}")
         if self.family != "sll" and (self.channels % 2 or not blocks):
             raise UserError(f"{self.family} wants an even width, and a linear_inner that divides {self.features}")
         return self
 
     def _window_checked(self) -> Self:
         if len(self.widths) != len(self.depths) or min(self.widths) < 1:
-            raise UserError(f"window wants a width for each stage, got {self}")
+            raise UserError(f"window wants a width for each stage, got {self.words}")
         if self.folds and not self.spectrum:
-            raise UserError(f"folds act on frequencies: they want a spectrum, got {self}")
+            raise UserError(f"folds act on frequencies: they want a spectrum, got {self.words}")
         if (self.basis, self.pre_pool, self.width) != ("pixel", 1, 0):
-            raise UserError(f"window learns its stem: it takes no basis, pre_pool or width, got {self}")
+            raise UserError(f"window learns its stem: it takes no basis, pre_pool or width, got {self.words}")
         inputs = (3 * self.stem**2, *(4 * width for width in self.widths))
         fits = all(to <= channels for channels, to in zip(inputs, self.widths, strict=False))
         fits &= all(inner <= channels for inner, channels in zip(self.inners, self.widths, strict=True))
         if not fits or self.linear_inner > self.features:
-            raise UserError(f"window wants no more rows and hidden units than there are inputs, got {self}")
+            raise UserError(f"window wants no more rows and hidden units than there are inputs, got {self.words}")
         return self
 
 

@@ -223,7 +223,7 @@ def test_archives_are_not_trusted(release: Release, monkeypatch: pytest.MonkeyPa
     assert not (release.cache / "touched").exists()
     torch.save([torch.zeros(1)], checkpoint)
     release.pack()
-    with pytest.raises(UserError, match=r"dictionary of tensors in clip_vitb32_pretrain\.pth\.tar, got list"):
+    with pytest.raises(UserError, match=r"clip_vitb32_pretrain\.pth\.tar: expected a dictionary of tensors, got list"):
         build("dreamsim-clip")
     torch.save({"state_dict": {"proj": torch.zeros(2, 2)}}, checkpoint)
     release.pack()

@@ -13,7 +13,7 @@ from perceptbench.core.noise import forked_rng
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.lipsim import lipsim_paper as module
-from perceptbench.metrics.lipsim.layers.sll import SLACK
+from perceptbench.metrics.lipsim.layers.rounding import SLACK
 from perceptbench.testing.samples import generator, random_images
 
 FEATURES, INNER, SIDE = 45 * 2 * 2, 6, 32
@@ -137,11 +137,11 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     marker = tmp_path / "executed"
     for i, content in enumerate([{"model_state_dict": _Hostile(marker)}, _Hostile(marker)]):
         torch.save(content, tmp_path / f"{i}.pth")
-        with pytest.raises(UserError, match="without running code"):
+        with pytest.raises(UserError, match="would need code to be run"):
             module.read_checkpoint(tmp_path / f"{i}.pth")
     with (tmp_path / "plain.pth").open("wb") as stream:
         pickle.dump(_Hostile(marker), stream)
-    with pytest.raises(UserError, match="without running code"):
+    with pytest.raises(UserError, match="would need code to be run"):
         module.read_checkpoint(tmp_path / "plain.pth")
     assert not marker.exists()
 
@@ -152,18 +152,18 @@ def test_what_is_no_authors_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="found no file"):
         module.lipsim_paper(str(path), coordinates=100)
     path.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="without running code"):
+    with pytest.raises(UserError, match="would need code to be run"):
         module.lipsim_paper(str(path), coordinates=100)
     for content in ([1, 2], {"model_state_dict": [1]}, {"a": 3}):
         torch.save(content, path)
-        with pytest.raises(UserError, match="expected a state dict of tensors"):
+        with pytest.raises(UserError, match="expected a dictionary of tensors"):
             module.lipsim_paper(str(path), coordinates=100)
     state = authors_state()
     authors_file(path, {key: t for key, t in state.items() if "convs.7" not in key})
     with pytest.raises(UserError, match=r"missing convs\.7\.bias and 2 more"):
         module.lipsim_paper(str(path), coordinates=100)
     authors_file(path, {**state, "model.linear.3.weight": torch.zeros(2, 2)})
-    with pytest.raises(UserError, match=r"linear\.2\.weight has shape \(2, 2\)"):
+    with pytest.raises(UserError, match=r"linear\.2\.weight is \(2, 2\) in place of"):
         module.lipsim_paper(str(path), coordinates=100)
 
 

@@ -95,5 +95,5 @@ def test_blur_pool_in_closed_form() -> None:
 
 
 def test_a_state_dict_of_something_else_is_refused() -> None:
-    with pytest.raises(UserError, match=r"x.pth: expected the weights of ST-LPIPS on AlexNet, got other tensors"):
+    with pytest.raises(UserError, match=r"the weights of ST-LPIPS on AlexNet in x.pth, got others: 0.bias is missing"):
         from_authors_layout({"net.slice1.0.weight": torch.zeros(64, 3, 11, 11)}, "x.pth")

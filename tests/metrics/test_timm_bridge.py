@@ -1,6 +1,7 @@
 """`timm:NAME` against timm itself."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import timm
@@ -14,7 +15,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.bridges.timm import TimmMetric, _config, _weights
+from perceptbench.metrics.bridges.timm import TimmMetric, _activation, _build, _config, _weights
 from perceptbench.testing.samples import random_images
 
 
@@ -111,6 +112,27 @@ def test_weights_of_another_network(folder: Path) -> None:
     save_file(small("test_vit2").state_dict(), folder / "test_vit.r160_in1k.safetensors")
     with pytest.raises(UserError, match=r"test_vit\.r160_in1k\.safetensors: timm cannot make test_vit of it"):
         metric.build(Ref("timm", "test_vit"))
+
+
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [
+        ("vit_base_patch32_clip_224.openai", {"act_layer": "quick_gelu"}),
+        ("vit_base_patch32_clip_quickgelu_224.openai", {}),
+        ("vit_base_patch32_clip_224.laion2b", {}),
+        ("test_vit", {}),
+    ],
+)
+def test_weights_that_want_quick_gelu_get_it(name: str, activation: dict[str, str]) -> None:
+    """timm says so in a note alone, and offers variants that have it by themselves."""
+    assert _activation(name, _config(name)) == activation
+
+
+def test_a_note_that_cannot_be_followed_is_refused() -> None:
+    asks = SimpleNamespace(notes=("natively QuickGELU, use quickgelu model variant for original results",))
+    assert _activation("vit_small_patch16", asks) == {"act_layer": "quick_gelu"}
+    with pytest.raises(UserError, match="timm says of test_vit: natively QuickGELU"):
+        _build("test_vit", asks, None)
 
 
 def test_networks_for_other_than_square_images(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 
 from perceptbench.core.device import DEVICES, Device
 from perceptbench.core.errors import UserError
+from perceptbench.core.number import MOST_SEED
 from perceptbench.core.option import Follows, nested, option
 from perceptbench.metrics.lipsim.shape import NETWORKS, LipSimConfig
 
@@ -49,7 +50,7 @@ class Stage:
         objective: what is asked of every triplet.
     """
 
-    steps: int = field(metadata=option("Steps; 0 for none.", min=0))
+    steps: int = field(metadata=option("Steps; 0 for none.", min=0, max=100_000_000))
     lr: float = field(metadata=option("Peak learning rate; a sixth in stage 2."))
     warmup: int = 100
     objective: TripletLoss = field(default=TripletLoss(), metadata=nested())
@@ -109,11 +110,13 @@ class TrainConfig:
     )
     batch: int = field(
         default=48,
-        metadata=option("Images a step, over all processes.", name="batch-size", section="Optimiser", min=6),
+        metadata=option(
+            "Images a step, over all processes.", name="batch-size", section="Optimiser", min=6, max=1_000_000
+        ),
     )
-    accumulate: int = field(default=1, metadata=option("Batches a step.", section="Optimiser", min=1))
+    accumulate: int = field(default=1, metadata=option("Batches a step.", section="Optimiser", min=1, max=10_000))
     held_out: int = field(default=20, metadata=option("One photograph in so many judges.", section="Data", min=2))
-    views: int = field(default=8, metadata=option("Views of each photograph.", section="Data", min=2))
+    views: int = field(default=8, metadata=option("Views of each photograph.", section="Data", min=2, max=1000))
     clustered: float = 0.5
     cluster: int = 8
     same_photo: int = field(
@@ -129,7 +132,7 @@ class TrainConfig:
     early: bool = True
     ema: float = field(default=0.0, metadata=option("Decay of the weights' average; 0 for none.", section="Optimiser"))
     precision: str = field(default="bf16", metadata=option("bf16 or fp32.", section="Optimiser"))
-    seed: int = field(default=0, metadata=option("Seed of every random number.", section="Optimiser"))
+    seed: int = field(default=0, metadata=option("Seed of every random number.", section="Optimiser", max=MOST_SEED))
 
     def checked(self) -> Self:
         """Itself. Raises UserError for an option out of its range."""
@@ -178,10 +181,16 @@ class Machine:
     """
 
     device: str = field(default="auto", metadata=option("Where to compute.", section="Machine", named=DEVICES))
-    devices: int = field(default=1, metadata=option("GPUs, or processes on the CPU.", section="Machine", min=1))
-    nodes: int = field(default=1, metadata=option("Machines, each given this command.", section="Machine", min=1))
-    workers: int = field(default=0, metadata=option("Processes that load images.", section="Machine", min=0))
-    checkpoint_every: float = field(default=10.0, metadata=option("Minutes at most.", section="Machine"))
+    devices: int = field(
+        default=1, metadata=option("GPUs, or processes on the CPU.", section="Machine", min=1, max=4096)
+    )
+    nodes: int = field(
+        default=1, metadata=option("Machines, each given this command.", section="Machine", min=1, max=4096)
+    )
+    workers: int = field(default=0, metadata=option("Processes that load images.", section="Machine", min=0, max=1024))
+    checkpoint_every: float = field(
+        default=10.0, metadata=option("Minutes at most.", section="Machine", min=0, max=1_000_000)
+    )
 
     @property
     def world(self) -> int:

@@ -185,10 +185,13 @@ class Fit:
         state = read_checkpoint(self.checkpoint, self.identity, self.processes.device)
         if state is None:
             return
-        self.net.load_state_dict(state["net"])
-        if self._average:
-            self._average.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.net.load_state_dict(state["net"])
+            if self._average:
+                self._average.load_state_dict(state["average"])
+            self._optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.checkpoint} is damaged (its tensors); delete it to start over") from error
         self.done, self.curve = state["done"], state["curve"]
         self.best, self.chosen = state["best"], state["chosen"]
         self.before, self.seconds = state["before"], state["seconds"]

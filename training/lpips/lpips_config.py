@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.number import MOST_SEED
 from perceptbench.core.option import option
 
 NETS = ("alex", "vgg", "squeeze")
@@ -35,12 +36,12 @@ class LPIPSConfig:
     tune: str = field(default="heads", metadata=option("heads, or trunk: the heads and the network below."))
     loss: str = field(default="2afc", metadata=option("2afc, ranking or regression."))
     margin: float = field(default=0.05, metadata=option("Of the ranking loss, in units of the distance."))
-    epochs: int = field(default=10, metadata=option("Passes over the triplets."))
-    batch: int = field(default=50, metadata=option("Triplets a step.", name="batch-size"))
+    epochs: int = field(default=10, metadata=option("Passes over the triplets.", max=1_000_000))
+    batch: int = field(default=50, metadata=option("Triplets a step.", name="batch-size", max=1_000_000))
     lr: float = field(default=1e-4, metadata=option("Learning rate of the heads."))
     trunk_lr: float = field(default=1e-5, metadata=option("Learning rate of the trunk."))
     hold_out: float = field(default=0.2, metadata=option("Share of the images never seen in training."))
-    seed: int = field(default=0, metadata=option("Seed of every random number."))
+    seed: int = field(default=0, metadata=option("Seed of every random number.", max=MOST_SEED))
 
     def checked(self) -> Self:
         """Itself. Raises UserError for an unknown name and for numbers that fit nothing."""

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from perceptbench.metrics.lipsim.layers.rounding import rounding_share
 from perceptbench.metrics.lipsim.layers.sll import gram_rows_conv
 
 _LEAST = 1e-12
@@ -51,12 +52,11 @@ class Given(Map):
 
 
 def slack(kernel: Tensor) -> float:
-    """The share of the norm that rounding a kernel (b, o, i, k, k) of norm 1 to float32 may add, twice over.
+    """The share of the norm that is kept of a kernel (b, o, i, k, k): twice what rounding to float32 may add.
 
-    Entries are off by 2^-24 of their size, so the taps K_t by at most 2^-24 sum_t |K_t|_F, which
-    is at most 2^-24 k |K|_F, and |K|_F <= sqrt(channels) where the norm is at most 1.
+    The other half covers computing it: see rounding.py, and for Cayley's kernels `cayley`.
     """
-    return float(2**-23 * kernel.shape[-1] * kernel.shape[1] ** 0.5)
+    return 2 * rounding_share(kernel.shape[1], kernel.shape[-1])
 
 
 def gram_rows(kernel: Tensor) -> Tensor:
@@ -109,6 +109,8 @@ class LiRes(Map):
 def cayley(free: Tensor) -> Tensor:
     """Matrices (b, n, m), m <= n, with orthonormal columns, from any such (Trockman & Kolter, ICLR 2021).
 
+    Their norm is at most 1 for every `free`, but for what rounding one product adds.
+
     With free = (U, V), U square, and Z = U - U^T + V^T V: ((1 - Z), -2 V) (1 + Z)^-1.
     """
     width = free.shape[2]
@@ -116,7 +118,10 @@ def cayley(free: Tensor) -> Tensor:
     z = upper - upper.mT + lower.mT @ lower
     one = torch.eye(width, dtype=free.dtype, device=free.device)
     # The real part of Z is not negative, so 1 + Z always has an inverse.
-    return torch.linalg.solve(one + z, torch.cat([one - z, -2 * lower], 1), left=False)
+    columns = torch.linalg.solve(one + z, torch.cat([one - z, -2 * lower], 1), left=False)
+    # Solving is off by as much as Z is large. The columns are divided by a bound of their norm as they came out.
+    excess = torch.linalg.matrix_norm((columns.mT @ columns - one).detach())
+    return columns / (1 + excess).sqrt()[:, None, None]
 
 
 class Cayley(Map):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from perceptbench.metrics.lipsim.layers.sll import SLACK
+from perceptbench.metrics.lipsim.layers.rounding import kept
 
 _RIDGE = 1e-5
 _TINY = 1e-12
@@ -23,12 +23,9 @@ def orthonormal(weight: Tensor) -> Tensor:
 
 
 def at_most(matrix: Tensor, bound: float) -> Tensor:
-    """A float64 matrix (inner, features), divided so that its squared norm is at most `bound` once rounded to float32.
-
-    Entries are rounded by 2^-24 of their size at most, so the norm grows by at most a share
-    2^-24 sqrt(inner), which SLACK covers.
-    """
-    square = torch.linalg.eigvalsh(matrix @ matrix.mT).amax() * (1 + SLACK) ** 2
+    """A float64 matrix (inner, features), divided: its squared norm is at most `bound` once it is in float32."""
+    # Twice what rounding.py asks for, as eigenvalues are computed with errors of their own.
+    square = torch.linalg.eigvalsh(matrix @ matrix.mT).amax() * (1 + kept(matrix)) ** 2
     return matrix / (square / bound).clamp_min(1).sqrt()
 
 

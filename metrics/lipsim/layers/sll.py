@@ -14,14 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Rounding A to float32 must not push its norm over sqrt(2): entries are off by 2^-24 of their size and
-# |A|_F <= sqrt(2 inner), so the norm by at most a share 2^-24 sqrt(inner): 1.9e-6 for 1024 hidden units.
-SLACK = 4e-6
+from perceptbench.metrics.lipsim.layers.rounding import kept
 
 
-def sll_scale(gram_row_sums: Tensor, q: Tensor) -> Tensor:
-    """t_i from the row sums of |W^T W|_ij q_j, shape (inner,), and q, shape (inner,)."""
-    return q / (gram_row_sums * (1 + SLACK)).clamp_min(torch.finfo(q.dtype).tiny)
+def sll_scale(gram_row_sums: Tensor, q: Tensor, slack: float) -> Tensor:
+    """t_i from the row sums of |W^T W|_ij q_j, shape (inner,), and q, shape (inner,); `slack` is what is kept of it."""
+    return q / (gram_row_sums * (1 + slack)).clamp_min(torch.finfo(q.dtype).tiny)
 
 
 def gram_rows_linear(weight: Tensor, q: Tensor) -> Tensor:
@@ -67,7 +65,7 @@ class SLL(nn.Module):
         # Under autocast the sums would be taken in bfloat16.
         with torch.autocast(self.weight.device.type, enabled=False):
             q = self.log_q.exp()
-            root = (2 * sll_scale(self.gram_rows(q), q)).sqrt()
+            root = (2 * sll_scale(self.gram_rows(q), q, kept(self.weight))).sqrt()
         return self.weight * root.view(-1, *[1] * (self.weight.dim() - 1)), self.bias * root
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,27 @@
+"""Numbers as they are typed, read within bounds: no text takes long to read, and no number is beyond what fits.
+
+No torch here.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+MOST = 10**9
+"""What an option may be at most where it states no bound: neither steps nor units come near it."""
+MOST_SEED = 2**63 - 1
+_RATIO = re.compile(r"\s*[+-]?\d{1,18}/\d{1,18}\s*")
+_LONGEST = 64
+
+
+def number(text: str) -> float:
+    """The number of `2`, `2.5e-3` or `36/255`. Raises ValueError for any other text, and for what is not finite."""
+    if len(text) > _LONGEST:
+        raise ValueError("too long for a number")
+    try:
+        value = float(Fraction(text)) if _RATIO.fullmatch(text) else float(text)
+    except ZeroDivisionError as error:
+        raise ValueError("a division by zero") from error
+    if not math.isfinite(value):
+        raise ValueError("not finite")
+    return value
