@@ -7,7 +7,7 @@ one such line would spoil it.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -35,20 +35,34 @@ def only_answers() -> Iterator[None]:
         _STREAM.reset(token)
 
 
-def keep_descriptor() -> None:
+@contextmanager
+def own_descriptor() -> Iterator[None]:
     """Give standard output a descriptor of its own, for the rest of the process.
 
-    What programs that somebody starts and libraries in C write to descriptor 1 then goes to standard error.
+    What programs that somebody starts and libraries in C write to descriptor 1 then goes to standard error, and so does
+    what is printed after the command, when the process ends.
     """
+    moved = _moved()
     try:
-        if sys.stdout.fileno() != 1:
-            return
-        sys.stdout.flush()
+        yield
+    finally:
+        if moved:
+            # Whoever reads may have read enough.
+            with suppress(BrokenPipeError):
+                sys.stdout.flush()
+            sys.stdout = sys.stderr
+
+
+def _moved() -> bool:
+    now = sys.stdout
+    try:
+        if now.fileno() != 1:
+            return False
+        now.flush()
         kept = os.dup(1)
         os.dup2(2, 1)
     except (OSError, ValueError, AttributeError):  # a stream without a descriptor, or one that is closed
-        return
-    now = sys.stdout
-    line_buffering = getattr(now, "line_buffering", False)
-    sys.stdout = os.fdopen(kept, "w", encoding=now.encoding, errors=now.errors)
-    sys.stdout.reconfigure(line_buffering=line_buffering)
+        return False
+    lines = getattr(now, "line_buffering", False)
+    sys.stdout = open(kept, "w", buffering=1 if lines else -1, encoding=now.encoding, errors=now.errors)  # noqa: PTH123, SIM115
+    return True

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.bench.answers import keep_descriptor
+from perceptbench.bench.answers import own_descriptor
 from perceptbench.bench.faults import told
 from perceptbench.core.errors import Notice
 from perceptbench.core.others import leave_if_forked, place_of
@@ -141,10 +141,10 @@ _SHOW = warnings.showwarning
 def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours."""
     warnings.showwarning = _show
-    keep_descriptor()
     process = os.getpid()
     try:
-        app()
+        with own_descriptor():
+            app()
     except SystemExit as error:
         if place_of(error) is None:
             raise

@@ -21,6 +21,7 @@ from perceptbench.core.source_code import is_installed
 
 _MOST = 300
 """Letters of somebody's message that are shown."""
+_HOME = str(Path(__file__).parents[1])
 _PLUGINS: set[str] = set()
 """Packages that registered something: what is installed and not among them (torch, timm) is nobody's plug-in."""
 
@@ -64,9 +65,11 @@ def place_of(error: BaseException) -> Place | None:
 
 def _is_theirs(frame: FrameType) -> bool:
     module = frame.f_globals.get("__name__") or ""
-    if is_ours(module) or frame.f_code.co_filename.startswith("<frozen "):
+    file = frame.f_code.co_filename
+    # Code without a file is somebody's in a notebook; elsewhere Python or a library made it, maybe in the name of ours.
+    if is_ours(module) or file.startswith(_HOME) or (file.startswith("<") and module != "__main__"):
         return False
-    return module.partition(".")[0] in _PLUGINS or not is_installed(Path(frame.f_code.co_filename))
+    return module.partition(".")[0] in _PLUGINS or not is_installed(Path(file))
 
 
 def _is_ours_or_library(file: str) -> bool:
@@ -98,7 +101,14 @@ def failure(what: str, error: BaseException) -> UserError:
 
 
 class TimeIsUpError(BaseException):
-    """No Exception, so that `except Exception` in somebody's code does not swallow it."""
+    """No Exception, so that `except Exception` in somebody's code does not swallow it.
+
+    Args:
+        seconds: how long was waited; the limit of an outer call may end an inner one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:g} seconds; mend what hangs")
 
 
 _PASSED = (KeyboardInterrupt, GeneratorExit, UserError, UnsoundError, MemoryError)
@@ -125,8 +135,10 @@ def contained(what: str = "", *, surely: bool = False, seconds: float | None = N
             yield
     except _PASSED:
         raise
-    except TimeIsUpError:
-        raise UserError(f"{what or 'a call failed'}: no answer within {seconds:g} seconds; mend what hangs") from None
+    except TimeIsUpError as error:
+        if not surely:
+            raise
+        raise UserError(f"{what}: {error}") from None
     except BaseException as error:
         if type(error).__name__ == _NO_MEMORY or (not surely and place_of(error) is None):
             raise
@@ -158,7 +170,7 @@ def _can_limit() -> bool:
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     def over(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeIsUpError
+        raise TimeIsUpError(seconds)
 
     before = signal.signal(signal.SIGALRM, over)
     # It rings again every second, for code that catches everything.

@@ -21,7 +21,7 @@ import torch
 from hypothesis.errors import Flaky
 from torch import Tensor
 
-from perceptbench.core.errors import UserError, sentence
+from perceptbench.core.errors import UserError
 from perceptbench.core.others import (
     TimeIsUpError,
     contained,
@@ -61,7 +61,7 @@ def built(make: Callable[[], Any], kinds: type | tuple[type, ...]) -> Any:
         with contained(f"{name}() failed", surely=True):
             made = make()
     except UserError as error:
-        raise AssertionError(sentence(error)) from error
+        raise AssertionError(str(error)) from error
     wanted = " or ".join(one.__name__ for one in (kinds if isinstance(kinds, tuple) else (kinds,)))
     assert isinstance(made, kinds), f"{name}() must give {wanted}, got {type(made).__name__}"
     return made
@@ -91,10 +91,11 @@ def _carried_out(test: FunctionType, self: Contract, *words: Any, **named: Any) 
             test(self, *words, **named)
     except _SAID:
         raise
-    except TimeIsUpError:
-        raise AssertionError(f"it did not come back within {self.seconds:g} seconds; mend what hangs") from None
+    except TimeIsUpError as error:
+        raise AssertionError(f"it gave {error}") from None
     except UserError as error:
-        raise AssertionError(sentence(error)) from error
+        # Without notes: Hypothesis adds its example, which stands in the traceback.
+        raise AssertionError(str(error)) from error
     except Flaky as error:
         raise AssertionError(
             "it gave another answer to the same question; keep no state between calls, and draw from what is given"

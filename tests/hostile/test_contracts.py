@@ -17,7 +17,8 @@ from perceptbench.testing import (
 )
 from perceptbench.testing.samples import source_of, triplets
 
-SECONDS = 3.0
+HANGS = 3.0
+"""The limit, in seconds, where something hangs anyway."""
 
 
 def contracts(contract: type, module: Any, base: type | None = None) -> Iterator[tuple[str, type]]:
@@ -25,7 +26,12 @@ def contracts(contract: type, module: Any, base: type | None = None) -> Iterator
     for made in vars(module).values():
         if isinstance(made, type) and issubclass(made, base or module.Hostile) and made.__module__ == module.__name__:
             name = f"Test{contract.__name__.removesuffix('Contract')}{made.__name__}"
-            yield name, type(name, (contract,), {"made": _made(made), "seconds": SECONDS})
+            yield name, type(name, (contract,), {"made": _made(made), **limit(made.__name__)})
+
+
+def limit(name: str) -> dict[str, float]:
+    """A short time for what hangs."""
+    return {"seconds": HANGS} if name.lower() == "hangs" else {}
 
 
 def _made(component: Callable[[], Any]) -> Callable[[Any], Any]:
@@ -42,7 +48,6 @@ globals().update(contracts(EngineContract, engines, engines.Local))
 class TestTriplets(TripletsContract):
     """Once for each way to load an entry."""
 
-    seconds = SECONDS
     load: Callable[[], Any]
 
     def made(self) -> Any:
@@ -51,7 +56,9 @@ class TestTriplets(TripletsContract):
 
 for load in (data.none, data.numpy, data.sparse, data.nan, data.flat, data.double, data.prints, data.hangs, data.draws,
              data.raises, data.exits):  # fmt: skip
-    globals()[f"TestTriplets_{load.__name__}"] = type(f"TestTriplets_{load.__name__}", (TestTriplets,), {"load": load})
+    globals()[f"TestTriplets_{load.__name__}"] = type(
+        f"TestTriplets_{load.__name__}", (TestTriplets,), {"load": load, **limit(load.__name__)}
+    )
 del TestTriplets, load
 
 
@@ -65,15 +72,16 @@ class TestTripletsNone(TripletsContract):
 class OfTask(TaskContract):
     """The task, asked on triplets of known radius."""
 
-    seconds = 3 * SECONDS
     eps = (0.15, 1.0)
 
     def source(self) -> Any:
         return source_of(triplets([0.1, 0.2, 0.3, 0.4], seed=1))
 
 
-for how in ("none", "numpy", "shape", "writes", "prints", "hangs", "draws", "remembers", "raises", "exits"):
-    globals()[f"TestTask_{how}"] = type(f"TestTask_{how}", (OfTask,), {"task": f"hostile-question(how={how})"})
+for how in ("nothing", "numpy", "shape", "writes", "prints", "hangs", "draws", "remembers", "raises", "exits"):
+    globals()[f"TestTask_{how}"] = type(
+        f"TestTask_{how}", (OfTask,), {"task": f"hostile-question(how={how})", **limit(how)}
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from perceptbench_hostile.scores import HostileScores
 
 from perceptbench.tasks.base import task
 from perceptbench.tasks.preference import Preference
+from perceptbench_hostile.scores import HostileScores
 
 CALLS: list[int] = []
 
@@ -23,7 +23,7 @@ class HostileQuestion(HostileScores, Preference):
 
     def clean(self, prepared: Any) -> Any:
         clean = super().clean(prepared)
-        if self.how == "none":
+        if self.how == "nothing":
             return None
         if self.how == "numpy":
             return replace(clean, judged=replace(clean.judged, reached=clean.judged.reached.numpy()))
