@@ -107,4 +107,4 @@ class Ensemble(Protocol):
         ...
 
 
-attack: Registry[Attack | Ensemble] = Registry("attack", "perceptbench.attacks")
+attack: Registry[Attack | Ensemble] = Registry("attack", "perceptbench.attacks", of=(Attack, Ensemble))

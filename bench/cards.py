@@ -58,7 +58,7 @@ class MetricFacts:
     def kind(self) -> type[Metric]:
         """The class that its factory makes, as far as the factory states it."""
         factory: Any = metric.factory(self.name)
-        made = factory if isinstance(factory, type) else get_type_hints(factory).get("return", Metric)
+        made = factory if isinstance(factory, type) else _stated(factory)
         return made if isinstance(made, type) and issubclass(made, Metric) else Metric
 
     @property
@@ -90,6 +90,14 @@ class MetricFacts:
             return "no: weights"
         wanted = metric.inputs(self.name)
         return f"with {', '.join(wanted)}" if wanted else "yes"
+
+
+def _stated(factory: Any) -> Any:
+    """What a function says that it returns. The annotations of a plug-in may name what is not there."""
+    try:
+        return get_type_hints(factory).get("return", Metric)
+    except (NameError, TypeError, AttributeError):
+        return Metric
 
 
 def all_facts() -> list[MetricFacts]:

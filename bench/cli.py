@@ -1,5 +1,6 @@
 """The command line. The module of a command is imported only when the command is called."""
 
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -9,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from perceptbench.bench.machine_failures import said_in_a_sentence
-from perceptbench.core.errors import Notice, UnsoundError, UserError, sentence
+from perceptbench.bench.answers import own_descriptor
+from perceptbench.bench.faults import told
+from perceptbench.core.errors import Notice
+from perceptbench.core.others import leave_if_forked, place_of
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -48,6 +51,11 @@ COMMANDS = {
 
 GROUPS = {"train": "Train metrics.", "data": "Bring data sets to this machine."}
 
+EPILOGUE = (
+    "Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours. "
+    "A fault of a metric of yours or of a plug-in is bad input. --debug shows where in the code an error was raised."
+)
+
 _PLAIN = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 
@@ -79,7 +87,7 @@ class Lazy(TyperGroup):
         module, _, function = place.partition(":")
         found = getattr(import_module(f"perceptbench.bench.commands.{module}"), function)
         made = typer.Typer(**_PLAIN)  # type: ignore[arg-type]
-        made.command(cmd_name, cls=Sections)(found.for_typer())
+        made.command(cmd_name, cls=Sections, epilog=EPILOGUE)(found.for_typer())
         return typer.main.get_command(made)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -104,7 +112,7 @@ def _top(
 
 def _application() -> typer.Typer:
     """Every command by name with its summary; `Lazy` imports the command itself."""
-    names = {"context_settings": {"help_option_names": ["-h", "--help"]}, "no_args_is_help": True}
+    names = {"context_settings": {"help_option_names": ["-h", "--help"]}, "no_args_is_help": True, "epilog": EPILOGUE}
     top = typer.Typer(cls=Lazy, **_PLAIN, **names)  # type: ignore[arg-type]
     top.callback()(_top)
     groups = {"": top}
@@ -131,17 +139,20 @@ _SHOW = warnings.showwarning
 
 
 def main() -> None:
-    """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
+    """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours."""
     warnings.showwarning = _show
+    process = os.getpid()
     try:
-        with said_in_a_sentence():
+        with own_descriptor():
             app()
-    except UserError as error:
-        print(f"bench: {sentence(error)}", file=sys.stderr)
-        sys.exit(2)
-    except UnsoundError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        sys.exit(1)
+    except SystemExit as error:
+        if place_of(error) is None:
+            raise
+        sys.exit(told(error))
+    except Exception as error:
+        sys.exit(told(error))
+    finally:
+        leave_if_forked(process)
 
 
 def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

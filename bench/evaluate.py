@@ -13,8 +13,9 @@ from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.bench.plan import Plan
-from perceptbench.core.errors import UnsoundError
+from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.noise import Noise
+from perceptbench.core.others import contained
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.results.record import columns_of
 from perceptbench.tasks.base import Batch, Clean, Judged, State
@@ -24,6 +25,7 @@ Watch: TypeAlias = Callable[[Any, Outcome], None]
 """Called with a batch and what the attack achieved on it, once for each eps in order."""
 
 
+@contained()
 def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watch: Watch | None = None) -> pd.DataFrame:
     """The rows of samples.parquet for one chunk: one for each sample and eps.
 
@@ -31,7 +33,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     """
     batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
-    clean = plan.task.clean(prepared)
+    clean = _clean(plan, prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
     lost, frames, content = clean.judged.reached, [], contents(batch)
@@ -54,14 +56,23 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     return pd.concat(frames, ignore_index=True)
 
 
+@contained()
 def clean_answers(plan: Plan, batch: Batch, state: State, *, proved: bool) -> pd.DataFrame:
     """The id, the clean columns of the task and, if `proved`, the radius of each sample; nothing is attacked."""
     batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
-    clean = plan.task.clean(prepared)
+    clean = _clean(plan, prepared)
     radius = {"radius": _proved(plan, prepared, batch, clean)} if proved else {}
     columns = {"id": list(batch.ids), **clean.columns, **radius}
     return pd.DataFrame({k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in columns.items()})
+
+
+def _clean(plan: Plan, prepared: Any) -> Clean:
+    """The clean answers. Raises UserError for a task that gives something else."""
+    clean = plan.task.clean(prepared)
+    if not isinstance(clean, Clean) or not isinstance(clean.judged, Judged):
+        raise UserError(f"--task {plan.spec.task}: clean must give a Clean, got {type(clean).__name__}; mend the task")
+    return clean
 
 
 def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
@@ -115,7 +126,10 @@ class _Judge:
     def __call__(self, adversarial: Images) -> Judged:
         index = (adversarial != self._last).flatten(1).any(1).nonzero().flatten()
         if len(index):
-            found = self.plan.task.judge(self.prepared, adversarial[index], index)
+            found: Any = self.plan.task.judge(self.prepared, adversarial[index], index)
+            if not isinstance(found, Judged):
+                got = type(found).__name__
+                raise UserError(f"--task {self.plan.spec.task}: judge must give a Judged, got {got}; mend the task")
             columns = {
                 name: _written(self._judged.columns[name], index, values) for name, values in found.columns.items()
             }

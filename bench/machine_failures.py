@@ -2,10 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from perceptbench.core.errors import UserError
 
 _ADVICE = {
     errno.ENOSPC: "free some space, or choose another place; what was there before is whole",
@@ -27,20 +23,6 @@ _ADVICE = {
 _MEMORY = "close other programs, or give a smaller --batch-size; whatever was finished is kept"
 _SHORT = ("allocate memory", "out of memory", "failed to map segment", "not enough memory", "std::bad_alloc")
 """How torch, the loader of libraries and C++ say that memory is short."""
-
-
-@contextmanager
-def said_in_a_sentence() -> Iterator[None]:
-    """Raises UserError for what the machine refused; other exceptions pass."""
-    try:
-        yield
-    except (OSError, MemoryError, ImportError, RuntimeError) as error:
-        if words := refusal(error):
-            said = UserError(words)
-            for note in getattr(error, "__notes__", ()):
-                said.add_note(note)
-            raise said from error
-        raise
 
 
 def refusal(error: Exception) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from perceptbench.bench.answers import answers
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, score_name
@@ -20,8 +21,8 @@ _JSON_SCHEMA = 1
 
 def console(least: int = _WIDTH) -> Console:
     """Standard output; wide enough for the tables even in a pipe or a narrow window."""
-    made = Console(highlight=False, markup=False)
-    return made if made.width >= least else Console(highlight=False, markup=False, width=least)
+    made = Console(file=answers(), highlight=False, markup=False)
+    return made if made.width >= least else Console(file=answers(), highlight=False, markup=False, width=least)
 
 
 def as_json(rows: Sequence[Row]) -> str:

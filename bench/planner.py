@@ -16,7 +16,8 @@ from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
-from perceptbench.core.errors import UserError, warn
+from perceptbench.core.errors import UserError, noted, warn
+from perceptbench.core.others import contained, is_ours
 from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import RunSpec
@@ -28,6 +29,7 @@ from perceptbench.tasks.base import Source, task
 from perceptbench.triplets.base import triplets
 
 
+@contained()
 def make_plans(request: Request) -> list[Plan]:
     """One plan for each run. Raises UserError for anything wrong, before the first image is embedded.
 
@@ -35,18 +37,28 @@ def make_plans(request: Request) -> list[Plan]:
     certifier is a run of its own.
     """
     check(request)
-    sources = list(_built(request.data, triplets))
+    sources = [(ref, _source(ref, made)) for ref, made in _built(request.data, triplets)]
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
         gradient = built.differentiable
-        if metric_ref.name == "py" or _is_alone(request, metric_ref):
-            gradient = gives_gradient(built, request.where)
+        if metric_ref.name == "py" or _is_alone(request, metric_ref) or not is_ours(type(built).__module__):
+            with noted(f"raised by the metric {metric_ref}"):
+                gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
                 plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
                 plans.append(_as_far_as_possible(plan, gradient))
     return plans
+
+
+def _source(ref: Ref, made: Any) -> Source:
+    """Raises UserError for anything but a data set."""
+    if not is_ours(type(made).__module__) and not isinstance(made, Source):
+        raise UserError(
+            f"the data set {ref} cannot be used: expected the members of a Source, got {type(made).__name__}"
+        )
+    return made  # type: ignore[no-any-return]
 
 
 def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:

@@ -1,11 +1,12 @@
 """The typed request of `bench run` and `bench certify`, of which their options are made. No torch here."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from perceptbench.core.device import DEVICE, Device
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import LeftOutWarning, UserError
 from perceptbench.core.option import Declared, collected, option
 from perceptbench.core.ref import Ref, Scalar, parse_eps, split_list
 from perceptbench.core.spec import ATTACK, Options
@@ -14,17 +15,22 @@ from perceptbench.core.spec import ATTACK, Options
 def declared_options() -> Sequence[Declared]:
     """The options that tasks declare, which are the arguments of their scores. Imports no torch.
 
-    Two tasks that declare the same name share one option.
+    Two tasks that declare the same name share one option. A name that every run has is left out, with a warning.
     """
     from perceptbench.results.tasks.base import arguments
 
-    own = {field.name for field in fields(Request)}
-    for name in arguments():
+    own, found = {field.name for field in fields(Request)} | _OF_COMMANDS, []
+    for name, (kind, default, help) in arguments().items():
         if name in own:
-            raise UserError(
-                f"a task declares the option --{name.replace('_', '-')}, which every run has; rename it there"
-            )
-    return tuple(Declared(name, kind, default, help) for name, (kind, default, help) in arguments().items())
+            words = f"left out the option --{name.replace('_', '-')} {help}: every run has one; rename it there"
+            warnings.warn(words, LeftOutWarning, stacklevel=2)
+        else:
+            found.append(Declared(name, kind, default, help))
+    return tuple(found)
+
+
+_OF_COMMANDS = {"metric", "attack", "certifier", "batch_size", "runs", "json", "config", "debug", "help"}
+"""Words of `bench run` that are no fields of the request."""
 
 
 def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:

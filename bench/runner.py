@@ -22,8 +22,9 @@ from perceptbench.bench.planner import arguments_of
 from perceptbench.bench.probe import difference
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
-from perceptbench.core.errors import UnsoundError, UserError, warn
+from perceptbench.core.errors import UnsoundError, UserError, noted, warn
 from perceptbench.core.files import write_atomically
+from perceptbench.core.others import contained
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
@@ -140,7 +141,10 @@ def _compute(
             if folder is not None:
                 (folder / STATE).unlink(missing_ok=True)
             state = _fitted(plan, folder)
-        flags, counts = RunFlags.of(plan, state), KeptCounts(folder)
+        first = plan.source.entries[0].id
+        with noted(f"raised by the metric {spec.metric} in the first samples, from {first} on"), contained():
+            flags = RunFlags.of(plan, state)
+        counts = KeptCounts(folder)
         finished = set(writer.done["id"])
         resumed = len(finished)
         progress.update(task, completed=len(finished))
@@ -210,7 +214,8 @@ def _fitted(plan: Plan, folder: Path | None) -> State:
     kept = None if folder is None else folder / STATE
     if kept is not None and kept.exists():
         return _read_state(kept)
-    state = plan.task.fit(plan.metric, plan.source, plan.request.where)
+    with contained():
+        state = plan.task.fit(plan.metric, plan.source, plan.request.where)
     if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
     return state

@@ -65,4 +65,4 @@ class Certifier(Protocol):
         ...
 
 
-certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers")
+certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers", of=Certifier)

@@ -1,9 +1,12 @@
 """What is known of a registered component without building it; `bench list` and the generated pages show it."""
 
 import importlib.util
+import re
 from dataclasses import dataclass
 
 from perceptbench.core.fetch.declared import Weights, locate
+
+_NAME = re.compile(r"[\w.\-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +45,29 @@ class Card:
     needs: tuple[str, ...]
     about: About | None = None
 
+    def check(self) -> None:
+        """Raises ValueError for a name that cannot be typed, TypeError for other facts than tables can show."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(f"a name is letters, digits, '-', '_' and '.', got {self.name!r}")
+        texts = isinstance(self.source, str) and isinstance(self.licence, str)
+        if not texts or not isinstance(self.needs, tuple) or not all(isinstance(one, str) for one in self.needs):
+            raise TypeError(f"{self.name!r}: source and licence are texts, and needs is a tuple of names of modules")
+        if self.about is not None and not isinstance(self.about, About):
+            raise TypeError(f"{self.name!r}: about must be an About, got {type(self.about).__name__}")
+
     @property
     def missing(self) -> tuple[str, ...]:
         """The Python modules it needs that are not installed here."""
-        return tuple(module for module in self.needs if importlib.util.find_spec(module) is None)
+        return tuple(module for module in self.needs if not _is_here(module))
 
     @property
     def absent(self) -> tuple[Weights, ...]:
         """The weights that must be fetched before it can be used."""
         return tuple(file for file in self.about.weights if locate(file) is None) if self.about else ()
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # of `a.b` where there is no `a`
+        return False

@@ -1,6 +1,8 @@
 """The exceptions that users read."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -34,12 +36,22 @@ def sentence(error: Exception) -> str:
     return "; ".join([str(error), *getattr(error, "__notes__", ())])
 
 
+@contextmanager
+def noted(words: str) -> Iterator[None]:
+    """Add a note to what is raised inside: to which samples or metric it belongs."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(words)
+        raise
+
+
 class Notice(UserWarning):
     """Something a user should know, in one sentence. Commands print it on standard error."""
 
 
 class LeftOutWarning(Notice):
-    """A run that cannot be used and was left out. The message says in one sentence why, and what to do."""
+    """A run or a plug-in that cannot be used and was left out. The message says in one sentence why, and what to do."""
 
 
 def warn(sentence: str) -> None:

@@ -5,13 +5,19 @@ import importlib
 import inspect
 import math
 import pkgutil
+import sys
+import warnings
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from contextlib import redirect_stdout
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from perceptbench.core.card import About, Card
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import LeftOutWarning, UserError
 from perceptbench.core.number import MOST_SEED
+from perceptbench.core.others import contained, is_ours, know_plugin
 from perceptbench.core.ref import Ref, Scalar
 
 _MOST = 1_000_000
@@ -23,21 +29,34 @@ F = TypeVar("F", bound=Callable[..., object])
 class Registry(Generic[T]):
     """Factories by name. Discovery imports every module of `package`, so a new component is one new file.
 
+    A plug-in that cannot be used is left out with a warning, and whoever asks for it by name is told why.
+
     Args:
         kind: what one is called in messages: "metric".
         package: where the components are.
         word: what `bench list` calls them; by default the last word of `package`.
         group: the entry points through which plug-ins register; by default `bench.<word>`.
+        of: the class of every component, or several; `build` refuses anything else. None where no class says it.
+        accept: raises TypeError or ValueError for a factory that cannot be registered.
     """
 
-    def __init__(self, kind: str, package: str, *, word: str | None = None, group: str | None = None) -> None:
+    def __init__(
+        self, kind: str, package: str, *, word: str | None = None, group: str | None = None, of: Any = None,
+        accept: Callable[[Any], object] = callable,
+    ) -> None:  # fmt: skip
         self.kind = kind
         self.package = package
         self.word = word or package.rpartition(".")[2]
         self.group = group or f"bench.{self.word}"
+        self.of = of
+        self.accept = accept
         self._factories: dict[str, Callable[..., T]] = {}
         self._cards: dict[str, Card] = {}
+        self._broken: dict[str, str] = {}
+        """Why a plug-in is left out, by the names of its entry point and of what it would have registered."""
+        self._imported = False
         self._discovered = False
+        _REGISTRIES.add(self)
 
     def __call__(
         self,
@@ -50,15 +69,25 @@ class Registry(Generic[T]):
     ) -> Callable[[F], F]:
         """Register a factory. Its signature gives the arguments, the first line of its docstring the summary.
 
-        Raises ValueError when the name is taken.
+        Raises ValueError when the name is taken or cannot be typed, TypeError for what is no factory or no card.
         """
+        card = Card(name, "", source, licence, needs, about)
+        card.check()
 
         def register(factory: F) -> F:
+            if not callable(factory):
+                raise TypeError(f"the {self.kind} {name!r} must be a class or a function, got {factory!r}")
+            inspect.signature(factory)
+            self.accept(factory)
+            if _is_theirs(factory):
+                # Names of ours are known first, whatever is imported first.
+                self._import()
             if name in self._factories:
-                raise ValueError(f"the {self.kind} {name!r} is registered twice")
+                taken = getattr(self._factories[name], "__module__", "another one")
+                raise ValueError(f"the {self.kind} {name!r} is registered twice: the name is taken by {taken}")
             summary = (inspect.getdoc(factory) or "").partition("\n")[0]
             self._factories[name] = factory  # type: ignore[assignment]
-            self._cards[name] = Card(name, summary, source, licence, needs, about)
+            self._cards[name] = replace(card, summary=summary)
             return factory
 
         return register
@@ -90,7 +119,8 @@ class Registry(Generic[T]):
         return self._bind(ref)
 
     def build(self, ref: Ref) -> T:
-        """Make the component. Raises UserError as `resolve` does, or when a package is missing."""
+        """Make the component. Raises UserError as `resolve` does, when a package is missing, and where a plug-in fails
+        or gives something else."""
         bound = self._bind(ref)
         missing = self._cards[ref.name].missing
         if missing:
@@ -98,10 +128,20 @@ class Registry(Generic[T]):
                 f"the {self.kind} {ref.name!r} needs the Python package {', '.join(missing)}, "
                 f"which is not installed; run: pip install {' '.join(missing)}"
             )
-        return self._factories[ref.name](**bound)
+        factory = self._factories[ref.name]
+        with contained(f"the {self.kind} {ref} cannot be made", surely=_is_theirs(factory)):
+            made = factory(**bound)
+        if self.of is not None and not isinstance(made, self.of):
+            raise UserError(
+                f"the {self.kind} {ref} cannot be used: expected {_words(self.of)} of its factory, "
+                f"got {type(made).__name__}; mend it there"
+            )
+        return made
 
     def _factory(self, name: str) -> Callable[..., T]:
         self._discover()
+        if name in self._broken and name not in self._factories:
+            raise UserError(f"the {self.kind} {name!r} cannot be used: {self._broken[name]}")
         if name not in self._factories:
             close = difflib.get_close_matches(name, self._factories, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"see: bench list {self.word}"
@@ -134,12 +174,57 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
+        self._import()
+        # A plug-in may ask for names while it is imported.
+        self._discovered = True
+        for entry in entry_points(group=self.group):
+            self._load(entry)
+
+    def _import(self) -> None:
+        """Every module of the package."""
+        if self._imported:
+            return
         package = importlib.import_module(self.package)
         for module in pkgutil.walk_packages(package.__path__, f"{self.package}."):
             importlib.import_module(module.name)
-        for entry in entry_points(group=self.group):
-            entry.load()
-        self._discovered = True
+        self._imported = True
+
+    def _load(self, entry: EntryPoint) -> None:
+        """Import a plug-in. One that fails leaves nothing behind but a warning."""
+        before = {one: set(one._factories) for one in _REGISTRIES}
+        know_plugin(entry.value)
+        try:
+            # Standard output is for answers.
+            with redirect_stdout(sys.stderr), contained("its import failed", surely=True, seconds=_IMPORT_SECONDS):
+                entry.load()
+        except UserError as error:
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+            why = f"{error}; mend or uninstall {package}"
+            for one, known in before.items():
+                for name in [name for name, made in one._factories.items() if name not in known and _is_theirs(made)]:
+                    del one._factories[name], one._cards[name]
+                    one._broken[name] = why
+            self._broken[entry.name] = why
+            warnings.warn(
+                f"left out the plug-in {entry.name!r} of {package}, entry point {self.group}: {why}",
+                LeftOutWarning,
+                stacklevel=2,
+            )
+
+
+def _is_theirs(factory: object) -> bool:
+    return not is_ours(getattr(factory, "__module__", None))
+
+
+_REGISTRIES: WeakSet[Registry[Any]] = WeakSet()
+"""Every one: a plug-in that fails half-way may have registered in several."""
+_IMPORT_SECONDS = 120
+"""How long the import of a plug-in may take."""
+
+
+def _words(of: Any) -> str:
+    several = of if isinstance(of, tuple) else (of,)
+    return " or ".join(one.__name__ for one in several)
 
 
 def _checked(value: Scalar, parameter: inspect.Parameter, where: str) -> Scalar:

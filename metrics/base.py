@@ -24,6 +24,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Embeddings, Images, PerImage
+from perceptbench.metrics.asked import METRIC, watch
 from perceptbench.metrics.held import move, tensors_in
 from perceptbench.metrics.spaces import geometry
 from perceptbench.metrics.spaces.cosine import Angular, Raw, Sphere
@@ -61,6 +62,11 @@ class Metric:
 
     smallest: int = 1
     """The least side of an image, in pixels, that it takes."""
+
+    def __init_subclass__(cls, **words: Any) -> None:
+        """What somebody's class computes is watched, wherever it is asked."""
+        super().__init_subclass__(**words)
+        watch(cls, "metric", METRIC)
 
     def __call__(self, x: Images, y: Images) -> PerImage:
         """Distances d(x_i, y_i), smaller where more alike; differentiable in both."""
@@ -176,4 +182,4 @@ class SphereLipschitzMetric(CosineLipschitzMetric):
     space: Angular = Sphere()
 
 
-metric: Registry[Metric] = Registry("metric", "perceptbench.metrics")
+metric: Registry[Metric] = Registry("metric", "perceptbench.metrics", of=Metric)

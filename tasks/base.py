@@ -216,4 +216,4 @@ class Task(Scores, Generic[P]):
         raise NotImplementedError
 
 
-task: Registry[Task[Any]] = Registry("task", "perceptbench.tasks")
+task: Registry[Task[Any]] = Registry("task", "perceptbench.tasks", of=Task)

@@ -1,8 +1,9 @@
 """Contracts of every kind of component as pytest classes, for the tests of this package and of plug-ins.
 
 Here: what every instance of a protocol must hold to, with Hypothesis strategies for images and the metrics and triplets
-of known geometry that the contracts use. Not here: tests of one instance, which live in `tests/`. Nothing else in the
-package may import this folder, as it needs pytest and hypothesis: pip install 'perceptbench[testing]'.
+of known geometry that the contracts use; `contract.py` has what all of them watch. Not here: tests of one instance,
+which live in `tests/`. Nothing else in the package may import this folder, as it needs pytest and hypothesis:
+pip install 'perceptbench[testing]'.
 
     from perceptbench.testing import MetricContract
 

@@ -16,6 +16,7 @@ from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.testing.attack_setting import Setting, fewer, run_each
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.known_metrics import ProjectionCosine
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, radius_in, random_images, subset, triplets
@@ -31,7 +32,7 @@ class Blind(PixelL2):
         return (0 * (a + b)).sum(1) + b.sum(1)
 
 
-class AttackContract:
+class AttackContract(Contract):
     """Derive from it, give the attack in `made`, with as few steps as it needs, and pytest finds the tests.
 
     class TestMine(AttackContract):
@@ -59,7 +60,8 @@ class AttackContract:
     @pytest.fixture
     def subject(self) -> Attack | Ensemble:
         """The attack under test."""
-        return self.made()
+        made: Attack | Ensemble = built(self.made, (Attack, Ensemble))
+        return made
 
     @pytest.fixture
     def name(self, subject: Attack | Ensemble) -> str:
@@ -108,8 +110,8 @@ class AttackContract:
         kept = x.clone()
         eps = 0.02 if ball.norm == "linf" else 0.3
         found = within(ball, made, objective, x, eps, Noise.make(0, batch.ids))
-        assert found.shape == x.shape, f"an attack must return one image an image, got {tuple(found.shape)}"
-        assert found.dtype == x.dtype, f"an attack must keep the dtype of its images, got {found.dtype}"
+        dense(found, x, "what an attack returns")
+        finite(found, "an attack must return finite images; where nothing was found, return the clean ones")
         assert not found.requires_grad, "an attack must return detached images"
         assert found.min() >= 0, "an attack must return images in [0, 1]; clamp them"
         assert found.max() <= 1, "an attack must return images in [0, 1]; clamp them"

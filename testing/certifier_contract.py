@@ -11,6 +11,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.testing.attack_setting import Setting, run_each, small_attack
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, tiny_lipsim
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import l2_radius, random_triplets, subset, triplets
@@ -43,11 +44,11 @@ def exact_radius(case: str) -> Tensor:
 
 
 def prove(made: Certifier, metric: LipschitzMetric, batch: Triplets) -> Proof:
-    """With noise, for those that draw."""
-    return certify(made, metric, batch, noise=Noise.make(0, batch.ids))
+    """With noise, for those that draw. Of images of its own, whatever is done to them."""
+    return certify(made, metric, batch.mapped(torch.clone), noise=Noise.make(0, batch.ids))
 
 
-class CertifierContract:
+class CertifierContract(Contract):
     """Derive from it, give the certifier in `made`, with few draws where it draws, and pytest finds the tests.
 
     class TestMine(CertifierContract):
@@ -62,7 +63,8 @@ class CertifierContract:
     @pytest.fixture
     def subject(self) -> Certifier:
         """The certifier under test."""
-        return self.made()
+        made: Certifier = built(self.made, Certifier)
+        return made
 
     @pytest.fixture(params=CASES)
     def case(self, request: pytest.FixtureRequest, subject: Certifier) -> str:
@@ -82,6 +84,8 @@ class CertifierContract:
     def test_radii_are_finite_and_not_negative(self, subject: Certifier, case: str) -> None:
         metric, batch = CASES[case]
         proof = prove(subject, metric, batch)
+        for part in (proof.radius, proof.error):
+            dense(part, batch.label.double(), "radius and error of a Proof")
         finite(proof.radius, "radii must be finite; claim 0 where nothing is proved")
         sampled = "probability" in subject.promise(metric)
         if sampled:
@@ -110,6 +114,20 @@ class CertifierContract:
             assert not any(run_each(setting, proof.radius).broken), (
                 f"{name} flips an answer inside its radius: the certifier is wrong, or sound() must say False"
             )
+
+    def test_inputs_stay_as_they_were(self, subject: Certifier, case: str) -> None:
+        metric, batch = CASES[case]
+        given = batch.mapped(torch.clone)
+        certify(subject, metric, given, noise=Noise.make(0, given.ids))
+        for name, x in given.images.items():
+            assert torch.equal(x, batch.images[name]), f"a certifier must not write into the {name} images; clone them"
+
+    def test_the_same_noise_gives_the_same_radius_after_other_calls(self, subject: Certifier, case: str) -> None:
+        metric, batch = CASES[case]
+        first = prove(subject, metric, batch).radius
+        prove(subject, metric, subset(batch, torch.tensor([1, 0])))
+        again = prove(subject, metric, batch).radius
+        assert torch.equal(first, again), "the same images and noise must get the same radius; keep no state"
 
     def test_a_sample_does_not_notice_its_batch(self, subject: Certifier, case: str) -> None:
         metric, batch = CASES[case]

@@ -15,6 +15,7 @@ from perceptbench.bench.request import Held, Request
 from perceptbench.core.errors import UnsoundError, UserError, sentence
 from perceptbench.core.spec import canonical_json
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.contract import Contract, built
 
 SAMPLES = 5
 
@@ -33,13 +34,15 @@ class Unsound(PixelL2):
 """Metrics that go wrong, in a file, so that a worker elsewhere can build them by name."""
 
 
-class EngineContract:
+class EngineContract(Contract):
     """Derive from it, give the engine in `made`, and pytest finds the tests. Workers must see this machine's files.
 
     class TestMine(EngineContract):
         def made(self):
             return Mine(workers=2)
     """
+
+    may_fork = True
 
     def made(self) -> Engine:
         """The engine."""
@@ -48,7 +51,8 @@ class EngineContract:
     @pytest.fixture
     def subject(self) -> Engine:
         """The engine under test."""
-        return self.made()
+        made: Engine = built(self.made, Engine)
+        return made
 
     @pytest.fixture
     def job(self) -> Job:
@@ -69,6 +73,7 @@ class EngineContract:
         chunks = _chunks(job, size)[:: -1 if backwards else 1]
         done = list(subject.map(job, iter(chunks)))
         for one in done:
+            assert isinstance(one, Done), f"map must give a Done for each chunk, got {type(one).__name__}"
             assert one.unsound is None, "a sound run must not end with a counter-example"
             assert one.frame is not None, f"the chunk {', '.join(one.ids)} must come back with its frame"
             assert set(one.frame["id"]) == set(one.ids), "a frame must hold the samples of its chunk"

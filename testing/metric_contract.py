@@ -8,6 +8,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric, Metric
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, random_images
 from perceptbench.testing.strategies import few, images
@@ -38,7 +39,7 @@ def stretched(subject: LipschitzMetric, x: Tensor, start: Tensor, steps: int) ->
     return best
 
 
-class MetricContract:
+class MetricContract(Contract):
     """Derive from it, give the metric in `made`, and pytest finds the tests.
 
     class TestMine(MetricContract):
@@ -53,7 +54,8 @@ class MetricContract:
     @pytest.fixture
     def subject(self) -> Metric:
         """The metric under test."""
-        return self.made()
+        made: Metric = built(self.made, Metric)
+        return made
 
     @pytest.fixture
     def lipschitz(self, subject: Metric) -> LipschitzMetric:
@@ -69,6 +71,28 @@ class MetricContract:
         assert (same <= near).all(), "equal images must have the smallest distance; a similarity s is given as 1 - s"
         assert (near < far).all(), "an image mixed with 1 % of another one must be nearer than that other one"
         close(same, same[:1].expand(2), "the distance of an image from itself must be the same for every image")
+
+    def test_distances_are_a_tensor_of_them(self, subject: Metric) -> None:
+        """Watched classes say this at every call; here it is said of any."""
+        x, y = noise(subject, 2, seed=1, height=16), noise(subject, 2, seed=2, height=16)
+        with torch.no_grad():
+            for given, what in (
+                (subject(x, y), "metric(x, y)"),
+                (subject.prepare(y).distances(x)[0], "distances(x)[0]"),
+            ):
+                dense(given, x[:, 0, 0, 0], what)
+                finite(given, f"{what} must be finite on noise in [0, 1]")
+
+    def test_other_images_in_between_change_nothing(self, subject: Metric) -> None:
+        x, y = noise(subject, 2, seed=1, height=16), noise(subject, 2, seed=2, height=16)
+        with torch.no_grad():
+            before = subject(x, y)
+            subject(noise(subject, 3, seed=3, height=20), noise(subject, 3, seed=4, height=20))
+            subject(y, y.clone())
+            after = subject(x, y)
+        assert torch.equal(before, after) or subject.stochastic, (
+            "the same pair must get the same number after other calls; keep no state between calls"
+        )
 
     def test_symmetric(self, subject: Metric) -> None:
         x, y = noise(subject, 2, seed=1), noise(subject, 2, seed=2)

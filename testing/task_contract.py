@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.base import attack
+from perceptbench.attacks.base import Objective, attack
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.base import threat
 from perceptbench.bench.planner import make_plans
@@ -30,7 +30,8 @@ from perceptbench.results.record import COMMON, Record, columns_of
 from perceptbench.results.rows import rows_of
 from perceptbench.results.store import RunStore
 from perceptbench.results.tasks.base import scores, scores_of
-from perceptbench.tasks.base import Aim, Columns, Judged, Source, Task, task
+from perceptbench.tasks.base import Aim, Clean, Columns, Judged, Source, Task, task
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import close, finite
 from perceptbench.triplets.base import TripletSource
 
@@ -61,7 +62,7 @@ class _Strange(TripletSource):
     kind = "of no kind"  # type: ignore[assignment]
 
 
-class TaskContract:
+class TaskContract(Contract):
     """Derive from it, name the task as users do, give a few samples, and pytest finds the tests.
 
     class TestMine(TaskContract):
@@ -90,7 +91,8 @@ class TaskContract:
     @pytest.fixture
     def asked(self) -> Asked:
         """The task, asked of the metric."""
-        question, source, metric = task.build(Ref.parse(self.task)), self.source(), self.metric()
+        question, metric = task.build(Ref.parse(self.task)), self.metric()
+        source: Source = built(self.source, Source)
         return Asked(question, metric, source, question.fit(metric, source, "cpu"))
 
     def test_declares_what_it_is(self, asked: Asked) -> None:
@@ -132,6 +134,32 @@ class TaskContract:
         assert json.loads(json.dumps(state)) == state, "fit must give numbers and words, which JSON keeps as they are"
         again = asked.question.fit(asked.metric, asked.source, "cpu")
         assert dict(again) == state, "fit must give the same on the same data; seed what it draws"
+
+    def test_gives_what_a_run_reads(self, asked: Asked) -> None:
+        question, n = asked.question, len(asked.source)
+        prepared, every = asked.prepared(), torch.arange(n)
+        x = question.moving(prepared)
+        assert isinstance(x, Tensor), f"moving must give images (n, 3, h, w), got {type(x).__name__}"
+        dense(x, torch.empty(n, *x.shape[1:]), "what moving gives")
+        kept, clean = x.clone(), question.clean(prepared)
+        assert isinstance(clean, Clean), f"clean must give a Clean, got {type(clean).__name__}"
+        for judged, what in ((clean.judged, "the clean judgement"), (question.judge(prepared, x, every), "judge")):
+            assert isinstance(judged, Judged), f"{what} must give a Judged, got {type(judged).__name__}"
+            dense(judged.reached, torch.zeros(n, dtype=torch.bool), f"reached of {what}")
+        goal = question.objective(prepared)
+        assert isinstance(goal, Objective), f"objective must give an Objective, got {type(goal).__name__}"
+        loss = goal.value(x)
+        dense(loss, torch.empty(n, dtype=loss.dtype) if isinstance(loss, Tensor) else x, "the loss of the objective")
+        finite(loss, "the loss of clean images must be finite")
+        assert torch.equal(question.moving(prepared), kept), "a task must not write into its images; clone them first"
+
+    def test_the_same_samples_get_the_same_answers_after_others(self, asked: Asked) -> None:
+        first = asked.question.clean(asked.prepared())
+        asked.question.clean(asked.prepared(slice(1, None)))
+        again = asked.question.clean(asked.prepared())
+        wrong = "the same samples must get the same answers after others; keep no state between calls"
+        _same_rows(again.judged, first.judged, torch.arange(len(asked.source)), wrong)
+        _same_columns(again.columns, first.columns, torch.arange(len(asked.source)), wrong)
 
     def test_columns_are_those_declared(self, asked: Asked) -> None:
         clean = asked.question.clean(asked.prepared())

@@ -14,6 +14,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images
 from perceptbench.core.threat import MOVES
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, random_images
 from perceptbench.testing.strategies import few, images
@@ -21,7 +22,7 @@ from perceptbench.testing.strategies import few, images
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-class ThreatContract:
+class ThreatContract(Contract):
     """Derive from it, give the set in `made`, and pytest finds the tests.
 
     class TestMine(ThreatContract):
@@ -44,7 +45,8 @@ class ThreatContract:
     @pytest.fixture
     def subject(self) -> ThreatSet:
         """The set under test."""
-        return self.made()
+        made: ThreatSet = built(self.made, ThreatSet)
+        return made
 
     def test_states_what_it_is(self, subject: ThreatSet) -> None:
         assert subject.unit, "unit must say what eps counts, such as pixels"
@@ -72,8 +74,7 @@ class ThreatContract:
         for eps in self.eps:
             theta = subject.fit(subject.start(x, eps, _noise(x)), x, eps)
             changed = subject.apply(x, theta)
-            assert changed.shape == x.shape, f"apply must keep the shape {tuple(x.shape)}, got {tuple(changed.shape)}"
-            assert changed.dtype == x.dtype, f"apply must keep the dtype, got {changed.dtype}"
+            dense(changed, x, "what apply gives")
             finite(changed, "apply must give finite images")
             assert changed.min() >= 0, "apply must give images in [0, 1]; clamp them"
             assert changed.max() <= 1, "apply must give images in [0, 1]; clamp them"
@@ -131,6 +132,16 @@ class ThreatContract:
         first, again, other = (subject.start(x, eps, _noise(x, seed)) for seed in (1, 1, 2))
         assert torch.equal(first, again), "the same noise must give the same theta; draw from the noise that is given"
         assert not torch.equal(first, other), "another noise must give another theta"
+
+    def test_the_same_theta_gives_the_same_after_other_calls(self, subject: ThreatSet) -> None:
+        x, eps = self.clean(random_images(2, 8, seed=1)), self.eps[1]
+        other = self.clean(random_images(3, 8, seed=2))
+        theta = subject.fit(subject.start(x, eps, _noise(x)), x, eps)
+        first = subject.apply(x, theta.clone()), subject.measure(x, theta.clone())
+        subject.measure(other, subject.fit(subject.start(other, eps, _noise(other)), other, eps))
+        again = subject.apply(x, theta.clone()), subject.measure(x, theta.clone())
+        same = all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+        assert same, "the same theta must give the same images and size after other calls; keep no state between calls"
 
     def test_a_row_does_not_notice_its_batch(self, subject: ThreatSet) -> None:
         x, eps = self.clean(random_images(3, 8, seed=2)), self.eps[0]

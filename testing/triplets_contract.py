@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import finite
-from perceptbench.triplets.base import SIDE, TripletSource
+from perceptbench.triplets.base import SIDE, Triplets, TripletSource
 
 
-class TripletsContract:
+class TripletsContract(Contract):
     """Derive from it, give the data set in `made`, and pytest finds the tests. It is built twice and must be the same.
 
     class TestMine(TripletsContract):
@@ -25,12 +26,14 @@ class TripletsContract:
     @pytest.fixture
     def subject(self) -> TripletSource:
         """The data set under test."""
-        return self.made()
+        made: TripletSource = built(self.made, TripletSource)
+        return made
 
     @pytest.fixture
     def again(self) -> TripletSource:
         """The same, built a second time."""
-        return self.made()
+        made: TripletSource = built(self.made, TripletSource)
+        return made
 
     def test_says_what_it_is(self, subject: TripletSource) -> None:
         assert subject.name, "a data set must have the name that users write"
@@ -63,12 +66,18 @@ class TripletsContract:
 
     def test_images_and_labels_are_as_tasks_read_them(self, subject: TripletSource) -> None:
         entries = subject.entries[: self.most]
+        for entry in entries:
+            loaded = entry.load()
+            assert isinstance(loaded, tuple) and len(loaded) == 3, (  # noqa: PT018
+                f"load of {entry.id} must give reference, left and right, got {type(loaded).__name__}"
+            )
+            for x in loaded:
+                dense(x, torch.empty(3, SIDE, SIDE), f"an image of {entry.id}")
         batch = subject.batch(entries)
+        assert isinstance(batch, Triplets), f"batch must give Triplets, got {type(batch).__name__}"
         assert batch.ids == tuple(entry.id for entry in entries), "a batch must keep the order it is asked for"
         for part, x in batch.images.items():
-            expected = (len(entries), 3, SIDE, SIDE)
-            assert tuple(x.shape) == expected, f"{part} must be of shape {expected}, got {tuple(x.shape)}"
-            assert x.dtype == torch.float32, f"{part} must be float32, got {x.dtype}"
+            dense(x, torch.empty(len(entries), 3, SIDE, SIDE), part)
             finite(x, f"{part} must be finite")
             assert 0 <= x.min() <= x.max() <= 1, f"{part} must be in [0, 1]; divide bytes by 255"
         assert set(batch.label.tolist()) <= {0.0, 1.0}, f"labels must be 0 or 1, got {batch.label.tolist()}"

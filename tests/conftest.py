@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["loaded_once"]
 
-# A package of its own, tested where it is installed (test_plugin.py).
-collect_ignore = ["plugin"]
+# Packages of their own, tested where they are installed (test_plugin.py, test_hostile.py).
+collect_ignore = ["plugin", "hostile"]
 
 # Before anything of ours is imported: the annotated shapes are checked at every call in the tests.
 # beartype refuses `Self` outside classes it decorates itself, hence the one module left out.

@@ -1,47 +1,20 @@
 """The example of a plug-in, installed and run as its users would: nothing of ours knows it."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from installed import Installed
 
 PLUGIN = Path(__file__).parent / "plugin"
 PAIRS = ("--data", "photo-pairs", "--limit", 4, "--task", "pairs-below")
 
 
-class Installed:
-    """The plug-in in a folder of its own, found through PYTHONPATH."""
-
-    def __init__(self, folder: Path) -> None:
-        self.source = folder / "source"
-        self.site = folder / "site"
-        shutil.copytree(PLUGIN, self.source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
-        pip = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-compile")
-        self.python("-m", *pip, "--disable-pip-version-check", "--target", self.site, self.source)
-
-    def python(self, *words: object) -> str:
-        """What a process prints that finds the plug-in. Fails where it fails."""
-        path = os.pathsep.join(filter(None, (str(self.site), os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, *map(str, words)]
-        env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        cwd = self.source if self.site.exists() else None
-        done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def bench(self, *words: object) -> str:
-        """`bench WORDS`."""
-        return self.python("-m", "perceptbench", *words)
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return Installed(tmp_path_factory.mktemp("plugin"))
+    return Installed(PLUGIN, tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture(scope="module")

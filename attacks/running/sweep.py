@@ -132,6 +132,7 @@ class _Sweep:
         x, ascent = self.x[index], Ascent.of(len(self.x)) if member.needs_gradient else None
         goal = Counted(self.objective, tally, torch.arange(len(self.x)), ascent).select(index)
         theta = threat.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
+        _check_theta(theta, self.found.flip[index], part)
         if ascent is not None:
             ascent.count(tally)
         # Where a change is not finite, the attack has found nothing.
@@ -151,3 +152,11 @@ class _Sweep:
             theta = self.found.threat.shrink(self.found.flip[index], x, share.to(x))
             goal = Counted(self.objective, self.spent[smaller], torch.arange(len(self.x))).select(index)
             self.found.note(goal, self.found.threat.fit(theta, x, eps), index, part)
+
+
+def _check_theta(theta: Tensor, like: Tensor, part: str) -> None:
+    """Raises UserError where an attack gives anything but changes like these, one for each image."""
+    if isinstance(theta, Tensor) and (theta.shape, theta.dtype, theta.layout) == (like.shape, like.dtype, like.layout):
+        return
+    got = f"{tuple(theta.shape)}, {theta.dtype}, {theta.layout}" if isinstance(theta, Tensor) else type(theta).__name__
+    raise UserError(f"the attack {part}: expected a tensor {tuple(like.shape)}, {like.dtype}, {like.layout}, got {got}")

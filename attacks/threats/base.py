@@ -9,7 +9,7 @@ only starts, steps and projects works in every set. Three compositions:
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from perceptbench.core.ref import Norm
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Move
+from perceptbench.metrics.asked import THREAT, watch
 
 _SHRINK = 1 - 1e-6
 _TRIES = 6
@@ -45,6 +46,11 @@ class ThreatSet:
     """Whether theta is the attacked image itself. Otherwise only attacks that work in every set can be used."""
     moves: ClassVar[tuple[Move, ...]] = ("reference", "left", "right")
     """Which images it can change. `all` stacks three images as one, which is possible for pixelwise changes only."""
+
+    def __init_subclass__(cls, **words: Any) -> None:
+        """What somebody's class computes is watched, wherever it is asked."""
+        super().__init_subclass__(**words)
+        watch(cls, "threat", THREAT)
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Tensor:
         """A random theta (n, ...) within eps; without noise the theta that changes nothing."""
@@ -116,4 +122,4 @@ class InSet(Objective):
         return InSet(self.inner.select(index), self.threat, self.x[index])
 
 
-threat: Registry[ThreatSet] = Registry("threat", "perceptbench.attacks.threats")
+threat: Registry[ThreatSet] = Registry("threat", "perceptbench.attacks.threats", of=ThreatSet)

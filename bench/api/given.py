@@ -19,6 +19,7 @@ from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
+from perceptbench.core.others import contained
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.triplets.base import Entry, Triplets, TripletSource
 
@@ -71,7 +72,8 @@ class PlannedTriplets:
         """The columns of samples.parquet, a row a triplet, and the images that moved, after the attack."""
         moved: list[Images] = []
         batch = self.batch.to(self.plan.request.where)
-        state = self.plan.task.fit(self.plan.metric, self.plan.source, self.plan.request.where)
+        with contained():
+            state = self.plan.task.fit(self.plan.metric, self.plan.source, self.plan.request.where)
         frame = evaluate(
             self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
         )

@@ -1,8 +1,9 @@
 """The commands of `bench`, one module each, and the code that makes their options.
 
-A command is a function whose parameters are dataclasses; options.py makes its options, and `--config`, of their fields.
-A module imports no torch until its function is called. A new command also needs a line in bench/cli.py. Not
-here: what a command computes, which belongs to the layers below.
+A command is a function whose parameters are dataclasses; options.py makes its options, `--config` and `--debug`, of
+their fields. A module imports no torch until its function is called. What a command answers it writes by `answer`:
+standard output is for that alone. A new command also needs a line in bench/cli.py. Not here: what a command computes,
+which belongs to the layers below.
 
     @dataclass(frozen=True, kw_only=True)
     class HelloRequest:
@@ -11,5 +12,5 @@ here: what a command computes, which belongs to the layers below.
     @command()
     def hello(request: HelloRequest) -> None:
         '''Print a greeting.'''
-        print(f"hello {request.name}")
+        answer(f"hello {request.name}")
 """

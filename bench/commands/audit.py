@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import typer
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, SEED
 from perceptbench.core.device import DEVICE
@@ -42,15 +43,15 @@ def audit(request: AuditRequest) -> None:
             "min_norm": found.min_norm,
             "holds": None if bound is None else not found.refuted,
         }
-        print(json_module.dumps(result, allow_nan=False))
+        answer(json_module.dumps(result, allow_nan=False))
     else:
         proved = "nothing is proved of it" if bound is None else f"proved: at most {bound:.9g}"
-        print(
+        answer(
             f"{metric} on {found.n} images of {data}: "
             f"|g(a) - g(b)| / |a - b| reached {found.largest_ratio:.9g} "
             f"(slope at an image: {found.largest_slope:.9g}); {proved}; smallest |g|: {found.min_norm:.4g}"
         )
         if found.refuted:
-            print("The bound is exceeded, so no certificate of this metric holds.")
+            answer("The bound is exceeded, so no certificate of this metric holds.")
     if found.refuted:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, RUNS
 from perceptbench.core.device import DEVICE, Device
@@ -69,7 +70,7 @@ def check(request: CheckRequest) -> None:
         found += broken
     if update and now:
         write(replace(known, runs=tuple(now), updated=_today(), reason=str(request.reason)), baseline)
-        print(f"{baseline}: {len(now)} runs")
+        answer(f"{baseline}: {len(now)} runs")
         return
     comparisons = compare(known, now) if now else []
     _tell([*found, *under_floors(floors, comparisons)], comparisons, known, request)
@@ -143,7 +144,7 @@ def _tell(
         with Path(job).open("a", encoding="utf-8") as stream:
             stream.write(page)
     if request.json:
-        print(as_json(every, comparisons, known))
+        answer(as_json(every, comparisons, known))
     else:
         _print(every, comparisons, known)
     if _failed(every):
@@ -166,4 +167,4 @@ def _print(every: "Sequence[Finding]", comparisons: "Sequence[ScoreComparison]",
     out.print(gate.title(every))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in gate.annotations(every):
-            print(line)
+            answer(line)

@@ -27,7 +27,7 @@ def config_option(package: str | None) -> inspect.Parameter:
         """Make the values of a file the defaults of this command; this option is read before all others."""
         if value is not None:
             named = {word.removeprefix("--"): option for option in context.command.params for word in option.opts}
-            del named["config"]
+            del named["config"], named["debug"]
             context.default_map = _defaults(named, value, _read(value, known))
         return value
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.core.option import option
 
@@ -30,4 +31,4 @@ def prepare(request: PrepareRequest) -> None:
         raise UserError(f"expected a data set to prepare among {', '.join(PUBLISHED)}; {why}")
     folders = [bring(archive, to) for archive in PUBLISHED[name]]
     kind = name.partition("@")[0]
-    print(f"{kind}:{to / kind}\nIn it: {', '.join(map(str, folders))}. Next: bench run --data {kind}:{to / kind} ...")
+    answer(f"{kind}:{to / kind}\nIn it: {', '.join(map(str, folders))}. Next: bench run --data {kind}:{to / kind} ...")

@@ -4,6 +4,7 @@ import json as json_module
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.option import option
@@ -39,22 +40,22 @@ def distance(request: DistanceRequest) -> None:
     if found.within is not None and found.radius is not None:
         result |= {"norm": "l2", "tau": request.tau, "within": found.within.item(), "radius": found.radius.item()}
     if request.json:
-        print(json_module.dumps(result, allow_nan=False))
+        answer(json_module.dumps(result, allow_nan=False))
         return
     _print(result, request.first.name)
 
 
 def _print(result: dict[str, object], moving: str) -> None:
     unit = "(all pixels, images in [0, 1] at 224 x 224)"
-    print(f"{result['metric']}: {result['distance']:.6g} (smaller = more alike)")
+    answer(f"{result['metric']}: {result['distance']:.6g} (smaller = more alike)")
     if "eps" in result:
-        print(
+        answer(
             f"proved: within [{result['low']:.6g}, {result['high']:.6g}] for every change of {moving} "
             f"of l2 norm up to {result['eps']:g} {unit}"
         )
     if "tau" in result:
         word = "at most" if result["within"] else "more than"
-        print(
+        answer(
             f"proved: {word} {result['tau']:g} for every change of {moving} of l2 norm below "
             f"{result['radius']:.6g} {unit}"
         )

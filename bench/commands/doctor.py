@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.device import DEVICE
@@ -31,7 +32,7 @@ def doctor(request: DoctorRequest) -> None:
 
     found = look(request.metric, device=request.device)
     if request.json:
-        print(json_module.dumps(_plain(found), allow_nan=False))
+        answer(json_module.dumps(_plain(found), allow_nan=False))
     else:
         _print(found)
     if not found.ok:

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.api.keywords import options_of
 from perceptbench.bench.api.run import run
 from perceptbench.bench.api.runs import Runs
@@ -22,7 +23,7 @@ def run_and_print(request: Request, execution: Execution) -> Runs:
         raise
     rows = table_rows(found.records)
     if execution.json:
-        print(as_json(rows))
+        answer(as_json(rows))
         return found
     output = console()
     print_tables(rows, output)

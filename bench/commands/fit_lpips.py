@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from perceptbench.bench.answers import answer
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import weights_target, write_atomically
 from perceptbench.core.ref import Ref
@@ -51,8 +52,8 @@ def run(data: str, to: Path, config: LPIPSConfig, limit: int | None, command: st
     }
     text = json.dumps(record, indent=1)
     write_atomically(to.with_suffix(".json"), lambda part: part.write_text(text + "\n"))
-    print(_summary(split, estimates))
-    print(f"{to}\nNext: bench run --metric lpips:{to} --attack l2-apgd-ce --eps 1.0")
+    answer(_summary(split, estimates))
+    answer(f"{to}\nNext: bench run --metric lpips:{to} --attack l2-apgd-ce --eps 1.0")
 
 
 def _credits(net: LPIPSNet, held: TripletSource) -> np.ndarray:

@@ -4,7 +4,7 @@
     def run(request: Request, execution: Execution) -> None:
         '''Attack metrics on 2AFC data.'''
 
-The options are `--config` and those that the fields of the parameters' dataclasses state (core/option.py).
+The options are `--config`, `--debug` and those that the fields of the parameters' dataclasses state (core/option.py).
 """
 
 import inspect
@@ -15,7 +15,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from perceptbench.bench.answers import only_answers
 from perceptbench.bench.commands.config_file import config_option
+from perceptbench.bench.faults import debug_option
 from perceptbench.bench.slots import Slot, identifier, requests_of, slots_of
 
 
@@ -43,9 +45,10 @@ class Command:
         slots = slots_of(requests, self.without)
 
         def typed(**words: Any) -> None:
-            self.function(**requests_of(requests, slots, words))
+            with only_answers():
+                self.function(**requests_of(requests, slots, words))
 
-        parameters = [*_parameters(slots), config_option(self.configs)]
+        parameters = [*_parameters(slots), config_option(self.configs), debug_option()]
         typed.__name__, typed.__doc__ = self.function.__name__, inspect.getdoc(self.function)
         typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import RUNS
 from perceptbench.core.errors import UserError
@@ -36,4 +37,4 @@ def report(request: ReportRequest) -> None:
     from perceptbench.bench.api.runs import report as write
 
     for path in write(request.runs, request.to, request.format):
-        print(path)
+        answer(path)

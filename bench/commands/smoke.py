@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from perceptbench.bench.answers import answer
+
 if TYPE_CHECKING:
     from perceptbench.metrics.lipsim.network import LipSimNet
     from perceptbench.training.lipsim.config import TrainConfig
@@ -42,12 +44,12 @@ def run(to: Path | None, command: str) -> None:
         train_lipsim(Sources(images=(learn,), teacher="effnet-lite0"), config, Machine(), written, command)
         nets = untrained(config.network, config.seed), load_network(written)
         before, after = (_scores(net, questions) for net in nets)
-    print(f"scores in percent before and after training, n = {len(questions)}: triplets of known order,")
-    print(f"constructed from {len(judged)} photographs it never saw")
+    answer(f"scores in percent before and after training, n = {len(questions)}: triplets of known order,")
+    answer(f"constructed from {len(judged)} photographs it never saw")
     for name, (words, _) in SHOWN.items():
-        print(f"  {words:20} {before[name]:5.1f} -> {after[name]:5.1f}")
+        answer(f"  {words:20} {before[name]:5.1f} -> {after[name]:5.1f}")
     if to is not None:
-        print(to)
+        answer(to)
     if not all(after[name] > before[name] for name in SHOWN):
         print("bench: expected training to improve both scores, which it did not; run the tests", file=sys.stderr)
         raise typer.Exit(1)

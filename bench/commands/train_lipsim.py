@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
@@ -39,4 +40,4 @@ def lipsim(sources: Sources, config: TrainConfig, machine: Machine, target: Targ
         raise UserError("expected --images and --to, on the command line or in a --config; or --smoke for a trial")
     written = train_lipsim(sources, config, machine, target.to, words)
     if written is not None:
-        print(f"{written}\nNext: bench run --metric lipsim:{written} --attack l2-apgd-ce --eps 1.0")
+        answer(f"{written}\nNext: bench run --metric lipsim:{written} --attack l2-apgd-ce --eps 1.0")

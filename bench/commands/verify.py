@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, RUNS
 from perceptbench.core.device import DEVICE
@@ -31,12 +32,12 @@ def verify(request: VerifyRequest) -> None:
     folder = Path(request.run)
     found = check(folder if folder.is_dir() else request.runs / request.run, request.k, device=request.device)
     if request.json:
-        print(json_module.dumps({**asdict(found), "holds": not found.refuted}))
+        answer(json_module.dumps({**asdict(found), "holds": not found.refuted}))
     else:
         for sentence in (*found.refuted, *found.weaker):
-            print(sentence)
+            answer(sentence)
         changed = f"changed since: {', '.join(found.moved)}" if found.moved else "no part of it has changed"
         verdict = f"{len(found.refuted)} stored numbers are refuted" if found.refuted else "it holds"
-        print(f"run {found.run}: {len(found.samples)} samples and {found.images} images again; {changed}; {verdict}.")
+        answer(f"run {found.run}: {len(found.samples)} samples and {found.images} images again; {changed}; {verdict}.")
     if found.refuted:
         raise typer.Exit(1)

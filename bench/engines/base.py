@@ -11,7 +11,7 @@ nothing of where a chunk was computed. Three uses:
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import pandas as pd
 
@@ -80,6 +80,7 @@ class Done:
     search: Mapping[str, SearchCounts] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Computes chunks of a job."""
 
@@ -88,4 +89,4 @@ class Engine(Protocol):
         ...
 
 
-engine: Registry[Engine] = Registry("engine", "perceptbench.bench.engines")
+engine: Registry[Engine] = Registry("engine", "perceptbench.bench.engines", of=Engine)

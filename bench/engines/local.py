@@ -12,9 +12,11 @@ from perceptbench.bench.engines.base import Chunk, Done, Job, engine
 from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.flags.search_counts import SearchWatch
 from perceptbench.bench.pictures import Pictures
+from perceptbench.bench.plan import Plan
 from perceptbench.bench.whole_image import say_what_covers_everything, sizes_of
-from perceptbench.core.errors import UnsoundError
-from perceptbench.tasks.base import Sample
+from perceptbench.core.errors import UnsoundError, UserError
+from perceptbench.core.others import contained
+from perceptbench.tasks.base import Batch, Sample
 
 
 @engine("local", source="this process")
@@ -38,16 +40,26 @@ def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
         search.watch(batch, outcome)
 
     try:
-        batch = plan.source.batch(entries).to(plan.request.where)
-        for height, width in sizes_of(batch):
-            say_what_covers_everything(plan.spec, height, width)
-        frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, watch)
+        with contained():
+            batch = _batch(plan, entries).to(plan.request.where)
+            for height, width in sizes_of(batch):
+                say_what_covers_everything(plan.spec, height, width)
+            frame = evaluate(plan, batch, [entry.group for entry in entries], job.state, watch)
     except UnsoundError as error:
         return Done(ids, unsound=error)
     except Exception as error:
-        error.add_note(f"raised in the samples {', '.join(ids)}")
+        error.add_note(f"raised in the samples {', '.join(ids)} of the metric {plan.spec.metric}")
         raise
     return Done(ids, frame, pictures.taken(), search=search.taken())
+
+
+def _batch(plan: Plan, entries: Sequence[Sample]) -> Batch:
+    """The images of some samples. Raises UserError for data that give others than were asked for."""
+    batch = plan.source.batch(entries)
+    if not isinstance(batch, Batch) or list(batch.ids) != [entry.id for entry in entries]:
+        got = ", ".join(map(str, batch.ids)) if isinstance(batch, Batch) else type(batch).__name__
+        raise UserError(f"--data {plan.spec.data}: expected a batch of the samples that were asked for, got {got}")
+    return batch
 
 
 def _release_free_memory() -> None:

@@ -1,11 +1,13 @@
 """What a flag is, and what it may look at."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from perceptbench.bench.flags.asked_again import AskedAgain
 from perceptbench.bench.flags.search_counts import SearchCounts
+from perceptbench.core.errors import LeftOutWarning, UserError
 from perceptbench.core.ref import Ref
 from perceptbench.core.registry import Registry
 from perceptbench.results.flags import KINDS
@@ -63,12 +65,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
 
 
-flag: Registry[Flag] = Registry("flag", "perceptbench.bench.flags")
+flag: Registry[Flag] = Registry("flag", "perceptbench.bench.flags", of=Flag)
 
 
 def all_flags() -> list[Flag]:
-    """Every flag, by name."""
-    return [flag.build(Ref(name)) for name in flag.names()]
+    """Every flag, by name. One of a plug-in that cannot be made is left out, with a warning."""
+    made = []
+    for name in flag.names():
+        try:
+            made.append(flag.build(Ref(name)))
+        except UserError as error:
+            warnings.warn(f"left out the flag {name}: {error}", LeftOutWarning, stacklevel=2)
+    return made
 
 
 def measured(evidence: Observed) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import torch
 
 from perceptbench.core.errors import NoGradientError, UserError
+from perceptbench.core.others import contained
 from perceptbench.metrics.base import Metric
 
 SIDE = 224
@@ -11,21 +12,20 @@ SIDE = 224
 def gives_gradient(metric: Metric, device: str) -> bool:
     """Whether the metric has a gradient: it says so, and its distances carry one.
 
-    Raises UserError where it fails, and where its distances would make every result meaningless: of another shape, or
-    not finite.
+    Raises UserError where it fails, where it changes the images that it is given, and where its distances would make
+    every result meaningless: of another shape, or not finite.
     """
     draw = torch.Generator().manual_seed(0)
     x, y = (torch.rand(2, 3, SIDE, SIDE, generator=draw).to(device) for _ in range(2))
+    kept = x.clone(), y.clone()
     x.requires_grad_(metric.differentiable)
     try:
-        with torch.set_grad_enabled(metric.differentiable):
+        with contained("the metric failed on random images"), torch.set_grad_enabled(metric.differentiable):
             distance = metric.prepare(y).distances(x)[0]
     except NoGradientError:
         return False
-    except UserError:
-        raise
-    except Exception as error:  # whatever somebody's code may raise
-        raise UserError(f"the metric failed on random images: {type(error).__name__}: {error}") from error
+    if not (torch.equal(x.detach(), kept[0]) and torch.equal(y, kept[1])):
+        raise UserError("the metric changes the images that it is given; clone them first")
     if distance.shape != (2,):
         raise UserError(f"a metric gives distances (n,), here (2,), got {tuple(distance.shape)}; correct it first")
     if not bool(distance.isfinite().all()):

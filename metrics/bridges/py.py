@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import NoGradientError, UserError
+from perceptbench.core.others import contained
 from perceptbench.core.source_code import OF_FILE
 from perceptbench.core.tensors import Embeddings, Images, PerImage
+from perceptbench.metrics.asked import asked, checked
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
 from perceptbench.metrics.held import modules_in, move, settled, tensors_in
 
@@ -45,19 +47,10 @@ class _Yours:
 
     def call(self, function: Callable[..., Any], *images: Images, rank: int) -> Tensor:
         """What your code gives for these images. Raises UserError with its own words."""
-        name = type(self.inner).__name__
-        try:
-            given = function(*images)
-        except Exception as error:  # whatever a user's code may raise
-            raise UserError(f"your metric {name} failed: {type(error).__name__}: {error}") from error
-        wanted = f"({len(images[0])},)" if rank == 1 else f"({len(images[0])}, d)"
-        if not isinstance(given, Tensor) or given.ndim != rank or len(given) != len(images[0]):
-            got = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
-            raise UserError(f"your metric {name}: expected a tensor {wanted}, got {got}")
+        name = f"your metric {_name(self.inner)}"
+        given: Tensor = checked(name, asked(name, function, *images), rank, *images)
         if torch.is_grad_enabled() and any(x.requires_grad for x in images) and not given.requires_grad:
-            raise NoGradientError(
-                f"your metric {name} is not differentiable in an image that moves; attack it with l2-square"
-            )
+            raise NoGradientError(f"{name} is not differentiable in an image that moves; attack it with l2-square")
         return given.to(images[0].dtype)
 
 
@@ -116,15 +109,16 @@ def _load(path: Path, name: str) -> Any:
         raise UserError(f"expected a Python file, got {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    try:
+    with contained(f"{path} does not import", surely=True):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"{path} does not import: {type(error).__name__}: {error}") from error
     factory = getattr(module, name, None)
     if factory is None:
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise UserError(f"{path} has no {name!r}; it has: {', '.join(classes) or 'no classes'}")
-    try:
+    with contained(f"{path}: {name}() must work without arguments", surely=True):
         return factory()
-    except Exception as error:  # whatever a user's code may raise
-        raise UserError(f"{path}: {name}() must work without arguments: {type(error).__name__}: {error}") from error
+
+
+def _name(inner: Any) -> str:
+    """Of a class or a function."""
+    return getattr(inner, "__name__", None) or type(inner).__name__

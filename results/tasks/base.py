@@ -73,7 +73,19 @@ class Scores:
         return None
 
 
-scores: Registry[Scores] = Registry("task", "perceptbench.results.tasks", group="bench.scores")
+def _check_declared(factory: Any) -> None:
+    """Raises TypeError for scores that leave out what every run reads of every task."""
+    if not isinstance(factory, type) or not issubclass(factory, Scores):
+        raise TypeError(f"the scores of a task are a class that derives from Scores, got {factory!r}")
+    for name in ("name", "goals", "kinds", "moves", "columns"):
+        if not getattr(factory, name, None):
+            raise TypeError(f"{factory.__qualname__} must declare {name}")
+    get_type_hints(factory)
+
+
+scores: Registry[Scores] = Registry(
+    "task", "perceptbench.results.tasks", group="bench.scores", of=Scores, accept=_check_declared
+)
 
 
 def task_name(task: str) -> str:

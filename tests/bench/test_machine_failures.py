@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from perceptbench.bench import cli
-from perceptbench.bench.machine_failures import refusal, said_in_a_sentence
+from perceptbench.bench.machine_failures import refusal
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import replaced_when_whole, write_atomically
 from perceptbench.training.lipsim.checkpoints import save_checkpoint
@@ -47,11 +47,12 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 def test_a_write_that_ends_early_leaves_the_old_file(which: str, tmp_path: Path) -> None:
     path = tmp_path / "there"
     path.write_text("old")
-    with files_of_at_most(100_000), pytest.raises(UserError) as refused, said_in_a_sentence():
+    with files_of_at_most(100_000), pytest.raises((OSError, UserError)) as refused:
         WRITERS[which](path)
-    assert str(path) in str(refused.value)
-    assert "what was there before is whole" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    said = refusal(refused.value) or str(refused.value)
+    assert str(path) in said
+    assert "what was there before is whole" in said
+    assert "\n" not in said
     assert [one.name for one in tmp_path.iterdir()] == ["there"]
     assert path.read_text() == "old"
 
@@ -123,8 +124,6 @@ def test_what_the_machine_refuses_is_said(error: Exception, words: str) -> None:
 @pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ImportError("no module x"), KeyError("a")])
 def test_other_errors_pass(error: Exception) -> None:
     assert refusal(error) == ""
-    with pytest.raises(type(error)), said_in_a_sentence():
-        raise error
 
 
 def test_the_command_leaves_with_status_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

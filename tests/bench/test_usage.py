@@ -55,7 +55,7 @@ def test_the_command_line_is_public_api():
     """A new or renamed word here needs a CHANGELOG line; scripts outside read these names."""
     top = typer.main.get_command(app)
     found = {name: words_of(command) for name, command in commands(top)}
-    assert found == {name: {*words, "--config"} for name, words in SURFACE.items()}
+    assert found == {name: {*words, "--config", "--debug"} for name, words in SURFACE.items()}
     assert words_of(top) == {"--version", "--help"}
 
 

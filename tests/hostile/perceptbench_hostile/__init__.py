@@ -1,0 +1,1 @@
+"""Components each of which is wrong in one way, and modules that cannot be imported."""
