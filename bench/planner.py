@@ -25,7 +25,7 @@ from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Source, task
-from perceptbench.triplets.base import triplets
+from perceptbench.triplets.base import conversions, said_of_conversions, triplets
 
 
 def make_plans(request: Request) -> list[Plan]:
@@ -36,6 +36,8 @@ def make_plans(request: Request) -> list[Plan]:
     """
     check(request)
     sources = list(_built(request.data, triplets))
+    for data_ref, source in sources:
+        _say_converted(data_ref, source.limited(request.limit))
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
@@ -47,6 +49,12 @@ def make_plans(request: Request) -> list[Plan]:
                 plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
                 plans.append(_as_far_as_possible(plan, gradient))
     return plans
+
+
+def _say_converted(ref: Ref, source: Source) -> None:
+    """Say which images are not read as they are stored."""
+    if found := conversions(source.entries):
+        warn(f"{ref}: images were converted to what a person sees: {said_of_conversions(found)} (docs/data.md)")
 
 
 def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:

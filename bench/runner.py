@@ -31,6 +31,7 @@ from perceptbench.results.record import Record, columns_of
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
+from perceptbench.triplets.base import conversions
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
@@ -260,6 +261,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "n": len(plan.source),
         "ties": plan.source.ties,
         "note": plan.source.note,
+        "converted": conversions(plan.source.entries),
         "references": repeated_references(plan.source.entries),
         "resumed": resumed,
         "seconds": round(seconds, 2),

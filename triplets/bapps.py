@@ -8,8 +8,9 @@ import numpy as np
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
-from perceptbench.triplets.images import inside, read_bytes, read_three
+from perceptbench.triplets.images import inside, read_bytes
 from perceptbench.triplets.inventory import digested, split_target
+from perceptbench.triplets.original import read_three
 
 SPLITS = ("val", "train")
 IMAGES = ("ref", "p0", "p1")
@@ -41,7 +42,7 @@ def bapps(path: str) -> TripletSource:
             load = partial(read_three, (reference, left, right), where)
             files = (reference, left, right)
             entries.append(Entry(f"{place}/{stem}", _share(judge, where), load, name, paths=files, where=where))
-    return checked_source("bapps", digested(entries), "", f"{split}/{subset or 'all subsets'}")
+    return checked_source("bapps", digested(entries, original=True), "", f"{split}/{subset or 'all subsets'}")
 
 
 def _subsets(folder: Path, subset: str) -> list[str]:

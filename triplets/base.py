@@ -5,7 +5,8 @@ grow with the number of triplets. Labels and paths are checked before anything r
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -88,6 +89,9 @@ class Entry:
     """Opens the message for a fault in one of these files: `data.csv row 17`."""
     files: str = ""
     """The digests of these files, in their order; triplets/inventory.py fills them in."""
+    converted: tuple[tuple[str, str], ...] = ()
+    """What had to be converted to show these files (triplets/shown.py), as pairs of file and kind. It decides nothing
+    that the files do not."""
 
     @property
     def line(self) -> str:
@@ -140,6 +144,20 @@ class TripletSource:
         reference, left, right = (torch.stack([row[i] for row in loaded]) for i in range(3))
         share = torch.tensor([entry.right_share for entry in entries])
         return Triplets(reference, left, right, (share > 0.5).float(), share, tuple(e.id for e in entries))
+
+
+def conversions(entries: Iterable[object]) -> dict[str, int]:
+    """How many files were converted to be shown, by kind; a file that serves in several entries counts once.
+
+    Entries of a plug-in may say nothing of it.
+    """
+    found = {pair for entry in entries for pair in getattr(entry, "converted", ())}
+    return dict(sorted(Counter(kind for _, kind in found).items()))
+
+
+def said_of_conversions(found: Mapping[str, int]) -> str:
+    """The same in words: `alpha 2, orientation 3`."""
+    return ", ".join(f"{kind} {count}" for kind, count in found.items())
 
 
 class _Named(Protocol):

@@ -28,9 +28,9 @@ class DistanceRequest:
 def distance(request: DistanceRequest) -> None:
     """The distance of two images and, where it can be proved, its interval and its decision under perturbation."""
     from perceptbench.bench.api.distance import distance as measure
-    from perceptbench.triplets.images import read_image
+    from perceptbench.bench.api.images import taken
 
-    x, y = (read_image(path, where="command line") for path in (request.first, request.second))
+    x, y = (taken(path, "command line").images[0] for path in (request.first, request.second))
     found = measure(request.metric, x, y, request.eps, request.tau)
     result: dict[str, object] = {"metric": request.metric, "distance": found.distance.item()}
     if found.low is not None and found.high is not None:
