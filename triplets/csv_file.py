@@ -43,7 +43,7 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
 
 
 def _by_reference(entries: Sequence[Entry]) -> list[Entry]:
-    """The same entries, in which one reference image has one name: `a.png`, `./a.png`, a link to it and a copy of it."""
+    """The same entries, where `a.png`, `./a.png`, a link to it and a copy of it have one name."""
     first: dict[str, str] = {}
     return [
         replace(entry, reference=first.setdefault(entry.files.partition(" ")[0], entry.reference)) for entry in entries

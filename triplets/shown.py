@@ -11,6 +11,7 @@ BAPPS are read as their original programs read them (triplets/original.py).
 """
 
 import io
+import os
 import re
 import struct
 from pathlib import Path
@@ -129,7 +130,7 @@ def _png_depth(image: Image.Image) -> int | None:
     try:
         if stream is not None:
             return _depth_at_start(stream)
-        with Path(image.filename).open("rb") as file:
+        with Path(os.fsdecode(image.filename)).open("rb") as file:
             return _depth_at_start(file)
     except (OSError, ValueError, struct.error):
         return None

@@ -191,7 +191,7 @@ def test_a_profile_that_does_not_fit_is_refused():
             decoded(stripes(), icc_profile=profile)
     with pytest.raises(UserError, match="got a profile for RGB with an image in CMYK in x; convert it"):
         decoded(stripes().convert("CMYK"), "JPEG", icc_profile=matrix_profile("adobe", 2.2))
-    with pytest.raises(UserError, match="got a profile for L?A?B?"):
+    with pytest.raises(UserError, match="got a profile for Lab"):
         decoded(stripes(), icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
 
 
