@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from perceptbench.core.errors import Notice, UnsoundError, UserError, sentence
+from perceptbench.core.printable import never_fail, printable_lines
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -131,23 +132,29 @@ _SHOW = warnings.showwarning
 
 def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input."""
+    never_fail(sys.stdout, sys.stderr)
     warnings.showwarning = _show
     try:
         app()
     except UserError as error:
-        print(f"bench: {sentence(error)}", file=sys.stderr)
+        _say(sentence(error))
         sys.exit(2)
     except OSError as error:
-        print(f"bench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        _say(f"{error.filename or 'a file'}: {error.strerror or error}")
         sys.exit(2)
     except UnsoundError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        _say(f"{error}")
         sys.exit(1)
+
+
+def _say(text: str) -> None:
+    """On standard error; names of files in it cannot steer the terminal."""
+    print(f"bench: {printable_lines(text)}", file=sys.stderr)
 
 
 def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """A notice as a sentence on standard error; other warnings as Python shows them."""
     if issubclass(category, Notice):
-        print(f"bench: {message}", file=sys.stderr)
+        _say(f"{message}")
     else:
         _SHOW(message, category, *where, **more)

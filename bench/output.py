@@ -1,11 +1,11 @@
 """What a run prints at its end: one JSON object, or tables by data set and task, and sentences that explain them."""
 
-import json
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from perceptbench.core.plain_json import json_line
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, score_name
@@ -20,13 +20,13 @@ _JSON_SCHEMA = 1
 
 def console(least: int = _WIDTH) -> Console:
     """Standard output; wide enough for the tables even in a pipe or a narrow window."""
-    made = Console(highlight=False, markup=False)
-    return made if made.width >= least else Console(highlight=False, markup=False, width=least)
+    made = Console(highlight=False, markup=False, emoji=False)
+    return made if made.width >= least else Console(highlight=False, markup=False, emoji=False, width=least)
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """One JSON object, as docs/records.md describes it."""
-    return json.dumps({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
+    return json_line({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]})
 
 
 def print_tables(rows: Sequence[Row], out: Console) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.printable import printable
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import canonical_json
 from perceptbench.core.tensors import Images, PerImage
@@ -179,6 +180,7 @@ def checked_source(name: str, entries: Sequence[Entry], recipe: str, note: str =
     """Leave ties out and count them. Raises UserError for an empty set or an id used twice."""
     if not entries:
         raise UserError(f"{name}: expected at least one triplet, found none")
+    entries = [_with_printable_names(entry) for entry in entries]
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -187,7 +189,16 @@ def checked_source(name: str, entries: Sequence[Entry], recipe: str, note: str =
     decided = tuple(entry for entry in entries if entry.right_share != 0.5)
     if not decided:
         raise UserError(f"{name}: all {len(entries)} triplets are ties, so there is nothing to score")
-    return TripletSource(name, decided, len(entries) - len(decided), recipe, note)
+    return TripletSource(name, decided, len(entries) - len(decided), recipe, printable(note))
+
+
+def _with_printable_names(entry: Entry) -> Entry:
+    """The same entry; ids and groups are often names of files, and records keep only what can be printed."""
+    names = (entry.id, entry.group, entry.reference, *entry.images)
+    if all(map(str.isprintable, names)):
+        return entry
+    one, group, reference, *images = map(printable, names)
+    return replace(entry, id=one, group=group, reference=reference, images=tuple(images))
 
 
 triplets: Registry[TripletSource] = Registry("data set", "perceptbench.triplets")
