@@ -8,7 +8,7 @@ from rich.table import Table
 from perceptbench.core.plain_json import json_line
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
-from perceptbench.reports.wording import TRIPLET_TASKS, score_name
+from perceptbench.reports.wording import TRIPLET_TASKS, score_name, sizes_of
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.estimates import radius_gain
@@ -53,7 +53,7 @@ def _table_of(task: str) -> str:
 def _caption(rows: Sequence[Row]) -> str:
     """The unit of eps."""
     others = {row.threat: row.eps_unit for row in rows if row.threat and row.norm is None}
-    norm = "norm over all pixels and channels, images in [0, 1] at 224 x 224"
+    norm = f"norm over all pixels and channels, images in [0, 1] at {' or '.join(sizes_of(row.data for row in rows))}"
     units = [*([norm] if any(row.norm for row in rows) or not others else [])]
     units += [f"of {threat}: {unit}" for threat, unit in others.items()]
     return f"eps: {'; '.join(units)}; certified: proved lower bound"

@@ -24,6 +24,7 @@ from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
 from perceptbench.core.errors import UnsoundError, UserError, warn
 from perceptbench.core.files import write_atomically
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
@@ -229,7 +230,7 @@ def _read_state(path: Path) -> State:
 
 def _describe(plan: Plan) -> str:
     method = plan.spec.attack or plan.spec.certifier or "natural"
-    return f"{plan.spec.metric} · {plan.spec.data.name} · {method}"
+    return printable(f"{plan.spec.metric} · {plan.spec.data.name} · {method}")
 
 
 def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:

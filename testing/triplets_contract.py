@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perceptbench.testing.said import finite
-from perceptbench.triplets.base import SIDE, TripletSource
+from perceptbench.triplets.base import TripletSource
 
 
 class TripletsContract:
@@ -66,7 +66,7 @@ class TripletsContract:
         batch = subject.batch(entries)
         assert batch.ids == tuple(entry.id for entry in entries), "a batch must keep the order it is asked for"
         for part, x in batch.images.items():
-            expected = (len(entries), 3, SIDE, SIDE)
+            expected = (len(entries), 3, subject.side, subject.side)
             assert tuple(x.shape) == expected, f"{part} must be of shape {expected}, got {tuple(x.shape)}"
             assert x.dtype == torch.float32, f"{part} must be float32, got {x.dtype}"
             finite(x, f"{part} must be finite")

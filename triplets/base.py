@@ -21,7 +21,7 @@ from perceptbench.core.spec import canonical_json
 from perceptbench.core.tensors import Images, PerImage
 
 SIDE = 224
-"""Every image is brought to this side (bicubic), so that eps means the same for every data set."""
+"""Every image is brought to this side (bicubic), so that eps means the same for every data set; `bapps` has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Triplets:
 class Entry:
     """One triplet before its images are read.
 
-    `load` gives reference, left and right, each (3, SIDE, SIDE) in [0, 1]; it raises UserError
+    `load` gives reference, left and right, each (3, side, side) in [0, 1]; it raises UserError
     with file and row when an image cannot be read.
     """
 
@@ -112,6 +112,8 @@ class TripletSource:
     ties: int
     recipe: str
     note: str = ""
+    side: int = SIDE
+    """Of its images, in pixels."""
     answers: bool = True
     """False for plain images: `left` is another image, `right` the same one, and no one was asked."""
 

@@ -75,9 +75,9 @@ def whole(content: bytes, path: Path, where: str, read: Callable[[Image.Image, s
         raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
 
 
-def at_side(image: Image.Image) -> Image.Image:
-    """An image of SIDE x SIDE pixels, by Pillow's bicubic filter as NIGHTS does it."""
-    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+def at_side(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """An image of side x side pixels, by Pillow's bicubic filter as NIGHTS does it."""
+    return image.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from perceptbench.triplets.base import SIDE
 from perceptbench.triplets.images import at_side, read_bytes, to_tensor, whole
 from perceptbench.triplets.shown import refuse_mode, refuse_size
 
@@ -29,9 +30,9 @@ def _as_rgb(image: Image.Image, where: str, place: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_three(paths: tuple[Path, Path, Path], where: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Reference, left and right of one triplet, each (3, SIDE, SIDE) in [0, 1]. Raises UserError as `decode` does."""
+def read_three(paths: tuple[Path, Path, Path], where: str, side: int = SIDE) -> tuple[Tensor, Tensor, Tensor]:
+    """Reference, left and right of one triplet, each (3, side, side) in [0, 1]. Raises UserError as `decode` does."""
     reference, left, right = (
-        to_tensor(np.asarray(at_side(decode(read_bytes(path, where), path, where)))) for path in paths
+        to_tensor(np.asarray(at_side(decode(read_bytes(path, where), path, where), side))) for path in paths
     )
     return reference, left, right

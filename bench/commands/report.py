@@ -7,6 +7,7 @@ from pathlib import Path
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import RUNS
 from perceptbench.core.option import option
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import split_list
 
 
@@ -27,4 +28,4 @@ def report(request: ReportRequest) -> None:
     from perceptbench.bench.api.runs import report as write
 
     for path in write(request.runs, request.to, request.format):
-        print(path)
+        print(printable(str(path)))
