@@ -1,7 +1,7 @@
 """Names of files as text that can be printed, stored and read again: file systems allow any bytes in them."""
 
 import re
-from typing import TextIO
+from io import TextIOWrapper
 
 _BYTES = re.compile("[\udc80-\udcff]")
 """What Python makes of bytes in a file name that are not UTF-8."""
@@ -21,10 +21,10 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def never_fail(*streams: TextIO | None) -> None:
-    """Let streams escape what their encoding lacks: on an ASCII terminal a name must not end a run."""
+def never_fail(*streams: object) -> None:
+    """Let text streams escape what their encoding lacks: on an ASCII terminal a name must not end a run."""
     for stream in streams:
-        if stream is not None and hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -32,7 +32,7 @@ def score_name(task: str) -> str:
 
 
 def side_of(data: str) -> int:
-    """The side of the images of a data set in pixels, where its name says one, as in `bapps:PATH(side=64)`; else 224."""
+    """The side of the images of a data set in pixels: as its name says, `bapps:PATH(side=64)`, else 224."""
     side = dict(Ref.parse(data).args).get("side", USUAL_SIDE)
     return side if isinstance(side, int) else USUAL_SIDE
 
