@@ -13,7 +13,7 @@ from perceptbench.reports.wording import side_of
 FACTS = "published"
 PUBLISHED_SIDES = {"BAPPS": 64}
 """The side in pixels at which metrics see a data set in its own publication, where that is not ours."""
-OTHER_SIDE = "§"
+OTHER_SIDE = "¶"
 """Behind the metric of a number that is of images of another side than the scores beside it."""
 
 

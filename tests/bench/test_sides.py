@@ -32,7 +32,7 @@ def test_the_two_sides_are_two_runs_and_each_says_its_side(patches, tmp_path, be
     report = (tmp_path / "report/report.md").read_text()
     assert "of a 64 x 64 x 3 or 224 x 224 x 3 image" in report
     assert "(side=64)" in report
-    assert report.count("LipSim margin 0.2§ (SLL, fine-tuned)") > 0
+    assert report.count("LipSim margin 0.2¶ (SLL, fine-tuned)") > 0
 
 
 def test_a_metric_that_needs_more_pixels_says_so(patches, tmp_path, bench):
