@@ -14,6 +14,7 @@ from perceptbench.bench.answers import own_descriptor
 from perceptbench.bench.faults import told
 from perceptbench.core.errors import Notice
 from perceptbench.core.others import leave_if_forked, place_of
+from perceptbench.core.printable import never_fail, printable_lines
 
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
@@ -140,6 +141,7 @@ _SHOW = warnings.showwarning
 
 def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours."""
+    never_fail(sys.stdout, sys.stderr)
     warnings.showwarning = _show
     process = os.getpid()
     try:
@@ -158,6 +160,6 @@ def main() -> None:
 def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """A notice as a sentence on standard error; other warnings as Python shows them."""
     if issubclass(category, Notice):
-        print(f"bench: {message}", file=sys.stderr)
+        print(f"bench: {printable_lines(str(message))}", file=sys.stderr)
     else:
         _SHOW(message, category, *where, **more)

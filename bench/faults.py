@@ -12,6 +12,7 @@ import typer
 from perceptbench.bench.machine_failures import refusal
 from perceptbench.core.errors import UnsoundError, UserError, sentence
 from perceptbench.core.others import described, failure, place_of
+from perceptbench.core.printable import printable_lines
 
 CHECK_FAILED, BAD_INPUT, OUR_FAULT = 1, 2, 3
 """Exit statuses, beside 0 for done. README.md explains them."""
@@ -29,7 +30,7 @@ def told(error: BaseException) -> int:
     words, status = _verdict(error)
     if _DEBUG in sys.argv[1:]:
         traceback.print_exception(error)
-    print(f"bench: {words}", file=sys.stderr)
+    print(f"bench: {printable_lines(words)}", file=sys.stderr)
     return status
 
 

@@ -1,15 +1,15 @@
 """What a run prints at its end: one JSON object, or tables by data set and task, and sentences that explain them."""
 
-import json
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from perceptbench.bench.answers import answers
+from perceptbench.core.plain_json import json_line
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
-from perceptbench.reports.wording import TRIPLET_TASKS, score_name
+from perceptbench.reports.wording import TRIPLET_TASKS, score_name, sizes_of
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.estimates import radius_gain
@@ -21,13 +21,17 @@ _JSON_SCHEMA = 1
 
 def console(least: int = _WIDTH) -> Console:
     """Standard output; wide enough for the tables even in a pipe or a narrow window."""
-    made = Console(file=answers(), highlight=False, markup=False)
-    return made if made.width >= least else Console(file=answers(), highlight=False, markup=False, width=least)
+    made = Console(file=answers(), highlight=False, markup=False, emoji=False)
+    return (
+        made
+        if made.width >= least
+        else Console(file=answers(), highlight=False, markup=False, emoji=False, width=least)
+    )
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """One JSON object, as docs/records.md describes it."""
-    return json.dumps({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]}, allow_nan=False)
+    return json_line({"schema": _JSON_SCHEMA, "rows": [row.to_dict() for row in rows]})
 
 
 def print_tables(rows: Sequence[Row], out: Console) -> None:
@@ -54,7 +58,7 @@ def _table_of(task: str) -> str:
 def _caption(rows: Sequence[Row]) -> str:
     """The unit of eps."""
     others = {row.threat: row.eps_unit for row in rows if row.threat and row.norm is None}
-    norm = "norm over all pixels and channels, images in [0, 1] at 224 x 224"
+    norm = f"norm over all pixels and channels, images in [0, 1] at {' or '.join(sizes_of(row.data for row in rows))}"
     units = [*([norm] if any(row.norm for row in rows) or not others else [])]
     units += [f"of {threat}: {unit}" for threat, unit in others.items()]
     return f"eps: {'; '.join(units)}; certified: proved lower bound"

@@ -26,7 +26,7 @@ from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Source, task
-from perceptbench.triplets.base import triplets
+from perceptbench.triplets.base import conversions, said_of_conversions, triplets
 
 
 @contained()
@@ -38,6 +38,8 @@ def make_plans(request: Request) -> list[Plan]:
     """
     check(request)
     sources = [(ref, _source(ref, made)) for ref, made in _built(request.data, triplets)]
+    for data_ref, source in sources:
+        _say_converted(data_ref, source.limited(request.limit))
     plans = []
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
@@ -59,6 +61,12 @@ def _source(ref: Ref, made: Any) -> Source:
             f"the data set {ref} cannot be used: expected the members of a Source, got {type(made).__name__}"
         )
     return made  # type: ignore[no-any-return]
+
+
+def _say_converted(ref: Ref, source: Source) -> None:
+    """Say which images are not read as they are stored."""
+    if found := conversions(source.entries):
+        warn(f"{ref}: images were converted to what a person sees: {said_of_conversions(found)} (docs/data.md)")
 
 
 def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:

@@ -15,7 +15,7 @@ def samples_progress(show: bool | None = None) -> Progress:
     Args:
         show: whether bars are shown; None for where somebody watches: on a terminal and in a notebook.
     """
-    errors = Console(stderr=True, markup=False)
+    errors = Console(stderr=True, markup=False, emoji=False)
     if errors.is_jupyter:
         return NotebookProgress() if show is not False else Progress(disable=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())

@@ -25,6 +25,7 @@ from perceptbench.bench.provenance import provenance
 from perceptbench.core.errors import UnsoundError, UserError, noted, warn
 from perceptbench.core.files import write_atomically
 from perceptbench.core.others import contained
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
@@ -32,6 +33,7 @@ from perceptbench.results.record import Record, columns_of
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
+from perceptbench.triplets.base import conversions
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
@@ -233,7 +235,7 @@ def _read_state(path: Path) -> State:
 
 def _describe(plan: Plan) -> str:
     method = plan.spec.attack or plan.spec.certifier or "natural"
-    return f"{plan.spec.metric} · {plan.spec.data.name} · {method}"
+    return printable(f"{plan.spec.metric} · {plan.spec.data.name} · {method}")
 
 
 def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:
@@ -265,6 +267,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "n": len(plan.source),
         "ties": plan.source.ties,
         "note": plan.source.note,
+        "converted": conversions(plan.source.entries),
         "references": repeated_references(plan.source.entries),
         "resumed": resumed,
         "seconds": round(seconds, 2),

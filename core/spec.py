@@ -8,6 +8,7 @@ from typing import Any
 
 from perceptbench.core.number import MOST_SEED
 from perceptbench.core.option import Option, option
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import Norm, Ref, Scalar, parse_budget
 
 
@@ -85,12 +86,7 @@ class RunSpec(Options):
     def to_dict(self) -> dict[str, object]:
         """Plain values for record.json."""
         return {
-            "metric": str(self.metric),
-            "data": str(self.data),
-            "task": str(self.task),
-            "threat": str(self.threat),
-            "attack": None if self.attack is None else str(self.attack),
-            "certifier": None if self.certifier is None else str(self.certifier),
+            **{name: _typed(getattr(self, name)) for name in COMPONENTS},
             "norm": self.norm,
             "eps_unit": self.eps_unit,
             "eps": list(self.eps),
@@ -108,6 +104,11 @@ class RunSpec(Options):
         The path of a file does not matter, since `fingerprints` has its content.
         """
         return hashlib.sha256(canonical_json(_deciding(self.to_dict())).encode()).hexdigest()[:12]
+
+
+def _typed(ref: Ref | None) -> str | None:
+    """As typed; a record keeps only what can be printed, and a name of a file may hold anything."""
+    return None if ref is None else printable(str(ref))
 
 
 def question(spec: Mapping[str, Any]) -> str:

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from perceptbench.core.ref import Ref
 from perceptbench.results.record import Record
 
+USUAL_SIDE = 224
+"""Of images, in pixels, where a data set says nothing else."""
 TRIPLET_TASKS = ("preference", "drift")
 """Tasks whose runs hold the 2AFC score on triplets: it is natural in both, and attacked in the first."""
 
@@ -26,6 +29,17 @@ def threat_label(threat: str) -> str:
 def score_name(task: str) -> str:
     """What the score of a task is called in a heading."""
     return "2AFC score" if task == "preference" else f"{task} score"
+
+
+def side_of(data: str) -> int:
+    """The side of the images of a data set in pixels: as its name says, `bapps:PATH(side=64)`, else 224."""
+    side = dict(Ref.parse(data).args).get("side", USUAL_SIDE)
+    return side if isinstance(side, int) else USUAL_SIDE
+
+
+def sizes_of(data: Iterable[str]) -> list[str]:
+    """The sizes of images of some data sets, each once: `64 x 64`, `224 x 224`."""
+    return [f"{side} x {side}" for side in sorted(set(map(side_of, data)))]
 
 
 def eps_axis(norm: str | None, unit: str | None) -> str:

@@ -254,7 +254,7 @@ def _write_samples(path: Path, frame: pd.DataFrame, columns: Mapping[str, str]) 
     typed = frame.astype(dict(columns))
     if wrong := rows_problem(typed):
         raise _impossible(wrong)
-    write_atomically(path, lambda part: typed.to_parquet(part, engine="pyarrow", index=False))
+    write_atomically(path, lambda part: part.write_bytes(typed.to_parquet(None, engine="pyarrow", index=False)))
 
 
 def _impossible(why: str) -> UserError:

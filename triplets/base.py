@@ -5,7 +5,8 @@ grow with the number of triplets. Labels and paths are checked before anything r
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -14,12 +15,13 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.printable import printable
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import canonical_json
 from perceptbench.core.tensors import Images, PerImage
 
 SIDE = 224
-"""Every image is brought to this side (bicubic), so that eps means the same for every data set."""
+"""Every image is brought to this side (bicubic), so that eps means the same for every data set; `bapps` has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Triplets:
 class Entry:
     """One triplet before its images are read.
 
-    `load` gives reference, left and right, each (3, SIDE, SIDE) in [0, 1]; it raises UserError
+    `load` gives reference, left and right, each (3, side, side) in [0, 1]; it raises UserError
     with file and row when an image cannot be read.
     """
 
@@ -88,6 +90,9 @@ class Entry:
     """Opens the message for a fault in one of these files: `data.csv row 17`."""
     files: str = ""
     """The digests of these files, in their order; triplets/inventory.py fills them in."""
+    converted: tuple[tuple[str, str], ...] = ()
+    """What had to be converted to show these files (triplets/shown.py), as pairs of file and kind. It decides nothing
+    that the files do not."""
 
     @property
     def line(self) -> str:
@@ -107,6 +112,8 @@ class TripletSource:
     ties: int
     recipe: str
     note: str = ""
+    side: int = SIDE
+    """Of its images, in pixels."""
     answers: bool = True
     """False for plain images: `left` is another image, `right` the same one, and no one was asked."""
 
@@ -142,6 +149,20 @@ class TripletSource:
         return Triplets(reference, left, right, (share > 0.5).float(), share, tuple(e.id for e in entries))
 
 
+def conversions(entries: Iterable[object]) -> dict[str, int]:
+    """How many files were converted to be shown, by kind; a file that serves in several entries counts once.
+
+    Entries of a plug-in may say nothing of it.
+    """
+    found = {pair for entry in entries for pair in getattr(entry, "converted", ())}
+    return dict(sorted(Counter(kind for _, kind in found).items()))
+
+
+def said_of_conversions(found: Mapping[str, int]) -> str:
+    """The same in words: `alpha 2, orientation 3`."""
+    return ", ".join(f"{kind} {count}" for kind, count in found.items())
+
+
 class _Named(Protocol):
     @property
     def id(self) -> str: ...
@@ -161,6 +182,7 @@ def checked_source(name: str, entries: Sequence[Entry], recipe: str, note: str =
     """Leave ties out and count them. Raises UserError for an empty set or an id used twice."""
     if not entries:
         raise UserError(f"{name}: expected at least one triplet, found none")
+    entries = [_with_printable_names(entry) for entry in entries]
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -169,7 +191,16 @@ def checked_source(name: str, entries: Sequence[Entry], recipe: str, note: str =
     decided = tuple(entry for entry in entries if entry.right_share != 0.5)
     if not decided:
         raise UserError(f"{name}: all {len(entries)} triplets are ties, so there is nothing to score")
-    return TripletSource(name, decided, len(entries) - len(decided), recipe, note)
+    return TripletSource(name, decided, len(entries) - len(decided), recipe, printable(note))
+
+
+def _with_printable_names(entry: Entry) -> Entry:
+    """The same entry; ids and groups are often names of files, and records keep only what can be printed."""
+    names = (entry.id, entry.group, entry.reference, *entry.images)
+    if all(map(str.isprintable, names)):
+        return entry
+    one, group, reference, *images = map(printable, names)
+    return replace(entry, id=one, group=group, reference=reference, images=tuple(images))
 
 
 triplets: Registry[TripletSource] = Registry("data set", "perceptbench.triplets")

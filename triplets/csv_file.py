@@ -1,5 +1,7 @@
 """Triplets of your own: one CSV file with paths of images and a label."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,4 +38,13 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
         load = partial(read_three, (reference, left, right), row.where)
         files = (reference, left, right)
         entries.append(Entry(row.text("id"), share, load, reference=row.text("ref"), paths=files, where=row.where))
-    return checked_source("csv", digested(entries), "", f"{len(rows)} of {len(table.rows)} rows")
+    known = _by_reference(digested(entries))
+    return checked_source("csv", known, "", f"{len(rows)} of {len(table.rows)} rows")
+
+
+def _by_reference(entries: Sequence[Entry]) -> list[Entry]:
+    """The same entries, where `a.png`, `./a.png`, a link to it and a copy of it have one name."""
+    first: dict[str, str] = {}
+    return [
+        replace(entry, reference=first.setdefault(entry.files.partition(" ")[0], entry.reference)) for entry in entries
+    ]

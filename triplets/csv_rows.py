@@ -3,12 +3,27 @@
 import csv
 import hashlib
 import io
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.images import read_bytes
+
+_PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+
+
+def plain_number(text: str) -> float:
+    """A decimal of ASCII digits: `1`, `0.25`, `-.5`. Raises ValueError for any other text, and where it has no float.
+
+    Python also reads `0_1` as 1, `1e-400` as 0, and `inf`, `nan` and digits of other scripts.
+    """
+    value = float(text) if _PLAIN.fullmatch(text) else math.nan
+    if not math.isfinite(value) or (value == 0 and any(digit in text for digit in "123456789")):
+        raise ValueError(f"expected a plain decimal, got {text!r}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +46,11 @@ class CsvRow:
             return blank
         text = self.text(column)
         try:
-            value = float(text)
+            value = plain_number(text)
         except ValueError:
-            raise UserError(f"{self.where}: expected a number in column {column!r}, got {text!r}; correct it") from None
-        # Written so that nan, which compares false with everything, is refused too.
+            raise UserError(
+                f"{self.where}: expected a number in column {column!r}, got {text!r}; write it with digits, as 0.25"
+            ) from None
         if not low <= value <= high:
             raise UserError(f"{self.where}: expected {column!r} between {low:g} and {high:g}, got {text!r}; correct it")
         return value
@@ -58,7 +74,8 @@ class CsvTable:
 def read_table(path: Path, columns: Sequence[str]) -> CsvTable:
     """Read a UTF-8 CSV file with a header that holds at least `columns`, in any order.
 
-    Raises UserError when the file is missing, too large, not UTF-8, or lacks a column or a field.
+    Raises UserError when the file is missing, too large, not UTF-8, or lacks a column or a field, and for a column that
+    stands there twice.
     """
     content = read_bytes(path, path.name)
     try:
@@ -74,6 +91,9 @@ def read_table(path: Path, columns: Sequence[str]) -> CsvTable:
         raise UserError(
             f"{path.name}: expected the column {', '.join(missing)}, got only {', '.join(header)}; add or rename it"
         )
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    if repeated:
+        raise UserError(f"{path.name}: expected each column once, got {', '.join(repeated)} twice; rename or drop one")
     rows = []
     for number, fields in enumerate(lines[1:], start=2):
         where = f"{path.name} row {number}"

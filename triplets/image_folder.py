@@ -9,7 +9,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import read_image
-from perceptbench.triplets.inventory import digests
+from perceptbench.triplets.inventory import inspected
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -30,8 +30,9 @@ def images(folder: str) -> TripletSource:
     stray = next((path for path in paths if not path.is_relative_to(root.resolve())), None)
     if stray is not None:
         raise UserError(f"expected images inside {root}, got a link to {stray}; put the file into the folder")
-    known = digests((path, "images") for path in paths)
-    files = {path.relative_to(root.resolve()).as_posix(): digest for path, digest in known.items()}
+    known = inspected((path, "images") for path in paths)
+    found = {path.relative_to(root.resolve()).as_posix(): one for path, one in known.items()}
+    files = {name: one.sha256 for name, one in found.items()}
     # Equal files would be pulled towards themselves.
     order = {digest: name for name, digest in sorted(files.items(), reverse=True)}
     names = [order[digest] for digest in sorted(order)]
@@ -39,7 +40,13 @@ def images(folder: str) -> TripletSource:
         raise UserError(f"expected two different images or more in {root}, found {len(names)}")
     pairs = zip(names, names[1:] + names[:1], strict=True)
     entries = [
-        Entry(name, 1.0, partial(_pair, root / name, root / other), files=f"{files[name]} {files[other]}")
+        Entry(
+            name,
+            1.0,
+            partial(_pair, root / name, root / other),
+            files=f"{files[name]} {files[other]}",
+            converted=tuple((one, kind) for one in (name, other) for kind in found[one].converted),
+        )
         for name, other in pairs
     ]
     return replace(checked_source("images", entries, "", "images in pairs, no answers"), answers=False)

@@ -1,10 +1,13 @@
 """Read one image file that a stranger may have made: bounded, inside its folder, or a clear refusal.
 
-EXIF orientation is ignored and alpha dropped, as the reference programs of NIGHTS and BAPPS do.
+It is read as a person sees it (triplets/shown.py).
 """
 
 import io
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +16,9 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import SIDE
+from perceptbench.triplets.shown import FORMATS, Shown, shown, too_large
 
 MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 64_000_000
-
-# Pillow would hand other formats to other programs (EPS to Ghostscript); these it decodes itself.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
@@ -49,41 +48,36 @@ def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
     return content
 
 
-def decode(content: bytes, path: Path, where: str) -> Image.Image:
-    """An RGB image, completely decoded.
+def decode(content: bytes, path: Path, where: str) -> Shown:
+    """An image, completely decoded, as a person sees it.
 
-    Raises UserError for what is no image, is cut off, has more than 8 bits a channel, or declares
-    more than MAX_PIXELS (asked before any pixel is decoded).
+    Raises UserError for what is no image, is cut off, or is refused by `shown`.
     """
+    return whole(content, path, where, shown)
+
+
+T = TypeVar("T")
+
+
+def whole(content: bytes, path: Path, where: str, read: Callable[[Image.Image, str, str], T]) -> T:
+    """What `read` makes of an opened image, `where` and ` in PATH`.
+
+    Raises UserError for a broken file, with what Pillow says of it.
+    """
+    place = f" in {path}"
     try:
-        return as_rgb(Image.open(io.BytesIO(content), formats=FORMATS), where, f" in {path}")
+        return read(Image.open(io.BytesIO(content), formats=FORMATS), where, place)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(_too_large(where, f" in {path}")) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UserError(too_large(where, place)) from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         kinds = ", ".join(FORMATS)
         reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
 
 
-def as_rgb(image: Image.Image, where: str, place: str = "") -> Image.Image:
-    """An opened image in RGB, without its alpha channel.
-
-    Raises UserError where it has more than 8 bits a channel, or more than MAX_PIXELS; `place` ends what it got.
-    """
-    if image.width * image.height > MAX_PIXELS:
-        raise UserError(_too_large(where, place))
-    if image.mode in DEEP_MODES:
-        raise UserError(f"{where}: expected 8 bits a channel, got mode {image.mode}{place}; convert the image")
-    return image.convert("RGB")
-
-
-def _too_large(where: str, place: str) -> str:
-    return f"{where}: expected at most {MAX_PIXELS // 10**6} megapixels, got more{place}; make it smaller"
-
-
-def at_side(image: Image.Image) -> Image.Image:
-    """An image of SIDE x SIDE pixels, by Pillow's bicubic filter as NIGHTS does it."""
-    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+def at_side(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """An image of side x side pixels, by Pillow's bicubic filter as NIGHTS does it."""
+    return image.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -96,7 +90,7 @@ def read_image(path: Path, where: str) -> Tensor:
 
     `where` opens the message of the UserError: `data.csv row 17`.
     """
-    return to_tensor(np.asarray(at_side(decode(read_bytes(path, where), path, where))))
+    return to_tensor(np.asarray(at_side(decode(read_bytes(path, where), path, where).image)))
 
 
 def read_three(paths: tuple[Path, Path, Path], where: str) -> tuple[Tensor, Tensor, Tensor]:

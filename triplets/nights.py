@@ -5,8 +5,9 @@ from functools import partial
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.csv_rows import CsvRow, check_unique, read_table
-from perceptbench.triplets.images import inside, read_three
+from perceptbench.triplets.images import inside
 from perceptbench.triplets.inventory import digested, split_target
+from perceptbench.triplets.original import read_three
 
 COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
 SPLITS = ("train", "val", "test", "test_imagenet", "test_no_imagenet")
@@ -42,7 +43,7 @@ def nights(path: str, min_votes: int = 6) -> TripletSource:
         files = (reference, left, right)
         entries.append(Entry(row.text("id"), _right_share(row), load, group, paths=files, where=row.where))
     note = f"{split or 'all splits'}, at least {min_votes} votes: {len(rows)} of {len(table.rows)} rows"
-    return checked_source("nights", digested(entries), "", note)
+    return checked_source("nights", digested(entries, original=True), "", note)
 
 
 def _in_split(row: CsvRow, split: str | None) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 from perceptbench.triplets.base import TripletSource, checked_source, triplets
 from perceptbench.triplets.constructed.construct import RECIPE, construct
 from perceptbench.triplets.constructed.distortions import Pixels
-from perceptbench.triplets.images import decode, read_bytes
+from perceptbench.triplets.images import read_bytes
 from perceptbench.triplets.inventory import digests
+from perceptbench.triplets.original import decode
 
 FOLDER = Path(__file__).parent / "photos_data"
 PER_FAMILY = 18
@@ -29,7 +30,8 @@ def photos() -> TripletSource:
     """
     listing = read_bytes(FOLDER / "images.csv", "images.csv")
     names = [row["file"] for row in csv.DictReader(listing.decode().splitlines())]
-    files = digests(((FOLDER / name).resolve(), f"images.csv, {name}") for name in names)
+    photographs = (((FOLDER / name).resolve(), f"images.csv, {name}") for name in names)
+    files = digests(photographs, original=True)
     entries = construct(LazyPhotos(names), [Path(name).stem for name in names], PER_FAMILY)
     recipe = " ".join([RECIPE, *files.values()])
     return checked_source("photos", entries, recipe, "constructed, not human judgements: for demonstration and CI")

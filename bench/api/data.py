@@ -14,14 +14,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptbench.bench.api.images import taken
+from perceptbench.bench.api.images import opened, taken
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
 from perceptbench.tasks.base import Source
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
+from perceptbench.triplets.csv_rows import plain_number
 from perceptbench.triplets.images import at_side, read_image
-from perceptbench.triplets.inventory import digests
+from perceptbench.triplets.inventory import inspected
 
 IMAGES = ("ref", "left", "right")
 COLUMNS = (*IMAGES, "right_preferred", "votes")
@@ -117,6 +118,8 @@ def _rows(data: Any) -> list[Mapping[str, Any]]:
         missing = [name for name in IMAGES if name not in data.columns]
         if missing:
             raise UserError(f"expected the column {', '.join(missing)}, got only {', '.join(map(str, data.columns))}")
+        if repeated := sorted(set(map(str, data.columns[data.columns.duplicated()]))):
+            raise UserError(f"expected each column once, got {', '.join(repeated)} twice or more; rename or drop it")
         return [{str(key): value for key, value in row.items()} for row in data.to_dict("records")]
     if not isinstance(data, Iterable):
         raise UserError(f"expected a name, a list of triplets or a frame, got {type(data).__name__}")
@@ -138,13 +141,16 @@ def _source(name: str, rows: list[Mapping[str, Any]], folder: Path, min_votes: i
         raise UserError(f"{name}: expected at least one triplet with {min_votes} votes or more, got none")
     answers = any("right_preferred" in row for _, row in kept)
     images = [tuple(_Picture.of(row, key, number, folder) for key in IMAGES) for number, row in kept]
-    files = digests((one.path, one.where) for three in images for one in three if one.path is not None)
+    files = inspected((one.path, one.where) for three in images for one in three if one.path is not None)
     entries = []
     for (number, row), three in zip(kept, images, strict=True):
         share = _share(row, number) if answers else 1.0
-        prints = [files[one.path] if one.path is not None else one.sha256 for one in three]
+        prints = [files[one.path].sha256 if one.path is not None else one.sha256 for one in three]
         key = str(row.get("id", number))
-        entries.append(Entry(key, share, partial(_load, three), reference=prints[0], files=" ".join(prints)))
+        kinds = [(one, files[one.path].converted if one.path is not None else one.converted) for one in three]
+        converted = tuple((one.key, kind) for one, found in kinds for kind in found)
+        load = partial(_load, three)
+        entries.append(Entry(key, share, load, reference=prints[0], files=" ".join(prints), converted=converted))
     return replace(checked_source(name, entries, ""), answers=answers)
 
 
@@ -160,6 +166,8 @@ class _Picture:
     where: str
     path: Path | None
     pixels: Tensor | None
+    converted: tuple[str, ...] = ()
+    """What had to be converted to show a PIL image."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any], key: str, number: int, folder: Path) -> "_Picture":
@@ -168,10 +176,19 @@ class _Picture:
         value = row.get(key)
         if isinstance(value, str | os.PathLike):
             return cls(where, (folder / value).resolve(), None)
+        if isinstance(value, Image.Image):
+            image = opened(value, where)
+            pixels = torch.from_numpy(np.array(at_side(image.image))).permute(2, 0, 1).contiguous()
+            return cls(where, None, pixels, image.converted)
         found = taken(value, where)
         if not found.single:
             raise UserError(f"{where}: expected one image, got a batch or a list; give one triplet for each")
         return cls(where, None, _resized(found.images[0].detach().cpu()))
+
+    @property
+    def key(self) -> str:
+        """Its file, or its place: what is converted is counted by it."""
+        return self.where if self.path is None else str(self.path)
 
     @cached_property
     def sha256(self) -> str:
@@ -202,7 +219,7 @@ def _votes(row: Mapping[str, Any], number: int) -> float:
     value = row.get("votes")
     if value is None or pd.isna(value):
         raise UserError(f"triplet {number}: expected votes, as min_votes asks for them, got none")
-    return float(value)
+    return _number(value, f"triplet {number}: expected a number of votes")
 
 
 def _share(row: Mapping[str, Any], number: int) -> float:
@@ -210,10 +227,15 @@ def _share(row: Mapping[str, Any], number: int) -> float:
     value = row.get("right_preferred")
     if value is None or pd.isna(value):
         return 0.5
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        raise UserError(f"triplet {number}: expected a share in [0, 1] for right_preferred, got {value!r}") from None
+    share = _number(value, f"triplet {number}: expected a share in [0, 1] for right_preferred")
     if not 0 <= share <= 1:
         raise UserError(f"triplet {number}: expected a share in [0, 1] for right_preferred, got {share:g}; correct it")
     return share
+
+
+def _number(value: Any, expected: str) -> float:
+    """A number, or text that is one as in a table. Raises UserError, which `expected` opens, for anything else."""
+    try:
+        return plain_number(value) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"{expected}, got {value!r}; correct it") from None

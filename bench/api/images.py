@@ -1,6 +1,7 @@
 """What is taken for an image: tensors, arrays, PIL images, paths, and lists of them."""
 
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UserError, warn
 from perceptbench.core.tensors import Images
-from perceptbench.triplets.images import as_rgb, at_side, read_image, to_tensor
+from perceptbench.triplets.images import at_side, decode, read_bytes, to_tensor
+from perceptbench.triplets.shown import Shown, shown
 
 MAX_SIDE = 4096
 """Largest side of an array, in pixels."""
@@ -44,9 +46,10 @@ def taken(given: Any, where: str = "image") -> Taken:
     if isinstance(given, list | tuple):
         return Taken(_listed(given, where), False)
     if isinstance(given, str | os.PathLike):
-        return Taken(read_image(Path(given), where)[None], True)
+        path = Path(given)
+        return Taken(_told(decode(read_bytes(path, where), path, where), f"{where}, {path}")[None], True)
     if isinstance(given, Image.Image):
-        return Taken(_opened(given, where)[None], True)
+        return Taken(_told(opened(given, where), where)[None], True)
     if isinstance(given, np.ndarray):
         # torch wants memory that may be written to and strides that are not negative.
         given = torch.from_numpy(np.array(given)) if given.dtype.kind in "uifb" else given
@@ -76,12 +79,20 @@ def taken_together(**given: Any) -> tuple[list[Images], bool]:
     return images, all(one.single for one in found.values())
 
 
-def _opened(image: Image.Image, where: str) -> Tensor:
+def opened(image: Image.Image, where: str) -> Shown:
+    """A PIL image as a person sees it; the rules are those for files. Raises UserError for one that is refused."""
     try:
-        return to_tensor(np.asarray(at_side(as_rgb(image, where))))
-    except (OSError, SyntaxError) as error:
+        return shown(image, where)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         # Pillow reads the pixels of a file only now.
         raise UserError(f"{where}: expected a whole image, got one that Pillow cannot read ({error})") from None
+
+
+def _told(image: Shown, where: str) -> Tensor:
+    """(3, SIDE, SIDE) in [0, 1]. Says what was converted."""
+    if image.converted:
+        warn(f"{where}: converted to what a person sees: {', '.join(image.converted)} (docs/data.md)")
+    return to_tensor(np.asarray(at_side(image.image)))
 
 
 def _listed(given: Sequence[Any], where: str) -> Images:

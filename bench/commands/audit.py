@@ -1,6 +1,5 @@
 """`bench audit`: searches for images where the Lipschitz constant behind the proofs is exceeded."""
 
-import json as json_module
 from dataclasses import dataclass, field
 
 import typer
@@ -10,6 +9,7 @@ from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, SEED
 from perceptbench.core.device import DEVICE
 from perceptbench.core.option import option
+from perceptbench.core.plain_json import json_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def audit(request: AuditRequest) -> None:
             "min_norm": found.min_norm,
             "holds": None if bound is None else not found.refuted,
         }
-        answer(json_module.dumps(result, allow_nan=False))
+        answer(json_line(result))
     else:
         proved = "nothing is proved of it" if bound is None else f"proved: at most {bound:.9g}"
         answer(

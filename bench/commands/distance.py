@@ -1,13 +1,16 @@
 """`bench distance`: one pair of images."""
 
-import json as json_module
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
+from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
+from perceptbench.core.plain_json import json_line
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import parse_eps
 
 
@@ -29,20 +32,25 @@ class DistanceRequest:
 def distance(request: DistanceRequest) -> None:
     """The distance of two images and, where it can be proved, its interval and its decision under perturbation."""
     from perceptbench.bench.api.distance import distance as measure
-    from perceptbench.triplets.images import read_image
+    from perceptbench.bench.api.images import taken
 
-    x, y = (read_image(path, where="command line") for path in (request.first, request.second))
+    x, y = (taken(path, "command line").images[0] for path in (request.first, request.second))
     found = measure(request.metric, x, y, request.eps, request.tau)
-    result: dict[str, object] = {"metric": request.metric, "distance": found.distance.item()}
+    value = found.distance.item()
+    if not math.isfinite(value):
+        raise UserError(
+            f"expected a finite distance, got {value} from {request.metric}; see bench doctor --metric {request.metric}"
+        )
+    result: dict[str, object] = {"metric": printable(request.metric), "distance": value}
     if found.low is not None and found.high is not None:
         eps = parse_eps([str(request.eps)])[0]
         result |= {"norm": "l2", "eps": eps, "low": found.low.item(), "high": found.high.item()}
     if found.within is not None and found.radius is not None:
         result |= {"norm": "l2", "tau": request.tau, "within": found.within.item(), "radius": found.radius.item()}
     if request.json:
-        answer(json_module.dumps(result, allow_nan=False))
+        answer(json_line(result))
         return
-    _print(result, request.first.name)
+    _print(result, printable(request.first.name))
 
 
 def _print(result: dict[str, object], moving: str) -> None:

@@ -1,6 +1,5 @@
 """`bench doctor`: is a metric fit to be measured? Exit status 1 where something is wrong."""
 
-import json as json_module
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.device import DEVICE
 from perceptbench.core.option import option
+from perceptbench.core.plain_json import json_line
 
 if TYPE_CHECKING:
     from perceptbench.bench.api.doctor import Checked, Diagnosis
@@ -32,7 +32,7 @@ def doctor(request: DoctorRequest) -> None:
 
     found = look(request.metric, device=request.device)
     if request.json:
-        answer(json_module.dumps(_plain(found), allow_nan=False))
+        answer(json_line(_plain(found)))
     else:
         _print(found)
     if not found.ok:

@@ -9,6 +9,7 @@ from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import RUNS
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
+from perceptbench.core.printable import printable
 from perceptbench.core.ref import split_list
 
 
@@ -37,4 +38,4 @@ def report(request: ReportRequest) -> None:
     from perceptbench.bench.api.runs import report as write
 
     for path in write(request.runs, request.to, request.format):
-        answer(path)
+        answer(printable(str(path)))

@@ -1,6 +1,5 @@
 """`bench verify`: some samples of a finished run are computed again."""
 
-import json as json_module
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, RUNS
 from perceptbench.core.device import DEVICE
 from perceptbench.core.option import option
+from perceptbench.core.plain_json import json_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ def verify(request: VerifyRequest) -> None:
     folder = Path(request.run)
     found = check(folder if folder.is_dir() else request.runs / request.run, request.k, device=request.device)
     if request.json:
-        answer(json_module.dumps({**asdict(found), "holds": not found.refuted}))
+        answer(json_line({**asdict(found), "holds": not found.refuted}))
     else:
         for sentence in (*found.refuted, *found.weaker):
             answer(sentence)

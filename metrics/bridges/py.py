@@ -9,6 +9,7 @@ needed. The file runs with your rights: use it for code you trust, as with any P
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from perceptbench.core.errors import NoGradientError, UserError
 from perceptbench.core.others import contained
+from perceptbench.core.printable import printable
 from perceptbench.core.source_code import OF_FILE
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.asked import asked, checked
@@ -99,7 +101,8 @@ def wrapped(made: Any) -> EmbedMetric | CallableMetric | None:
 
 def module_of_file(path: Path) -> str:
     """The name under which a file is imported: no other file has it, and what stands before `_of_file_` is its own."""
-    return f"{path.stem}{OF_FILE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+    return f"{printable(path.stem)}{OF_FILE}{place}"
 
 
 def _load(path: Path, name: str) -> Any:

@@ -1,9 +1,9 @@
 """What was checked as one JSON object, for programs: every finding, and every score with the samples that moved."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from perceptbench.core.plain_json import json_line
 from perceptbench.results.gate.baseline import Baseline
 from perceptbench.results.gate.worse import Finding, ScoreComparison
 
@@ -19,4 +19,4 @@ def as_json(every: Sequence[Finding], comparisons: Sequence[ScoreComparison], ba
         "checks": [asdict(one) for one in every],
         "scores": [asdict(one) for one in comparisons],
     }
-    return json.dumps(content, allow_nan=False)
+    return json_line(content)

@@ -169,7 +169,8 @@ _SIGNS = {
     # Daggers, dashes, quotation marks, dots.
     "\u2020": r"\textdagger{}", "\u2021": r"\textdaggerdbl{}", "\u2013": r"\textendash{}", "\u2014": r"\textemdash{}",
     "\u00a7": r"\S{}", "\u2018": r"\textquoteleft{}", "\u2019": r"\textquoteright{}", "\u201c": r"\textquotedblleft{}",
-    "\u201d": r"\textquotedblright{}", "\u2026": r"\textellipsis{}", "\u00b7": r"\textperiodcentered{}",
+    "\u00b6": r"\P{}", "\u201d": r"\textquotedblright{}", "\u2026": r"\textellipsis{}",
+    "\u00b7": r"\textperiodcentered{}",
     # Signs of measurement and mathematics.
     "\u00d7": r"\texttimes{}", "\u00b1": r"\textpm{}", "\u00b0": r"\textdegree{}", "\u00b5": r"\textmu{}",
     "\u2264": r"\ensuremath{\le}", "\u2265": r"\ensuremath{\ge}", "\u221e": r"\ensuremath{\infty}",

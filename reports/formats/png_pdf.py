@@ -9,9 +9,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from perceptbench.reports.base import Bars, Chart, Distribution, Panel, Scatter, Sheet
 from perceptbench.reports.drawing import bars, curves, histograms, scatter, sheet
+from perceptbench.reports.drawing.legible import legible
 from perceptbench.reports.drawing.style import SMALL
 
 DPI = 200
@@ -47,8 +49,12 @@ class ShownFigure(Figure):
 
 
 def drawn(block: Chart | Sheet) -> Figure:
-    """The figure of a block."""
-    return sheet.draw(block) if isinstance(block, Sheet) else _chart(block)
+    """The figure of a block. Its words stand there as they are: none is read as a formula."""
+    shown = legible(block)
+    figure = sheet.draw(shown) if isinstance(shown, Sheet) else _chart(shown)
+    for words in figure.findobj(Text):
+        words.set_parse_math(False)
+    return figure
 
 
 def save(block: Chart | Sheet, path: Path, form: str) -> None:

@@ -6,13 +6,13 @@ from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.newest import by_data, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import bounds
-from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, threat_label, unit_notes
+from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, sizes_of, threat_label, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.tasks.base import task_name
 
 EPS_MEANING = (
     "eps is the largest change of the reference image that is allowed, measured as the {norms} norm over all pixels "
-    "and channels of a 224 x 224 x 3 image with values in [0, 1]; left and right stay as they are."
+    "and channels of a {sizes} image with values in [0, 1]; left and right stay as they are."
 )
 
 SHOWN = 4
@@ -39,7 +39,8 @@ def _eps_meaning(records: Sequence[Record]) -> list[str]:
     triplets = [record for record in records if task_name(record.task) in TRIPLET_TASKS]
     others = [record for record in records if task_name(record.task) not in TRIPLET_TASKS]
     norms = sorted({threat_label(record.norm) for record in triplets if record.norm})
-    meaning = [EPS_MEANING.format(norms=" or ".join(norms))] if norms else []
+    sizes = " or ".join(f"{size} x 3" for size in sizes_of(record.spec["data"] for record in triplets))
+    meaning = [EPS_MEANING.format(norms=" or ".join(norms), sizes=sizes)] if norms else []
     units = sorted({(record.task, record.threat, record.eps_unit) for record in others})
     return [
         *meaning,

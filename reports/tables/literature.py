@@ -2,14 +2,19 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 
 from perceptbench.reports.base import Number
+from perceptbench.reports.wording import side_of
 
 FACTS = "published"
+PUBLISHED_SIDES = {"BAPPS": 64}
+"""The side in pixels at which metrics see a data set in its own publication, where that is not ours."""
+OTHER_SIDE = "¶"
+"""Behind the metric of a number that is of images of another side than the scores beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +58,19 @@ def facts() -> tuple[Fact, ...]:
 
 
 def facts_for(table: str, data: str) -> list[Fact]:
-    """What stands in a table beside scores on a data set: only numbers on data of the same name."""
+    """What stands in a table beside scores on a data set: only numbers on data of the same name.
+
+    They are marked where the data were published at another side than that of the scores.
+    """
     name = data.partition(":")[0].upper()
-    return [fact for fact in facts() if table in fact.shown and fact.data == name]
+    found = [fact for fact in facts() if table in fact.shown and fact.data == name]
+    side, published = side_of(data), PUBLISHED_SIDES.get(name)
+    return found if published in (None, side) else [_of_another_side(fact, published, side) for fact in found]
+
+
+def _of_another_side(fact: Fact, published: int | None, side: int) -> Fact:
+    said = f"{OTHER_SIDE} {fact.data} is published at {published} x {published} pixels, and measured here at {side}"
+    return replace(fact, metric=f"{fact.metric}{OTHER_SIDE}", note="; ".join(filter(None, (fact.note, said))))
 
 
 def remarks(shown: Sequence[Fact]) -> str:

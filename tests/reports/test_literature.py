@@ -60,3 +60,13 @@ def test_other_papers_are_whole() -> None:
     )
     ours = [fact for fact in facts() if not fact.source.startswith("LipSim, Table")]
     assert Counter((fact.metric, fact.data, fact.norm, fact.score.value) for fact in ours) == copied
+
+
+def test_a_published_number_is_marked_beside_scores_at_another_side() -> None:
+    ours, theirs = (facts_for("certified", f"bapps:/x@val{side}") for side in ("(side=64)", ""))
+    assert not any("¶" in fact.name or "¶" in fact.note for fact in ours)
+    assert theirs
+    assert all("¶" in fact.name for fact in theirs)
+    assert "¶ BAPPS is published at 64 x 64 pixels, and measured here at 224" in remarks(theirs)
+    assert facts_for("certified", "bapps:/x@val(side=224)") == theirs
+    assert not any("¶" in fact.name for fact in facts_for("natural", "nights:/x"))

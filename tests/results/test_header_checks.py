@@ -44,6 +44,7 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
         "confidence": [None, *AT_LEAST_0], "promise": TEXTS, "state": [{}, {"a": []}], "ties": [0], "note": TEXTS,
         "references": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0, "backwards": AT_LEAST_0,
         "min_norm_ref": [None, *AT_LEAST_0], "parts_left_out": [[]], "flags": [[]], "flags_measured": [{}],
+        "converted": [{}],
     },
 }  # fmt: skip
 """Those of VALUES that are valid, by place and key; none of a key that is not here."""
@@ -62,7 +63,7 @@ def _whole(tiny, schema: int) -> Record:
         "answers": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False, "confidence": 1.0,
         "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "", "references": {"a": "x", "b": "x"},
         "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
-        "parts_left_out": [], "flags": [], "flags_measured": {},
+        "parts_left_out": [], "flags": [], "flags_measured": {}, "converted": {"alpha": 2},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)
     versions = {"commit": "f" * 40, "dirty": False, "versions": {"torch": "2.9.0"}, "python": "3.11", "machine": "x86"}

@@ -90,7 +90,7 @@ def test_what_is_no_photograph_is_refused_with_its_name(album, tmp_path, monkeyp
         with pytest.raises(UserError, match=name):
             photographs.photo(i)
     sound = load_photographs([album])
-    monkeypatch.setattr("perceptbench.triplets.images.MAX_PIXELS", 7)
+    monkeypatch.setattr("perceptbench.triplets.shown.MAX_PIXELS", 7)
     with pytest.raises(UserError, match=r"00\.png: expected at most .* megapixels"):
         sound.photo(0)
     monkeypatch.setattr("perceptbench.training.lipsim.data.photographs.MAX_BYTES", 7)

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.bapps import bapps
@@ -92,3 +93,21 @@ def test_a_truncated_image(tmp_path, trees):
     trees.truncate(tmp_path / "val/cnn/p1/000002.png")
     with pytest.raises(UserError, match=r"bapps val/cnn triplet 000002: expected a whole .*p1/000002.png"):
         bapps(str(tmp_path))
+
+
+def test_side_64_gives_the_patches_as_they_were_published(tmp_path, trees):
+    """Pixel by pixel; at 224 the same patches are enlarged, and the two are not taken for one another."""
+    for kind, seed in (("ref", 0), ("p0", 1), ("p1", 2)):
+        trees.image(tmp_path / f"val/cnn/{kind}/000000.png", seed, side=64)
+    (tmp_path / "val/cnn/judge").mkdir()
+    np.save(tmp_path / "val/cnn/judge/000000.npy", np.array([1.0], dtype=np.float32))
+    small, large = bapps(str(tmp_path), side=64), bapps(str(tmp_path))
+    assert small.batch(small.entries).reference.shape == (1, 3, 64, 64)
+    stored = np.asarray(Image.open(tmp_path / "val/cnn/ref/000000.png"))
+    np.testing.assert_array_equal(small.batch(small.entries).reference[0].permute(1, 2, 0).mul(255).round(), stored)
+    assert (small.side, large.side) == (64, 224)
+    assert small.sha256 != large.sha256 == bapps(str(tmp_path), side=224).sha256
+    assert "at 64 x 64 pixels (as published)" in small.note
+    assert "at 224 x 224 pixels (published at 64 x 64)" in large.note
+    with pytest.raises(UserError, match="expected side=64, as published, or side=224, got side=65"):
+        bapps(str(tmp_path), side=65)

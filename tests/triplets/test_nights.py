@@ -81,7 +81,7 @@ def test_unknown_or_empty_split(tmp_path, trees, target, said):
         (2, 0.5, "data.csv row 4: expected one of left_vote and right_vote"),
         (2, "yes", "data.csv row 4: expected a number in column 'right_vote', got 'yes'"),
         (2, 7, "data.csv row 4: expected 'right_vote' between 0 and 1"),
-        (3, "nan", "data.csv row 4: expected 'votes' between"),
+        (3, "nan", "data.csv row 4: expected a number in column 'votes', got 'nan'"),
         (7, "tst", "data.csv row 4: expected 'split' to be one of train, val, test, got 'tst'"),
         (8, "maybe", "data.csv row 4: expected 'is_imagenet'"),
         (0, 1, "data.csv row 4: expected a new id, got '1' as in data.csv row 3"),

@@ -160,3 +160,81 @@ def test_a_run_keeps_the_references_that_several_triplets_share(tmp_path, trees)
     source = csv_table(str(trees.write_csv(tmp_path / "shared.csv", columns, rows)))
     assert repeated_references(source.entries) == {"a": "img/0.png", "b": "img/0.png"}
     assert repeated_references(source.entries[1:]) == {}
+
+
+@pytest.mark.parametrize("name", ["left", " left ", "note"])
+def test_a_column_that_stands_there_twice(tmp_path, trees, name):
+    columns = ["id", "ref", "left", "right", "right_preferred", name, "note"]
+    names = ["img/0.png", "img/0_left.png", "img/0_right.png"]
+    trees.csv_tree(tmp_path, [0])
+    file = trees.write_csv(tmp_path / "twice.csv", columns, [["a", *names, 0, "img/0_right.png", ""]])
+    refused(file, f"twice.csv: expected each column once, got {name.strip()} twice; rename or drop one")
+
+
+def test_columns_without_a_name_may_stand_there_twice(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    file.write_text("\n".join(f"{line},," for line in file.read_text().splitlines()))
+    assert csv_table(str(file)).ids == ("t0", "t1")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "0_1",
+        "1e-400",
+        "1e0",
+        "infinity",
+        "-nan",
+        "\u0661",
+        "\uff11",
+        "0x1",
+        "1.",
+        "0,25",
+        "25%",
+        "+",
+        ".",
+        "0 1",
+        "0." + "0" * 400 + "1",
+    ],
+)
+def test_only_plain_decimals_are_numbers(tmp_path, trees, label):
+    file = trees.csv_tree(tmp_path, [0, label, 1])
+    if label == "1.":
+        assert csv_table(str(file)).entries[1].right_share == 1
+    else:
+        refused(file, "triplets.csv row 3: expected a number in column 'right_preferred', got .*; write it with digits")
+
+
+@pytest.mark.parametrize(("label", "share"), [(" 1 ", 1), ("-0", 0), ("+0.25", 0.25), (".75", 0.75), ("001", 1)])
+def test_plain_decimals_in_other_forms(tmp_path, trees, label, share):
+    assert csv_table(str(trees.csv_tree(tmp_path, [label]))).entries[0].right_share == share
+
+
+@pytest.mark.parametrize("label", ["9" * 400, "1e3", "inf"])
+def test_votes_are_finite_numbers(tmp_path, trees, label):
+    names = ["img/0.png", "img/0_left.png", "img/0_right.png"]
+    trees.csv_tree(tmp_path, [0])
+    columns = ["id", "ref", "left", "right", "right_preferred", "votes"]
+    file = trees.write_csv(tmp_path / "v.csv", columns, [["a", *names, 1, label]])
+    with pytest.raises(UserError, match="expected a number in column 'votes'"):
+        csv_table(str(file), min_votes=6)
+
+
+def test_one_reference_has_one_name_however_it_is_written(tmp_path, trees):
+    """Also where it is a link or a copy: intervals draw references."""
+    trees.csv_tree(tmp_path, [0, 1])
+    image = tmp_path / "img/0.png"
+    (tmp_path / "soft.png").symlink_to(image)
+    (tmp_path / "hard.png").hardlink_to(image)
+    (tmp_path / "copy.png").write_bytes(image.read_bytes())
+    ways = ["img/0.png", "./img/0.png", "img/../img//0.png", "soft.png", "hard.png", "copy.png", "img/1.png"]
+    rows = [[f"t{i}", way, "img/0_left.png", "img/0_right.png", i % 2] for i, way in enumerate(ways)]
+    columns = ["id", "ref", "left", "right", "right_preferred"]
+    source = csv_table(str(trees.write_csv(tmp_path / "ways.csv", columns, rows)))
+    assert [entry.reference for entry in source.entries] == ["img/0.png"] * 6 + ["img/1.png"]
+
+
+def test_names_that_cannot_be_printed_are_kept_as_what_can(tmp_path, trees):
+    file = trees.csv_tree(tmp_path, [0, 1])
+    file.write_text(file.read_text(encoding="utf-8").replace("t1", '"two\nlines\u202e"'), encoding="utf-8")
+    assert csv_table(str(file)).ids == ("t0", r"two\nlines\u202e")

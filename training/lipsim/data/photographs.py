@@ -12,7 +12,8 @@ from PIL import Image
 from perceptbench.core.errors import UserError
 from perceptbench.training.lipsim.data.digests import Place, digests
 from perceptbench.triplets.constructed.distortions import Pixels
-from perceptbench.triplets.images import MAX_BYTES, decode
+from perceptbench.triplets.images import MAX_BYTES
+from perceptbench.triplets.original import decode
 
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 
