@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.faults.forked import Ended, Running, forked
 from benchmarks.faults.shim import FAULTS, NOTHING, Fault, arm, counted
 from benchmarks.faults.subjects import Subject, bench, copied, prepared
+from benchmarks.forked import Ended, Running, forked
 from perceptbench.core.errors import UserError
 
 MEMORY = (8, 24, 48, 96, 160, 256, 512, 1024)
