@@ -1,4 +1,4 @@
-"""A fault at every system call that writes: full disk, broken disk, read-only folder, killed process, too little memory.
+"""A fault at every system call that writes: full disk, broken disk, read-only folder, killed process, little memory.
 
     python -m benchmarks.faults --keep            every call of `bench run` and `bench report`
     python -m benchmarks.faults --stride 7        every seventh

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults`: builds the library, starts itself again with it, tries every case, keeps the figures."""
+"""`python -m benchmarks.faults`: builds the library, starts itself again with it, tries every case, keeps figures."""
 
 import argparse
 import os
@@ -15,6 +15,8 @@ from perceptbench.core.errors import UserError
 def main() -> None:
     """Exit status 1 where a case left something broken."""
     asked = _arguments()
+    if asked.keep and (asked.only or asked.stride > 1):
+        raise UserError("--keep writes the figures of every call; leave out --only and --stride")
     if not preloaded():
         with tempfile.TemporaryDirectory() as folder:
             library = build(Path(folder))

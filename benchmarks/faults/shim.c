@@ -163,10 +163,14 @@ WITH_FD(int, fdatasync, (int fd), (fd))
 WITH_FD(int, ftruncate, (int fd, off_t length), (fd, length))
 WITH_FD(int, ftruncate64, (int fd, off64_t length), (fd, length))
 
+/* A full disk can still remove files. */
+#define REMOVES(name) (#name[0] == 'u' || #name[1] == 'm')
+#define FULL (failure == ENOSPC)
+
 #define WITH_PATH(name, parameters, directory, arguments)                                   \
     int name parameters                                                                     \
     {                                                                                       \
-        if (ON && path_below(directory, path) && fault()) return -1;                        \
+        if (ON && path_below(directory, path) && !(FULL && REMOVES(name)) && fault()) return -1;                        \
         return REAL(name) arguments;                                                        \
     }
 WITH_PATH(mkdir, (const char *path, mode_t mode), AT_FDCWD, (path, mode))

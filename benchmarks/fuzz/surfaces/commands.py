@@ -33,12 +33,13 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("list", "metrics"),
 )
 _WORDS = st.sampled_from(
-    ["", "-", "--", "-1", "0", "1e400", "nan", "inf", "1/0", "36/255/2", ",", "1,,2", "1,1", "psnr,psnr", "lipsim:", ":",
-     "psnr(", "psnr)", "psnr(a=1)", "l2-pgd(steps=)", "l2-pgd(steps=-1)", "l2-pgd(steps=1e9)", "l2-pgd(steps=99999999999999999999)",
-     "l2-pgd(steps=2", "l2-aa(parts=1)", "py:", "py:x.py", "py:x.py:Y", "csv:", "csv:nowhere.csv", "nights:.", "bapps:.@x",
-     "images:.", "images:nowhere", "--metric", "--eps", "--attack", "--help", "--config", "--limit", "--json", "--goal", "pull",
-     "--move", "left", "--threat", "linf", "--protocol", "paper", "margin(exact=7)", "none", "smoothing(n=0)", "smoothing(alpha=2)",
-     "ε", "\x00", "\ud800", "a" * 3000, "../x", "\n", "'", "2" * 400, "1_0", "٣", "-0", "1e-320", "true", "l2", "ssim", "train", "run"]
+    ["", "-", "--", "-1", "0", "1e400", "nan", "inf", "1/0", "36/255/2", ",", "1,,2", "1,1", "psnr,psnr", "lipsim:",
+     ":", "psnr(", "psnr)", "psnr(a=1)", "l2-pgd(steps=)", "l2-pgd(steps=-1)", "l2-pgd(steps=1e9)",
+     "l2-pgd(steps=99999999999999999999)", "l2-pgd(steps=2", "l2-aa(parts=1)", "py:", "py:x.py", "py:x.py:Y", "csv:",
+     "csv:nowhere.csv", "nights:.", "bapps:.@x", "images:.", "images:nowhere", "--metric", "--eps", "--attack",
+     "--help", "--config", "--limit", "--json", "--goal", "pull", "--move", "left", "--threat", "linf", "--protocol",
+     "paper", "margin(exact=7)", "none", "smoothing(n=0)", "smoothing(alpha=2)", "ε", "\x00", "\ud800", "a" * 3000,
+     "../x", "\n", "'", "2" * 400, "1_0", "٣", "-0", "1e-320", "true", "l2", "ssim", "train", "run"]
 )  # fmt: skip
 
 
@@ -103,10 +104,11 @@ skip-certified = true
 seed = 3
 """
 _LINES = st.sampled_from(
-    [b"eps = nan\n", b"eps = inf\n", b"eps = [[1]]\n", b"eps = {a = 1}\n", b"limit = -1\n", b"limit = 1.5\n", b"limit = '1'\n",
-     b"metric = 1\n", b"metric = []\n", b"[run]\n", b"seed = 1979-05-27\n", b"seed = 0xFFFFFFFFFFFFFFFFFFFFFF\n", b"x = 1\n",
-     b"config = 'x'\n", b"help = true\n", b"json = 'yes'\n", b"json = true\n", b"eps-left = 1\n", b"\xff\n", b"a.b.c = 1\n",
-     b"eps = [" + b"[" * 3000 + b"]" * 3000 + b"]\n", b"skip_certified = false\n", b"batch-size = true\n", b"eps = ['1/0']\n"]
+    [b"eps = nan\n", b"eps = inf\n", b"eps = [[1]]\n", b"eps = {a = 1}\n", b"limit = -1\n", b"limit = 1.5\n",
+     b"limit = '1'\n", b"metric = 1\n", b"metric = []\n", b"[run]\n", b"seed = 1979-05-27\n",
+     b"seed = 0xFFFFFFFFFFFFFFFFFFFFFF\n", b"x = 1\n", b"config = 'x'\n", b"help = true\n", b"json = 'yes'\n",
+     b"json = true\n", b"eps-left = 1\n", b"\xff\n", b"a.b.c = 1\n", b"eps = [" + b"[" * 3000 + b"]" * 3000 + b"]\n",
+     b"skip_certified = false\n", b"batch-size = true\n", b"eps = ['1/0']\n"]
 )  # fmt: skip
 
 

@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
+from torch import Tensor
 
 from benchmarks.fuzz.edits import NUMBERS, Bytes, damaged, edited
 from benchmarks.fuzz.oracle import WrongError
@@ -151,13 +153,11 @@ def judge(case: bytes, folder: Path) -> None:
 
 
 @cache
-def _pixels(content: bytes) -> "np.ndarray":
-    from tempfile import NamedTemporaryFile
-
+def _pixels(content: bytes) -> Tensor:
     with NamedTemporaryFile(suffix=".png") as file:
         file.write(content)
         file.flush()
-        return read_image(Path(file.name), "original")  # type: ignore[return-value]
+        return read_image(Path(file.name), "original")
 
 
 def _checked(content: bytes) -> bool:

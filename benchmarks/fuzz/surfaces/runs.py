@@ -1,4 +1,4 @@
-"""Finished runs and baselines: record.json edited with its seal made anew or not, samples rewritten, a baseline edited."""
+"""Finished runs and baselines: record.json edited, its seal made anew or not, samples rewritten, a baseline edited."""
 
 import io
 import json

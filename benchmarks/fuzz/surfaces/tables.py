@@ -23,7 +23,7 @@ from perceptbench.triplets.base import TripletSource, triplets
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """What every spreadsheet reads as the same number."""
 _CELLS = st.sampled_from(
-    ["", " ", "0", "1", "0.5", "0_1", "1e-400", "1e400", "nan", "inf", "-0", "-1", "２", "٣", "0x1", "1,0", "True",
+    ["", " ", "0", "1", "0.5", "0_1", "1e-400", "1e400", "nan", "inf", "-0", "-1", "\uff12", "٣", "0x1", "1,0", "True",
      "../a.png", "/etc/passwd", "a.png", "A.PNG", "a.png\0", "é.png", "a\nb", '"', "'", "=1+1", "x" * 5000, "\ufeff",
      "ref", "left", "id", "\u202e", "b.png", "c.png", "."]
 )  # fmt: skip
@@ -62,7 +62,7 @@ def _tables(rows: Sequence[Sequence[str]]) -> Bytes:
 
 
 def judge_csv(case: bytes, folder: Path) -> None:
-    """What is accepted has a header without repeats and shares that are plain numbers; its images are the ones named."""
+    """What is accepted has a header without repeats and shares that are plain numbers, and can be read."""
     for name, content in zip("abc", originals("png"), strict=False):
         (folder / f"{name}.png").write_bytes(content)
     (folder / "case.csv").write_bytes(case)
@@ -130,8 +130,10 @@ _JUDGES = st.sampled_from(
      np.array(["0.5"]), np.array([0.5 + 1j]), np.array([True]), np.array([["0"]]), np.float16(0.3), np.array([b"1"]),
      np.array([np.datetime64("2020-01-01")]), np.array([(0.5,)], dtype=[("x", "f8")])]
 ).map(_npy)  # fmt: skip
-_NAMES = st.sampled_from(["data.csv", "ref/0.png", "distort/7.png", "val", "val/cnn/judge/000009.npy", "val/cnn/ref/x.PNG",
-                          "ref/é.png", "val/traditional/ref/a.png", "val/cnn/ref/..png"])  # fmt: skip
+_NAMES = st.sampled_from(
+    ["data.csv", "ref/0.png", "distort/7.png", "val", "val/cnn/judge/000009.npy", "val/cnn/ref/x.PNG", "ref/é.png",
+     "val/traditional/ref/a.png", "val/cnn/ref/..png"]
+)  # fmt: skip
 
 
 @st.composite

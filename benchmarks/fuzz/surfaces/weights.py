@@ -47,7 +47,7 @@ def put_together(header: Any, data: bytes) -> bytes:
 
 
 def safetensors() -> Bytes:
-    """Files near a small lipsim file: its header or the shape of its network edited, its length a lie, bytes damaged."""
+    """Files near a small lipsim file: header or shape of the network edited, the length a lie, bytes damaged."""
     header, data = taken_apart(network())
     config = json.loads(header["__metadata__"]["config"])
     shaped = edited_value(config).map(
