@@ -27,9 +27,8 @@ RUN = "0123456789ab"
 BASELINE = Path(__file__).parents[3] / "results" / "baselines" / "default.json"
 
 
-@cache
-def original() -> Mapping[str, bytes]:
-    """The files of a small run."""
+def record() -> Record:
+    """A small run: two samples at two eps."""
     frame = pd.DataFrame({"id": ["a", "b"] * 2, "group": "g", "eps": [0.5, 0.5, 1.0, 1.0], "label": 1})
     frame = frame.assign(right_share=1.0, d0=[0.5, 0.4] * 2, d1=[0.2, 0.1] * 2, correct=True, norm_ref=1.0)
     frame = frame.assign(d0_adv=0.3, d1_adv=[0.2, 0.2, 0.4, 0.2], d_self=0.1, robust=[True, True, False, True])
@@ -37,13 +36,18 @@ def original() -> Mapping[str, bytes]:
     frame = frame.assign(forwards=2.0, backwards=2.0, content=["0" * 16, "1" * 16] * 2)
     spec: dict[str, Any] = {"metric": "psnr", "data": "d", "attack": "l2-pgd", "certifier": "margin", "norm": "l2"}
     spec |= {"eps": [0.5, 1.0], "task": "preference", "threat": "l2", "goal": "flip", "seed": 0}
-    record = Record(
-        run=RUN, spec=spec, provenance={"time": "2026-01-01T00:00:00+00:00", "cpu": "x"},
-        samples=frame[list(COLUMNS)].astype(COLUMNS), facts={"sound": True, "n": 2, "unit": "percent"},
-    )  # fmt: skip
+    samples = frame[list(COLUMNS)].astype(COLUMNS)
+    provenance = {"time": "2026-01-01T00:00:00+00:00", "cpu": "x"}
+    facts = {"sound": True, "n": 2, "unit": "percent"}
+    return Record(run=RUN, spec=spec, provenance=provenance, samples=samples, facts=facts)
+
+
+@cache
+def original() -> Mapping[str, bytes]:
+    """The files of that run."""
     with TemporaryDirectory() as folder:
         with RunStore(Path(folder)).writer(RUN) as writer:
-            writer.finish(record)
+            writer.finish(record())
         made = Path(folder) / RUN
         return {name: (made / name).read_bytes() for name in ("record.json", "samples.parquet")}
 
@@ -81,14 +85,14 @@ def judge_record(case: bytes, folder: Path) -> None:
     """What is read can be shown; under the seal of the original it is the original, samples and all."""
     files = original()
     _laid(folder, {**files, "record.json": case})
-    record = RunStore(folder).get(RUN)
-    if record is None:
+    found = RunStore(folder).get(RUN)
+    if found is None:
         raise WrongError("a finished run that is not there")
-    table_rows([record])
-    Ledger([record])
+    table_rows([found])
+    Ledger([found])
     right = json.loads(files["record.json"])
     same_seal = json.loads(case).get("seal") == right["seal"]
-    if same_seal and canonical_json(record.header()) != canonical_json({k: v for k, v in right.items() if k != "seal"}):
+    if same_seal and canonical_json(found.header()) != canonical_json({k: v for k, v in right.items() if k != "seal"}):
         raise WrongError("a changed record under the seal of the original")
 
 
@@ -145,10 +149,10 @@ def judge_samples(case: bytes, folder: Path) -> None:
     if unsealed is not None and case != files["samples.parquet"]:
         raise WrongError("other samples under the seal of the original")
     (run / "record.json").write_bytes(resealed(json.loads(files["record.json"]), case))
-    record = RunStore(folder).get(RUN)
-    assert record is not None
-    table_rows([record])
-    Ledger([record])
+    found = RunStore(folder).get(RUN)
+    assert found is not None
+    table_rows([found])
+    Ledger([found])
 
 
 @cache
