@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check audit gate docs bench strength reference reference-report clean
+.PHONY: demo test check audit gate docs bench strength fuzz fuzz-short faults soundness soundness-short \
+        reference reference-report clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +49,23 @@ bench: $(VENV)/.tested ## speed and memory beside what others do, in less than 3
 strength: $(VENV)/.tested ## who broke what: l2-aa beside upstream's attacks, from the runs in runs/
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks.strength
+
+FUZZ_SECONDS ?= 60
+
+fuzz: $(VENV)/.tested ## 10,000 files and command lines of strangers; figures go into docs/reliability.md, failures into benchmarks/fuzz/corpus
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --corpus --keep
+
+fuzz-short: $(VENV)/.tested ## what of it fits into FUZZ_SECONDS; writes nothing
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --seconds $(FUZZ_SECONDS)
+
+faults: $(VENV)/.tested ## full disk, broken disk and SIGKILL at every writing call of run and report, in about an hour; wants gcc
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faults --keep
+
+soundness: $(VENV)/.tested ## 100,000 attacks inside certified radii, in about half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soundness --keep
+
+soundness-short: $(VENV)/.tested ## what of 10,000 fits into a minute; writes nothing
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soundness --pairs 10000 --seconds 60 --shipped 2
 
 NIGHTS ?= nights
 KEPT := --runs results/reference

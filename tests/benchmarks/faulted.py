@@ -1,0 +1,70 @@
+"""Run by test_faults.py with the library preloaded: the fault campaign on a small command, a fault planted in it."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.faults.cases import Bed, cases
+from benchmarks.faults.subjects import Subject
+from benchmarks.fuzz.surfaces import runs
+from perceptbench.bench import cli
+from perceptbench.results import store
+from perceptbench.results.store import RunStore
+
+IDS = {"first": runs.RUN, "second": "ba9876543210"}
+
+
+def command() -> None:
+    """Keeps a run of two shards, unless it is there."""
+    name, found = IDS[sys.argv[1]], RunStore(Path("runs"))
+    if found.get(name) is not None:
+        return
+    record = replace(runs.record(), run=name)
+    with found.writer(name) as writer:
+        for sample in ("a", "b"):
+            if sample not in set(writer.done["id"]):
+                writer.add(record.samples[record.samples["id"] == sample].reset_index(drop=True))
+        writer.finish(record)
+
+
+def directly(path, write):  # type: ignore[no-untyped-def]
+    """A write without a rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path)
+
+
+def swallowed(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
+    """An error that nobody hears of."""
+    try:
+        whole(path, write)
+    except OSError:
+        pass
+
+
+def raw(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
+    """An error that no command knows."""
+    try:
+        whole(path, write)
+    except OSError as error:
+        raise RuntimeError("planted") from error
+
+
+PLANTED = {"nothing": store.write_atomically, "directly": directly, "swallowed": swallowed, "raw": raw}
+
+
+def main() -> None:
+    """Print each failure, and the number of cases."""
+    folder, planted = Path(sys.argv[1]), sys.argv[2]
+    cli.app = command  # type: ignore[assignment]
+    subject = Subject("a small command", (("first",),), ("second",), "runs")
+    bed = Bed(subject, folder / "bed")
+    store.write_atomically = PLANTED[planted]
+    found = list(cases(bed, stride=int(sys.argv[3])))
+    for one in found:
+        if one is not None:
+            print(one)
+    print(f"{bed.calls} calls, {len(found)} cases, {sum(one is not None for one in found)} failures")
+
+
+if __name__ == "__main__":
+    main()
