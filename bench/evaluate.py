@@ -69,7 +69,7 @@ def clean_answers(plan: Plan, batch: Batch, state: State, *, proved: bool) -> pd
 
 def _clean(plan: Plan, prepared: Any) -> Clean:
     """The clean answers. Raises UserError for a task that gives something else."""
-    clean = plan.task.clean(prepared)
+    clean: Any = plan.task.clean(prepared)
     if not isinstance(clean, Clean) or not isinstance(clean.judged, Judged):
         raise UserError(f"--task {plan.spec.task}: clean must give a Clean, got {type(clean).__name__}; mend the task")
     return clean
@@ -126,7 +126,7 @@ class _Judge:
     def __call__(self, adversarial: Images) -> Judged:
         index = (adversarial != self._last).flatten(1).any(1).nonzero().flatten()
         if len(index):
-            found = self.plan.task.judge(self.prepared, adversarial[index], index)
+            found: Any = self.plan.task.judge(self.prepared, adversarial[index], index)
             if not isinstance(found, Judged):
                 got = type(found).__name__
                 raise UserError(f"--task {self.plan.spec.task}: judge must give a Judged, got {got}; mend the task")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from perceptbench.bench.answers import answer
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import weights_target, write_atomically
 from perceptbench.core.ref import Ref
