@@ -69,7 +69,7 @@ def clean_answers(plan: Plan, batch: Batch, state: State, *, proved: bool) -> pd
 
 def _clean(plan: Plan, prepared: Any) -> Clean:
     """The clean answers. Raises UserError for a task that gives something else."""
-    clean = plan.task.clean(prepared)
+    clean: Any = plan.task.clean(prepared)
     if not isinstance(clean, Clean) or not isinstance(clean.judged, Judged):
         raise UserError(f"--task {plan.spec.task}: clean must give a Clean, got {type(clean).__name__}; mend the task")
     return clean

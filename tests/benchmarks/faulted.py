@@ -1,5 +1,6 @@
 """Run by test_faults.py with the library preloaded: the fault campaign on a small command, a fault planted in it."""
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -35,10 +36,8 @@ def directly(path, write):  # type: ignore[no-untyped-def]
 
 def swallowed(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
     """An error that nobody hears of."""
-    try:
+    with contextlib.suppress(OSError):
         whole(path, write)
-    except OSError:
-        pass
 
 
 def raw(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
