@@ -199,7 +199,10 @@ RUNS = [
     (("--metric", "hostile-exits"), r"it called sys.exit\(0\)"),
     (("--metric", "hostile-nan"), "not finite on random images.*raised by the metric hostile-nan"),
     (("--metric", "hostile-writes"), "changes the images that it is given"),
-    (("--metric", "l2", "--certifier", "none", "--attack", "hostile-none"), "attack hostile-none: expected .* NoneType"),
+    (
+        ("--metric", "l2", "--certifier", "none", "--attack", "hostile-none"),
+        "the attack hostile-none: expected .* got NoneType",
+    ),
     (
         ("--metric", "l2", "--certifier", "none", "--attack", "hostile-raises"),
         r"ZeroDivisionError.*attacks.py, line \d+\); raised in the samples .* of the metric l2",
