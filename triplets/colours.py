@@ -13,6 +13,8 @@ SRGB_GAMMA = 1 / 2.2
 SRGB_WHITE_AND_PRIMARIES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 """x, y of white, red, green and blue, as a PNG lists them (chunk cHRM)."""
 
+# Several threads read images at once, and the cache of a transform belongs to one.
+_SHARED = ImageCms.Flags.NOCACHE
 _MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 
 
@@ -57,7 +59,7 @@ def _transform(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform | None]:
         mode = _MODES.get(space)
         if mode is None:
             raise ProfileError(f"a profile for {space.strip()}")
-        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
+        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB", flags=_SHARED)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         raise ProfileError(f"a damaged one ({error})") from None
     probe = _probe(mode)

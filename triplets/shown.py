@@ -33,7 +33,7 @@ DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "RGB": "", "RGBA": "", "RGBX": ""}
 _KINDS |= {"La": "grey", "RGBa": "", "CMYK": "cmyk", "YCbCr": "ycbcr", "HSV": "hsv"}
-_LOW_GREY = {1: 255, 2: 85, 4: 17}
+_LOW_GREY = {2: 85, 4: 17}
 """Distance of two levels of a grey PNG of so many bits, once Pillow has spread them over 0 to 255."""
 
 

@@ -72,14 +72,28 @@ def matrix_profile(name: str, gamma: float) -> bytes:
     text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"x\0" + b"\0" * 79
     tags = {"desc": text, "wtpt": b"XYZ \0\0\0\0" + b"".join(map(s15, d50)), **xyz}
     tags |= {f"{letter}TRC": curve for letter in "rgb"}
+    return icc(b"RGB ", tags)
+
+
+def icc(space: bytes, tags: dict[str, bytes]) -> bytes:
+    """A profile of a display, of version 2, with these tags."""
     body, table, at = b"", b"", 132 + 12 * len(tags)
     for key, value in tags.items():
         value += b"\0" * (-len(value) % 4)
         table += key.encode() + struct.pack(">II", at + len(body), len(value))
         body += value
     size = 128 + 4 + len(table) + len(body)
-    head = struct.pack(">I", size) + b"\0" * 4 + struct.pack(">I", 0x02100000) + b"mntrRGB XYZ " + b"\0" * 12 + b"acsp"
-    head = head.ljust(68, b"\0") + b"".join(map(s15, d50))
+    head = (
+        struct.pack(">I", size)
+        + b"\0" * 4
+        + struct.pack(">I", 0x02100000)
+        + b"mntr"
+        + space
+        + b"XYZ "
+        + b"\0" * 12
+        + b"acsp"
+    )
+    head = head.ljust(68, b"\0") + b"".join(map(s15, (0.9642, 1, 0.8249)))
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
 
@@ -199,6 +213,21 @@ def test_grey_with_a_profile_of_three_channels_stays_grey():
     found, converted = decoded(Image.new("L", (2, 2), 100), "JPEG", icc_profile=matrix_profile("srgb", 1.0))
     assert converted == ("grey", "profile")
     assert found[0, 0].tolist() == pytest.approx([(1.055 * (100 / 255) ** (1 / 2.4) - 0.055) * 255] * 3, abs=1.5)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """An ICC profile of one channel: that of sRGB with its colours taken away."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    white = b"XYZ \0\0\0\0" + b"".join(map(s15, (0.9642, 1, 0.8249)))
+    return icc(b"GRAY", {"wtpt": white, "kTRC": curve})
+
+
+def test_grey_with_a_profile_of_its_own():
+    found, converted = decoded(Image.new("LA", (2, 2), (100, 255)), icc_profile=grey_profile(1.0))
+    assert converted == ("grey", "profile")
+    assert found[0, 0].tolist() == pytest.approx([(1.055 * (100 / 255) ** (1 / 2.4) - 0.055) * 255] * 3, abs=1.5)
+    with pytest.raises(UserError, match="got a profile for L with an image in RGB"):
+        decoded(stripes(), icc_profile=grey_profile(1.0))
 
 
 def test_a_png_with_a_gamma_of_its_own_is_refused_and_that_of_srgb_is_read():

@@ -18,7 +18,7 @@ class NamedDraws:
 
     def whole(self, name: str, low: int, high: int) -> int:
         """An integer in [low, high]."""
-        digest = hashlib.sha256(f"{self.key}/{name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.key}/{name}".encode(errors="surrogatepass")).digest()
         return low + int.from_bytes(digest[:8], "big") % (high - low + 1)
 
     def between(self, name: str, low: float, high: float) -> float:

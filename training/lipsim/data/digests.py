@@ -1,6 +1,7 @@
 """Where the bytes of a photograph lie, and their SHA-256, taken once and kept as long as no file changes."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -46,7 +47,7 @@ def digests(places: Sequence[Place]) -> tuple[bytes, ...]:
     """SHA-256 of the bytes at each place, 32 bytes each, remembered by the path, size and time of the files."""
     listing = hashlib.sha256()
     for path, offset, size, time in places:
-        listing.update(f"{Path(path).absolute()} {offset} {size} {time}\n".encode())
+        listing.update(os.fsencode(f"{Path(path).absolute()} {offset} {size} {time}\n"))
     kept = Stored(cache_folder() / "digests" / f"{listing.hexdigest()[:24]}.npy")
     if not kept.path.is_file():
         store(kept.path, np.frombuffer(b"".join(_computed(places)), dtype=np.uint8).reshape(-1, 32))

@@ -1,6 +1,7 @@
 """Photographs for training: folders and tar files, read and decoded when one is asked for."""
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Photographs(Sequence[Pixels]):
         """In hex; another one for every selection."""
         total = hashlib.sha256()
         for name, digest in zip(self.names, self.digests, strict=True):
-            total.update(name.encode() + b"\0" + digest)
+            total.update(os.fsencode(name) + b"\0" + digest)
         return total.hexdigest()
 
     def select(self, index: Iterable[int]) -> "Photographs":
@@ -68,7 +69,7 @@ def load_photographs(paths: Sequence[Path], limit: int | None = None) -> Photogr
         sources = ", ".join(map(str, paths))
         raise UserError(f"{sources}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
     if limit is not None:
-        drawn = sorted(range(len(found)), key=lambda i: hashlib.sha256(f"limit {found[i][0]}".encode()).digest())
+        drawn = sorted(range(len(found)), key=lambda i: hashlib.sha256(os.fsencode(f"limit {found[i][0]}")).digest())
         found = [found[i] for i in sorted(drawn[:limit])]
     names, places = zip(*found, strict=True)
     photographs = Photographs(names, places, digests(places))
