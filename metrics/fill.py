@@ -6,7 +6,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import Shapes, compared
+from perceptbench.core.fetch.tensor_files import Shapes, compared
 
 N = TypeVar("N", bound=nn.Module)
 

@@ -16,7 +16,7 @@ from perceptbench.core.fetch.declared import Weights as Weights
 from perceptbench.core.fetch.declared import locate as locate
 from perceptbench.core.fetch.download import fetch, offline
 from perceptbench.core.fetch.partial import Unreachable
-from perceptbench.core.fetch.reading import MAX_BYTES, sized, tensors_of
+from perceptbench.core.fetch.tensor_files import MAX_BYTES, sized, tensors_of
 
 
 def resolve(weights: Weights) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import tensors_of
+from perceptbench.core.fetch.tensor_files import tensors_of
 
 _LIMIT = 1 << 30
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import Shapes, safetensors_header, sized, tensors_of
+from perceptbench.core.fetch.tensor_files import Shapes, safetensors_header, sized, tensors_of
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.features.lpips_heads import checked_head
 from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet

@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import save_file
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import compared, safetensors_header, sized, tensors_of
+from perceptbench.core.fetch.tensor_files import compared, safetensors_header, sized, tensors_of
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.fill import fill, shapes_of
-from perceptbench.metrics.lipsim.cost import refuse_costly
+from perceptbench.metrics.lipsim.layer_cost import refuse_costly
 from perceptbench.metrics.lipsim.network import LipSimNet, blank
 from perceptbench.metrics.lipsim.shape import LipSimConfig
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from perceptbench.core.card import About
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import sized
+from perceptbench.core.fetch.tensor_files import sized
 from perceptbench.core.fetch.weights import Weights, locate, read, resolve
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.fill import fill
-from perceptbench.metrics.lipsim.layers.rounding import kept
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import kept
 from perceptbench.metrics.lipsim.layers.sll import SLLConv, SLLLinear
 from perceptbench.metrics.lipsim.lipsim import FrozenLipSim
 from perceptbench.metrics.lipsim.network import frozen

@@ -8,11 +8,11 @@ from oracles import KINDS, disturbed
 from torch import Tensor, nn
 
 from perceptbench.core.noise import forked_rng
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import SLACK, kept, rounding_share
 from perceptbench.metrics.lipsim.layers.maps import MAPS, cayley
 from perceptbench.metrics.lipsim.layers.maxmin import MaxMinConv
 from perceptbench.metrics.lipsim.layers.orthonormal import at_most
 from perceptbench.metrics.lipsim.layers.patch_layer import PatchSLL
-from perceptbench.metrics.lipsim.layers.rounding import SLACK, kept, rounding_share
 from perceptbench.metrics.lipsim.layers.sll import SLLConv, SLLLinear
 from perceptbench.testing.samples import generator
 

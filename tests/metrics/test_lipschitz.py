@@ -11,7 +11,7 @@ from torch.autograd.functional import jvp, vjp
 
 from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.checkpoint import load_network, save_network
-from perceptbench.metrics.lipsim.layers.rounding import SLACK
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import SLACK
 from perceptbench.metrics.lipsim.layers.sll import (
     SLL,
     SLLConv,

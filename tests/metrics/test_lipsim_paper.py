@@ -13,7 +13,7 @@ from perceptbench.core.noise import forked_rng
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.lipsim import lipsim_paper as module
-from perceptbench.metrics.lipsim.layers.rounding import SLACK
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import SLACK
 from perceptbench.testing.samples import generator, random_images
 
 FEATURES, INNER, SIDE = 45 * 2 * 2, 6, 32

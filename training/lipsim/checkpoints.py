@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.fetch.reading import sized, unpickled
+from perceptbench.core.fetch.tensor_files import sized, unpickled
 from perceptbench.core.files import write_atomically
 
 _KINDS = {

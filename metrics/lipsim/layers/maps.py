@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perceptbench.metrics.lipsim.layers.rounding import rounding_share
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import rounding_share
 from perceptbench.metrics.lipsim.layers.sll import gram_rows_conv
 
 _LEAST = 1e-12
@@ -54,7 +54,7 @@ class Given(Map):
 def slack(kernel: Tensor) -> float:
     """The share of the norm that is kept of a kernel (b, o, i, k, k): twice what rounding to float32 may add.
 
-    The other half covers computing it: see rounding.py, and for Cayley's kernels `cayley`.
+    The other half covers computing it: see kept_for_rounding.py, and for Cayley's kernels `cayley`.
     """
     return 2 * rounding_share(kernel.shape[1], kernel.shape[-1])
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from perceptbench.metrics.lipsim.layers.rounding import kept
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import kept
 
 _RIDGE = 1e-5
 _TINY = 1e-12
@@ -24,7 +24,7 @@ def orthonormal(weight: Tensor) -> Tensor:
 
 def at_most(matrix: Tensor, bound: float) -> Tensor:
     """A float64 matrix (inner, features), divided: its squared norm is at most `bound` once it is in float32."""
-    # Twice what rounding.py asks for, as eigenvalues are computed with errors of their own.
+    # Twice what kept_for_rounding.py asks for, as eigenvalues are computed with errors of their own.
     square = torch.linalg.eigvalsh(matrix @ matrix.mT).amax() * (1 + kept(matrix)) ** 2
     return matrix / (square / bound).clamp_min(1).sqrt()
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perceptbench.metrics.lipsim.layers.rounding import kept
+from perceptbench.metrics.lipsim.layers.kept_for_rounding import kept
 
 
 def sll_scale(gram_row_sums: Tensor, q: Tensor, slack: float) -> Tensor:

@@ -14,7 +14,7 @@ _MOST_VALUES = 2**27
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class LayerCost:
     """Of one layer.
 
     Args:
@@ -48,7 +48,7 @@ def refuse_costly(config: LipSimConfig, where: str) -> None:
             raise UserError(f"{where}: expected a network of at most {most:.3g} {words}, got {got:.3g}; use a smaller")
 
 
-def _layers(config: LipSimConfig) -> Iterator[Cost]:
+def _layers(config: LipSimConfig) -> Iterator[LayerCost]:
     side = config.size // (config.pre_pool * config.stem)
     yield _stem(config, side)
     for stage, depth in enumerate(config.depths):
@@ -60,46 +60,46 @@ def _layers(config: LipSimConfig) -> Iterator[Cost]:
                 yield _matrix(inner, channels * window**2, (side // window + 1) ** 2, twice=True)
             else:
                 yield _convolution(config.family, channels, inner, positions)
-        yield Cost(0, 0, 0, channels * positions)
+        yield LayerCost(0, 0, 0, channels * positions)
         if config.family != "window" or stage + 1 < len(config.depths):
             side //= 2
         if config.family == "window" and stage + 1 < len(config.depths):
             yield _matrix(config.widths[stage + 1], 4 * channels, side**2)
     if config.spectrum:
         square = config.grid**2
-        yield Cost(0, square**2 * config.stages[-1], square**2, square**2)
+        yield LayerCost(0, square**2 * config.stages[-1], square**2, square**2)
         for _ in range(config.folds):
             yield _matrix(config.inners[-1], config.stages[-1], square, twice=True)
     for _ in range(config.linears):
         yield _dense(config)
 
 
-def _stem(config: LipSimConfig, side: int) -> Cost:
+def _stem(config: LipSimConfig, side: int) -> LayerCost:
     pixels = 3 * config.stem**2
     if config.family == "window":
         return _matrix(config.widths[0], pixels, side**2)
     square = config.stem**4 if config.basis == "dct" else 0
-    return Cost(0, 3 * square * side**2, square, max(config.channels * side**2, 3 * config.size**2, square))
+    return LayerCost(0, 3 * square * side**2, square, max(config.channels * side**2, 3 * config.size**2, square))
 
 
-def _matrix(inner: int, features: int, positions: int, twice: bool = False) -> Cost:
+def _matrix(inner: int, features: int, positions: int, twice: bool = False) -> LayerCost:
     """Orthonormal rows (inner, features) at so many positions, and back again where they fold."""
     work = 3 * inner**2 * features + 10 * inner**3
     values = max(2 * inner * features, inner**2, features * positions)
-    return Cost(inner * features, (1 + twice) * inner * features * positions, work, values)
+    return LayerCost(inner * features, (1 + twice) * inner * features * positions, work, values)
 
 
-def _convolution(family: str, channels: int, inner: int, positions: int) -> Cost:
+def _convolution(family: str, channels: int, inner: int, positions: int) -> LayerCost:
     """3 x 3. Its Gram matrix has 5 x 5 taps."""
     if family == "sll":
         held = max(25 * inner**2, channels * positions, inner * positions)
-        return Cost(9 * channels * inner, 18 * channels * inner * positions, 225 * inner**2 * channels, held)
+        return LayerCost(9 * channels * inner, 18 * channels * inner * positions, 225 * inner**2 * channels, held)
     held = max(25 * channels**2, channels * positions)
-    return Cost(9 * channels**2, 9 * channels**2 * positions, 225 * channels**3, held)
+    return LayerCost(9 * channels**2, 9 * channels**2 * positions, 225 * channels**3, held)
 
 
-def _dense(config: LipSimConfig) -> Cost:
+def _dense(config: LipSimConfig) -> LayerCost:
     inner, features = config.linear_inner, config.features
     if config.family in ("sll", "window"):
         return _matrix(inner, features, 1, twice=True)
-    return Cost(features * inner, features * inner, 30 * features * inner**2, features * inner)
+    return LayerCost(features * inner, features * inner, 30 * features * inner**2, features * inner)
