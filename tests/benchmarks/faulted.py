@@ -1,10 +1,12 @@
 """Run by test_faults.py with the library preloaded: the fault campaign on a small command, a fault planted in it."""
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.cases import Bed, cases
+from benchmarks.faults.shim import FAULTS
 from benchmarks.faults.subjects import Subject
 from benchmarks.fuzz.surfaces import runs
 from perceptbench.bench import cli
@@ -35,10 +37,8 @@ def directly(path, write):  # type: ignore[no-untyped-def]
 
 def swallowed(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
     """An error that nobody hears of."""
-    try:
+    with contextlib.suppress(OSError):
         whole(path, write)
-    except OSError:
-        pass
 
 
 def raw(path, write, whole=store.write_atomically):  # type: ignore[no-untyped-def]
@@ -59,7 +59,8 @@ def main() -> None:
     subject = Subject("a small command", (("first",),), ("second",), "runs")
     bed = Bed(subject, folder / "bed")
     store.write_atomically = PLANTED[planted]
-    found = list(cases(bed, stride=int(sys.argv[3])))
+    faults = tuple(fault for fault in FAULTS if sys.argv[4] in ("all", fault.name))
+    found = list(cases(bed, stride=int(sys.argv[3]), faults=faults))
     for one in found:
         if one is not None:
             print(one)
