@@ -5,7 +5,7 @@ import torch
 
 from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import finite
-from perceptbench.triplets.base import SIDE, Triplets, TripletSource
+from perceptbench.triplets.base import Triplets, TripletSource
 
 
 class TripletsContract(Contract):
@@ -77,7 +77,7 @@ class TripletsContract(Contract):
         assert isinstance(batch, Triplets), f"batch must give Triplets, got {type(batch).__name__}"
         assert batch.ids == tuple(entry.id for entry in entries), "a batch must keep the order it is asked for"
         for part, x in batch.images.items():
-            dense(x, torch.empty(len(entries), 3, SIDE, SIDE), part)
+            dense(x, torch.empty(len(entries), 3, subject.side, subject.side), part)
             finite(x, f"{part} must be finite")
             assert 0 <= x.min() <= x.max() <= 1, f"{part} must be in [0, 1]; divide bytes by 255"
         assert set(batch.label.tolist()) <= {0.0, 1.0}, f"labels must be 0 or 1, got {batch.label.tolist()}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.cases import Bed, cases
+from benchmarks.faults.shim import FAULTS
 from benchmarks.faults.subjects import Subject
 from benchmarks.fuzz.surfaces import runs
 from perceptbench.bench import cli
@@ -58,7 +59,8 @@ def main() -> None:
     subject = Subject("a small command", (("first",),), ("second",), "runs")
     bed = Bed(subject, folder / "bed")
     store.write_atomically = PLANTED[planted]
-    found = list(cases(bed, stride=int(sys.argv[3])))
+    faults = tuple(fault for fault in FAULTS if sys.argv[4] in ("all", fault.name))
+    found = list(cases(bed, stride=int(sys.argv[3]), faults=faults))
     for one in found:
         if one is not None:
             print(one)

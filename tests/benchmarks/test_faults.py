@@ -83,16 +83,18 @@ def test_a_process_is_killed_in_the_middle_of_a_write(library: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("planted", "seen"),
+    ("planted", "stride", "fault", "seen"),
     [
-        ("nothing", ""),
-        ("directly", "killed at"),
-        ("swallowed", "the run ba9876543210"),
-        ("raw", "a traceback: ['RuntimeError: planted']"),
+        ("nothing", 11, "all", ""),
+        ("directly", 4, "killed", "killed at"),
+        ("swallowed", 4, "broken disk", "the run ba9876543210"),
+        ("raw", 9, "broken disk", "a traceback: ['RuntimeError: planted']"),
     ],
 )
-def test_a_fault_of_the_store_is_seen(library: Path, tmp_path: Path, planted: str, seen: str) -> None:
-    done = preloaded(library, FAULTED, tmp_path, planted, 3)
+def test_a_fault_of_the_store_is_seen(
+    library: Path, tmp_path: Path, planted: str, stride: int, fault: str, seen: str
+) -> None:
+    done = preloaded(library, FAULTED, tmp_path, planted, stride, fault)
     *failures, told = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     failures = [one for one in failures if "memory in MiB" not in one]

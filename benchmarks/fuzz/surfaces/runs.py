@@ -105,7 +105,7 @@ def _frames(draw: st.DrawFn) -> bytes:
         kind = draw(st.sampled_from(["drop", "rename", "type", "value", "value", "rows", "repeat"]))
         try:
             frame = _changed(draw, frame, column, kind)
-        except (ValueError, TypeError, KeyError, OverflowError):
+        except (ValueError, TypeError, KeyError, OverflowError, ArithmeticError):
             continue
     buffer = io.BytesIO()
     try:
@@ -124,6 +124,8 @@ def _changed(draw: st.DrawFn, frame: pd.DataFrame, column: str, kind: str) -> pd
         return frame.astype(
             {column: draw(st.sampled_from(["string", "float32", "int64", "bool", "object", "category"]))}
         )
+    if frame.empty:
+        return frame
     if kind == "rows":
         return frame.iloc[draw(st.lists(st.integers(0, max(len(frame) - 1, 0)), max_size=5))]
     if kind == "repeat":
