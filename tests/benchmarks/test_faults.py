@@ -86,7 +86,7 @@ def test_a_process_is_killed_in_the_middle_of_a_write(library: Path, tmp_path: P
     ("planted", "stride", "fault", "seen"),
     [
         ("nothing", 11, "all", ""),
-        ("directly", 4, "killed", "killed at"),
+        ("directly", 1, "killed", "killed at"),
         ("swallowed", 4, "broken disk", "the run ba9876543210"),
         ("raw", 9, "broken disk", "a traceback: ['RuntimeError: planted']"),
     ],
