@@ -48,7 +48,7 @@ def made_up(judge, cases=st.binary(max_size=20)):  # type: ignore[no-untyped-def
         ("safetensors", weights.network()),
         ("pth", weights.archive()),
         *(("command line", json.dumps(line).encode()) for line in commands.LINES),
-        ("--config", commands.CONFIG),
+        ("config file", commands.CONFIG),
     ],
 )
 def test_what_is_not_changed_is_no_failure(surface: str, original: bytes, tmp_path: Path) -> None:

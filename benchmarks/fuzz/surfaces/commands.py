@@ -126,5 +126,5 @@ def judge_config(case: bytes, folder: Path) -> None:
 
 SURFACES = (
     Surface("command line", lines, judge_line, 10),
-    Surface("--config", configs, judge_config, 6),
+    Surface("config file", configs, judge_config, 6),
 )
