@@ -122,18 +122,25 @@ def sentence_problems(ended: Ended, *, killed: bool) -> list[str]:
 
 
 def cases(bed: Bed, *, stride: int = 1, faults: tuple[Fault, ...] = FAULTS) -> Iterator[Failure | None]:
-    """Every case of a subject, one after the other: calls 1, 1 + stride, ... with each fault; memory; two writers."""
+    """Every case of a subject, one after the other: every stride-th call with each fault; memory; two writers."""
+    yield from call_cases(bed, stride=stride, faults=faults)
+    for size in MEMORY[::stride]:
+        yield bed.disturbed("memory in MiB", size, lambda size=size: limited(size))  # type: ignore[misc]
+    yield bed.several()
+
+
+def call_cases(
+    bed: Bed, *, first: int = 1, stride: int = 1, faults: tuple[Fault, ...] = FAULTS
+) -> Iterator[Failure | None]:
+    """The calls first, first + stride, ... with each fault."""
     for fault in faults:
-        for n in range(1, bed.calls + 1, stride * fault.every):
+        for n in range(first, bed.calls + 1, stride * fault.every):
             below = bed.case / bed.subject.kept
 
             def fail(fault: Fault = fault, n: int = n, below: Path = below) -> None:
                 arm(below, n, fault)
 
             yield bed.disturbed(fault.name, n, fail, killed=fault.kills)
-    for size in MEMORY[::stride]:
-        yield bed.disturbed("memory in MiB", size, lambda size=size: limited(size))  # type: ignore[misc]
-    yield bed.several()
 
 
 def limited(mebibytes: int) -> None:

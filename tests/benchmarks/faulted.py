@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.faults.cases import Bed, cases
+from benchmarks.faults.cases import Bed, call_cases, cases
 from benchmarks.faults.shim import FAULTS
 from benchmarks.faults.subjects import Subject
 from benchmarks.fuzz.surfaces import runs
@@ -59,8 +59,12 @@ def main() -> None:
     subject = Subject("a small command", (("first",),), ("second",), "runs")
     bed = Bed(subject, folder / "bed")
     store.write_atomically = PLANTED[planted]
-    faults = tuple(fault for fault in FAULTS if sys.argv[4] in ("all", fault.name))
-    found = list(cases(bed, stride=int(sys.argv[3]), faults=faults))
+    first, stride, name = int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    faults = tuple(fault for fault in FAULTS if fault.name == name)
+    if faults:
+        found = list(call_cases(bed, first=first, stride=stride, faults=faults))
+    else:
+        found = list(cases(bed, stride=stride))
     for one in found:
         if one is not None:
             print(one)

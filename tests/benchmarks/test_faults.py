@@ -83,18 +83,18 @@ def test_a_process_is_killed_in_the_middle_of_a_write(library: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("planted", "stride", "fault", "seen"),
+    ("planted", "first", "stride", "fault", "seen"),
     [
-        ("nothing", 11, "all", ""),
-        ("directly", 4, "killed", "killed at"),
-        ("swallowed", 4, "broken disk", "the run ba9876543210"),
-        ("raw", 9, "broken disk", "a traceback: ['RuntimeError: planted']"),
+        ("nothing", 1, 16, "all", ""),
+        ("directly", 27, 1, "killed", "killed at"),
+        ("swallowed", 1, 7, "broken disk", "the run ba9876543210"),
+        ("raw", 2, 16, "broken disk", "a traceback: ['RuntimeError: planted']"),
     ],
 )
 def test_a_fault_of_the_store_is_seen(
-    library: Path, tmp_path: Path, planted: str, stride: int, fault: str, seen: str
+    library: Path, tmp_path: Path, planted: str, first: int, stride: int, fault: str, seen: str
 ) -> None:
-    done = preloaded(library, FAULTED, tmp_path, planted, stride, fault)
+    done = preloaded(library, FAULTED, tmp_path, planted, first, stride, fault)
     *failures, told = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     failures = [one for one in failures if "memory in MiB" not in one]

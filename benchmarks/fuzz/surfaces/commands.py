@@ -83,9 +83,9 @@ def _ended(words: Sequence[str], folder: Path) -> None:
     said = errors.getvalue()
     if status not in (0, 1, 2):
         raise WrongError(f"an exit status that is not 0, 1 or 2: {status!r}"[:80])
-    # Typer says what is wrong with an option by itself; without any word it shows the help.
+    # Typer says by itself what is wrong with an option; where no command is typed it shows the help.
     sentences = [line for line in said.splitlines() if line.startswith(("bench: ", "Error: "))]
-    if status == 2 and len(sentences) != 1 and "Usage:" not in output.getvalue():
+    if status == 2 and len(sentences) != 1 and not said.lstrip().startswith("Usage:"):
         raise WrongError("an exit status of 2 without one sentence", said[-300:])
     if "Traceback" in said:
         raise WrongError("a traceback on standard error", said[-300:])
@@ -126,5 +126,5 @@ def judge_config(case: bytes, folder: Path) -> None:
 
 SURFACES = (
     Surface("command line", lines, judge_line, 10),
-    Surface("--config", configs, judge_config, 6),
+    Surface("config file", configs, judge_config, 6),
 )
