@@ -16,7 +16,9 @@ RUN = ("--attack", "l2-pgd(steps=2)", "--eps", 1, "--limit", 2, "--json", "--run
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     made = Installed(HOSTILE, tmp_path_factory.mktemp("hostile"))
-    (made.site / "perceptbench_hostile" / "broken_syntax.py").write_text("def broken(:\n")
+    # Written here, as no tool that reads this repository could read it.
+    for folder in (made.site, made.source):
+        (folder / "perceptbench_hostile" / "broken_syntax.py").write_text("def broken(:\n")
     return made
 
 
