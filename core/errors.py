@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from perceptbench.core.printable import printable
+
 
 class UserError(Exception):
     """Bad usage or bad input. The message says in one sentence what was expected, what came and what to do.
 
-    The command line prints it and exits with status 2.
+    The command line prints it and exits with status 2. Texts of others in it, names of files and columns for instance,
+    are escaped where they would break the line or steer a terminal.
     """
+
+    def __init__(self, words: str = "") -> None:
+        super().__init__(printable(words))
 
 
 class NoGradientError(UserError):

@@ -5,6 +5,7 @@ It is read as a person sees it (triplets/shown.py).
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +67,7 @@ def whole(content: bytes, path: Path, where: str, read: Callable[[Image.Image, s
     """
     place = f" in {path}"
     try:
+        _check_png(content)
         return read(Image.open(io.BytesIO(content), formats=FORMATS), where, place)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(too_large(where, place)) from None
@@ -73,6 +75,22 @@ def whole(content: bytes, path: Path, where: str, read: Callable[[Image.Image, s
         kinds = ", ".join(FORMATS)
         reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _check_png(content: bytes) -> None:
+    """Raises OSError where a checksum in a PNG fails: Pillow does not look at those of the pixels."""
+    at = len(_PNG) if content.startswith(_PNG) else len(content)
+    while at + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        end = at + 8 + length
+        if end + 4 > len(content):
+            return  # It is cut off, which Pillow says.
+        if zlib.crc32(memoryview(content)[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+            raise OSError(f"the checksum of its part {kind.decode('ascii', 'replace')} fails")
+        at = len(content) if kind == b"IEND" else end + 4
 
 
 def at_side(image: Image.Image, side: int = SIDE) -> Image.Image:

@@ -199,16 +199,10 @@ def test_unknown_surfaces_and_figures_of_some_are_refused(monkeypatch: pytest.Mo
         command.main()
 
 
-OPEN = {"png", "csv", "bapps", "pth"}
-"""Surfaces with a kept case that still fails. Each goes from here with the change that mends it."""
-
-
 @pytest.mark.parametrize(
     ("surface", "path"),
     [pytest.param(*kept, id=f"{kept[0].name}-{kept[1].stem}") for kept in corpus.kept(SURFACES)],
 )
 def test_no_kept_case_fails_again(surface: Surface, path: Path, tmp_path: Path) -> None:
     failure = one(surface, path.read_bytes(), tmp_path)
-    if failure is not None and surface.name in OPEN:
-        pytest.xfail(f"known: {failure.kind}")
     assert failure is None, failure

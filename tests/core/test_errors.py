@@ -27,3 +27,7 @@ def test_the_command_prints_them(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         cli.main()
     assert left.value.code == 2
     assert capsys.readouterr().err == "bench: the metric gave no number; mend it; raised in the samples a, b\n"
+
+
+def test_texts_of_others_cannot_break_the_sentence() -> None:
+    assert str(UserError("no column 'a\nb\x1b[2J', add it")) == "no column 'a\\nb\\x1b[2J', add it"

@@ -380,3 +380,16 @@ def test_a_png_that_says_its_orientation_behind_the_pixels():
     content = png(8, 2, [row])
     late = content[:-12] + chunk(b"eXIf", exif.tobytes()[6:]) + content[-12:]
     assert np.asarray(images.decode(late, Path("x"), "test").image)[0, 0].tolist() == list(BLUE)
+
+
+@pytest.mark.parametrize("read", [images.decode, original.decode])
+def test_a_png_whose_checksum_fails_is_refused(read, tmp_path):
+    path = tmp_path / "a.png"
+    stripes().save(path)
+    whole = path.read_bytes()
+    read(whole, path, "here")
+    start = whole.index(b"IDAT")
+    end = start + 4 + int.from_bytes(whole[start - 4 : start], "big")
+    damaged = whole[:end] + bytes([whole[end] ^ 1]) + whole[end + 1 :]
+    with pytest.raises(UserError, match=r"here: expected a whole .* image, got .*a.png \(the checksum of its part IDAT"):
+        read(damaged, path, "here")
