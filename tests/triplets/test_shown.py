@@ -391,7 +391,5 @@ def test_a_png_whose_checksum_fails_is_refused(read, tmp_path):
     start = whole.index(b"IDAT")
     end = start + 4 + int.from_bytes(whole[start - 4 : start], "big")
     damaged = whole[:end] + bytes([whole[end] ^ 1]) + whole[end + 1 :]
-    with pytest.raises(
-        UserError, match=r"here: expected a whole .* image, got .* \(the checksum of its part IDAT"
-    ):
+    with pytest.raises(UserError, match=r"here: expected a whole .* image, got .* \(the checksum of its part IDAT"):
         read(damaged, path, "here")
