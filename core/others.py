@@ -38,7 +38,7 @@ def know_plugin(module: str) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class CodePlace:
     """Where somebody's code failed: the function, its file and the line."""
 
     function: str
@@ -49,17 +49,17 @@ class Place:
         return f"{self.file}, line {self.line}"
 
 
-def place_of(error: BaseException) -> Place | None:
+def place_of(error: BaseException) -> CodePlace | None:
     """The innermost place of somebody's code on the way of an exception; None where only ours and libraries are."""
     found, step = None, error.__traceback__
     while step is not None:
         if _is_theirs(step.tb_frame):
             code: CodeType = step.tb_frame.f_code
-            found = Place(code.co_qualname, code.co_filename, step.tb_lineno)
+            found = CodePlace(code.co_qualname, code.co_filename, step.tb_lineno)
         step = step.tb_next
     if isinstance(error, SyntaxError) and error.filename and not _is_ours_or_library(error.filename):
         # The file that cannot be read has no frame.
-        return Place("import", error.filename, error.lineno or 1)
+        return CodePlace("import", error.filename, error.lineno or 1)
     return found
 
 

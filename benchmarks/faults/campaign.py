@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.faults.cases import Bed, Failure, cases
+from benchmarks.faults.cases import Bed, FaultFailure, cases
+from benchmarks.faults.disturbed import ATTACK, SUBJECTS
 from benchmarks.faults.shim import FAULTS, Fault
-from benchmarks.faults.subjects import ATTACK, SUBJECTS
 from benchmarks.reliability import Line, keep
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.threats.base import threat
@@ -48,7 +48,7 @@ def campaign(
     only: Sequence[str] | None = None,
     faults: tuple[Fault, ...] = FAULTS,
     kept: bool = False,
-) -> list[Failure]:
+) -> list[FaultFailure]:
     """What failed. It prints each failure as it is found, and with `kept` writes the figures into the page.
 
     Caches of this process and those forked from it are put into `folder`, so that they have no part in a case.
@@ -72,7 +72,7 @@ def campaign(
     return failures
 
 
-def _shown(bed: Bed, stride: int, faults: tuple[Fault, ...]) -> Sequence[Failure | None]:
+def _shown(bed: Bed, stride: int, faults: tuple[Fault, ...]) -> Sequence[FaultFailure | None]:
     found = []
     for one in cases(bed, stride=stride, faults=faults):
         if one is not None:

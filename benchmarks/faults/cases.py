@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.faults.disturbed import DisturbedCommand, bench, copied, prepared
 from benchmarks.faults.shim import FAULTS, NOTHING, Fault, arm, counted
-from benchmarks.faults.subjects import Subject, bench, copied, prepared
 from benchmarks.forked import Ended, Running, forked
 from perceptbench.core.errors import UserError
 
@@ -20,7 +20,7 @@ SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FaultFailure:
     """What a case did that it must not."""
 
     subject: str
@@ -35,7 +35,7 @@ class Failure:
 class Bed:
     """The folders of one subject: as it was before, after the undisturbed command, and the one of the case."""
 
-    def __init__(self, subject: Subject, folder: Path) -> None:
+    def __init__(self, subject: DisturbedCommand, folder: Path) -> None:
         self.subject = subject
         self.old, self.new, self.case = (folder / name for name in ("old", "new", "case"))
         self.said = folder / "said"
@@ -58,7 +58,9 @@ class Bed:
         if ended.status != 0:
             raise UserError(f"the undisturbed {self.subject.name} failed: {ended.errors[-400:]}")
 
-    def disturbed(self, name: str, at: int, disturb: Callable[[], None], *, killed: bool = False) -> Failure | None:
+    def disturbed(
+        self, name: str, at: int, disturb: Callable[[], None], *, killed: bool = False
+    ) -> FaultFailure | None:
         """One case; None where nothing is wrong.
 
         Args:
@@ -74,14 +76,14 @@ class Bed:
         ended = forked(command, self.said, SECONDS)
         return self.judged(name, at, [ended], killed=killed)
 
-    def several(self) -> Failure | None:
+    def several(self) -> FaultFailure | None:
         """Writers of one folder at the same time: one at least ends its work, the others say that they cannot."""
         copied(self.old, self.case)
         words, case = self.subject.words, self.case
         running = [Running(lambda: bench(words, case), self.said.with_name(f"said{i}")) for i in range(WRITERS)]
         return self.judged("two writers", WRITERS, [one.end(SECONDS) for one in running])
 
-    def judged(self, name: str, at: int, ended: list[Ended], *, killed: bool = False) -> Failure | None:
+    def judged(self, name: str, at: int, ended: list[Ended], *, killed: bool = False) -> FaultFailure | None:
         """The sentences, the state that was left, and the same command again."""
         wrong = [problem for one in ended for problem in sentence_problems(one, killed=killed)]
         wrong += self._inspected(finished=any(one.status == 0 for one in ended))
@@ -89,7 +91,7 @@ class Bed:
         if again.status != 0:
             wrong.append(f"the same command again ends with {again.status}: {again.errors.strip()[-200:]}")
         wrong += [f"after the same command again {problem}" for problem in self._inspected(finished=True)]
-        return Failure(self.subject.name, name, at, tuple(wrong)) if wrong else None
+        return FaultFailure(self.subject.name, name, at, tuple(wrong)) if wrong else None
 
     def _inspected(self, *, finished: bool) -> list[str]:
         """In a process of its own, since reading starts threads, which a fork does not take along."""
@@ -121,7 +123,7 @@ def sentence_problems(ended: Ended, *, killed: bool) -> list[str]:
     return [f"expected one sentence, got {ended.errors.strip()[-200:]!r}"]
 
 
-def cases(bed: Bed, *, stride: int = 1, faults: tuple[Fault, ...] = FAULTS) -> Iterator[Failure | None]:
+def cases(bed: Bed, *, stride: int = 1, faults: tuple[Fault, ...] = FAULTS) -> Iterator[FaultFailure | None]:
     """Every case of a subject, one after the other: every stride-th call with each fault; memory; two writers."""
     yield from call_cases(bed, stride=stride, faults=faults)
     for size in MEMORY[::stride]:
@@ -131,7 +133,7 @@ def cases(bed: Bed, *, stride: int = 1, faults: tuple[Fault, ...] = FAULTS) -> I
 
 def call_cases(
     bed: Bed, *, first: int = 1, stride: int = 1, faults: tuple[Fault, ...] = FAULTS
-) -> Iterator[Failure | None]:
+) -> Iterator[FaultFailure | None]:
     """The calls first, first + stride, ... with each fault."""
     for fault in faults:
         for n in range(first, bed.calls + 1, stride * fault.every):

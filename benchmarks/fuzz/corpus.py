@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.fuzz.oracle import Failure
+from benchmarks.fuzz.oracle import CaseFailure
 from benchmarks.fuzz.surface import Surface
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -18,7 +18,7 @@ def folder_of(surface: Surface) -> str:
     return re.sub(r"[^a-z0-9]+", "-", surface.name.lower()).strip("-")
 
 
-def add(surface: Surface, failure: Failure, case: bytes, corpus: Path = CORPUS) -> Path | None:
+def add(surface: Surface, failure: CaseFailure, case: bytes, corpus: Path = CORPUS) -> Path | None:
     """Keep a case; None where it is too large. Its name says what failed."""
     if len(case) > MOST:
         return None

@@ -16,9 +16,9 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from benchmarks.forked import forked
-from benchmarks.fuzz.oracle import Failure, judged
+from benchmarks.fuzz.oracle import CaseFailure, judged
 from benchmarks.fuzz.surface import Surface
-from benchmarks.fuzz.surfaces import commands, images, runs, tables, weights
+from benchmarks.fuzz.surfaces import commands, image_files, stored_runs, tables, weight_files
 from perceptbench.attacks.base import attack
 from perceptbench.attacks.threats.base import threat
 from perceptbench.bench.engines.base import engine
@@ -28,7 +28,7 @@ from perceptbench.metrics.base import metric
 from perceptbench.tasks.base import task
 
 SURFACES: tuple[Surface, ...] = (
-    *images.SURFACES, *tables.SURFACES, *runs.SURFACES, *weights.SURFACES, *commands.SURFACES
+    *image_files.SURFACES, *tables.SURFACES, *stored_runs.SURFACES, *weight_files.SURFACES, *commands.SURFACES
 )  # fmt: skip
 TOGETHER = 250
 """Cases of one call of Hypothesis; between calls the clock is looked at."""
@@ -37,12 +37,12 @@ DEATHS = 5
 
 
 @dataclass
-class Found:
+class Findings:
     """Cases that were tried, and a minimised case for each kind of failure."""
 
     cases: int = 0
     failing: int = 0
-    examples: dict[str, tuple[Failure, bytes]] = field(default_factory=dict)
+    examples: dict[str, tuple[CaseFailure, bytes]] = field(default_factory=dict)
 
     def text(self) -> str:
         """As JSON."""
@@ -54,14 +54,14 @@ class Found:
         cases, failing, kept = json.loads(text)
         self.cases, self.failing = self.cases + cases, self.failing + failing
         for failure, case in kept:
-            self.examples[failure["kind"]] = (Failure(**failure), base64.b64decode(case))
+            self.examples[failure["kind"]] = (CaseFailure(**failure), base64.b64decode(case))
 
 
 class _SeenError(Exception):
     """Tells Hypothesis that a case failed."""
 
 
-def hunt(surface: Surface, cases: int, start: int, folder: Path, *, seconds: float = float("inf")) -> Found:
+def hunt(surface: Surface, cases: int, start: int, folder: Path, *, seconds: float = float("inf")) -> Findings:
     """Try a surface.
 
     A process that dies of a signal counts as a failure, with the case that it was at, not minimised.
@@ -71,7 +71,7 @@ def hunt(surface: Surface, cases: int, start: int, folder: Path, *, seconds: flo
         folder: for files; emptied for each case.
         seconds: begin nothing after so many.
     """
-    found, until = Found(), time.monotonic() + seconds
+    found, until = Findings(), time.monotonic() + seconds
     for death in range(DEATHS):
         left, result, current = cases - found.cases, folder / "found.json", folder / "current"
         result.unlink(missing_ok=True)
@@ -87,7 +87,7 @@ def hunt(surface: Surface, cases: int, start: int, folder: Path, *, seconds: flo
         if ended.status == 0:
             break
         told = ended.errors.strip().splitlines()[-1:] or [""]
-        failure = Failure(f"the process ended with {ended.status}", told[0][:300])
+        failure = CaseFailure(f"the process ended with {ended.status}", told[0][:300])
         found.failing += 1
         found.examples[failure.kind] = (failure, current.read_bytes() if current.exists() else b"")
     return found
@@ -110,8 +110,8 @@ class _Search:
     surface: Surface
     folder: Path
     until: float
-    found: Found = field(default_factory=Found)
-    last: tuple[Failure, bytes] | None = None
+    found: Findings = field(default_factory=Findings)
+    last: tuple[CaseFailure, bytes] | None = None
 
     def attempt(self, case: bytes) -> None:
         """One case. Raises _SeenError for a failure of a new kind, which Hypothesis then minimises."""
@@ -154,7 +154,7 @@ def _call(search: _Search, strategy: SearchStrategy[bytes], cases: int, number: 
         search.last = None
 
 
-def one(surface: Surface, case: bytes, folder: Path) -> Failure | None:
+def one(surface: Surface, case: bytes, folder: Path) -> CaseFailure | None:
     """One case in an empty folder."""
     (folder / "current").write_bytes(case)
     place = folder / "a" / "case"

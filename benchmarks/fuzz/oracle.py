@@ -28,14 +28,14 @@ class _TooLong(BaseException):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CaseFailure:
     """What went wrong in a case: `kind` is the same for cases of one cause, `told` is for people."""
 
     kind: str
     told: str
 
 
-def judged(judge: Callable[[bytes, Path], None], case: bytes, folder: Path) -> Failure | None:
+def judged(judge: Callable[[bytes, Path], None], case: bytes, folder: Path) -> CaseFailure | None:
     """None where the case is answered rightly or refused in one sentence."""
     try:
         with _limited(), warnings.catch_warnings():
@@ -44,16 +44,16 @@ def judged(judge: Callable[[bytes, Path], None], case: bytes, folder: Path) -> F
     except UserError as error:
         said = sentence(error)
         good = len(said) > 10 and "\n" not in said.strip() and "Traceback" not in said
-        return None if good else Failure(f"sentence of {type(error).__name__} in {_place(error)}", repr(said[:300]))
+        return None if good else CaseFailure(f"sentence of {type(error).__name__} in {_place(error)}", repr(said[:300]))
     except _TooLong as error:
-        return Failure(f"hang in {_place(error)}", f"longer than {SECONDS:g} s")
+        return CaseFailure(f"hang in {_place(error)}", f"longer than {SECONDS:g} s")
     except MemoryError as error:
-        return Failure(f"memory in {_place(error)}", f"more than {MEMORY / 2**20:g} MiB")
+        return CaseFailure(f"memory in {_place(error)}", f"more than {MEMORY / 2**20:g} MiB")
     except WrongError as error:
-        return Failure(f"wrong: {error.args[0]}", str(error))
+        return CaseFailure(f"wrong: {error.args[0]}", str(error))
     except Exception as error:
         told = " ".join(str(error).split())
-        return Failure(f"{type(error).__name__} in {_place(error)}", f"{type(error).__name__}: {told[:300]}")
+        return CaseFailure(f"{type(error).__name__} in {_place(error)}", f"{type(error).__name__}: {told[:300]}")
     return None
 
 

@@ -7,8 +7,8 @@ import time
 import torch
 
 from benchmarks.reliability import Line, keep
-from benchmarks.soundness.pairs import Tally, campaign
-from benchmarks.soundness.shipped import shipped
+from benchmarks.soundness.attacked_pairs import PairCount, campaign
+from benchmarks.soundness.shipped_lipsim import shipped
 from perceptbench.core.errors import UserError
 
 PAIRS, SHIPPED = 100_000, 200
@@ -40,7 +40,7 @@ def main() -> None:
     sys.exit(bool(violations))
 
 
-def _line(what: str, tally: Tally, started: float) -> Line:
+def _line(what: str, tally: PairCount, started: float) -> Line:
     return Line(CAMPAIGN, what, tally.pairs, tally.flipped, time.monotonic() - started)
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.cases import Bed, call_cases, cases
+from benchmarks.faults.disturbed import DisturbedCommand
 from benchmarks.faults.shim import FAULTS
-from benchmarks.faults.subjects import Subject
-from benchmarks.fuzz.surfaces import runs
+from benchmarks.fuzz.surfaces import stored_runs
 from perceptbench.bench import cli
 from perceptbench.results import store
 from perceptbench.results.store import RunStore
 
-IDS = {"first": runs.RUN, "second": "ba9876543210"}
+IDS = {"first": stored_runs.RUN, "second": "ba9876543210"}
 
 
 def command() -> None:
@@ -21,7 +21,7 @@ def command() -> None:
     name, found = IDS[sys.argv[1]], RunStore(Path("runs"))
     if found.get(name) is not None:
         return
-    record = replace(runs.record(), run=name)
+    record = replace(stored_runs.record(), run=name)
     with found.writer(name) as writer:
         for sample in ("a", "b"):
             if sample not in set(writer.done["id"]):
@@ -56,7 +56,7 @@ def main() -> None:
     """Print each failure, and the number of cases."""
     folder, planted = Path(sys.argv[1]), sys.argv[2]
     cli.app = command  # type: ignore[assignment]
-    subject = Subject("a small command", (("first",),), ("second",), "runs")
+    subject = DisturbedCommand("a small command", (("first",),), ("second",), "runs")
     bed = Bed(subject, folder / "bed")
     store.write_atomically = PLANTED[planted]
     first, stride, name = int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]

@@ -12,10 +12,10 @@ from PIL import Image
 
 from benchmarks.fuzz import __main__ as command
 from benchmarks.fuzz import corpus, hunt, oracle
-from benchmarks.fuzz.hunt import SURFACES, Found, named, one
-from benchmarks.fuzz.oracle import Failure, WrongError
+from benchmarks.fuzz.hunt import SURFACES, Findings, named, one
+from benchmarks.fuzz.oracle import CaseFailure, WrongError
 from benchmarks.fuzz.surface import Surface
-from benchmarks.fuzz.surfaces import commands, images, runs, tables, weights
+from benchmarks.fuzz.surfaces import commands, image_files, stored_runs, tables, weight_files
 from perceptbench.core.errors import UserError
 from perceptbench.results import reading
 from perceptbench.triplets import csv_rows
@@ -23,7 +23,7 @@ from perceptbench.triplets import csv_rows
 BY_NAME = {surface.name: surface for surface in SURFACES}
 
 
-def found(surface: Surface, folder: Path, cases: int = 120) -> Found:
+def found(surface: Surface, folder: Path, cases: int = 120) -> Findings:
     """What a search finds, in this process."""
     search = hunt._Search(surface, folder, time.monotonic() + 300)
     for number in range(3):
@@ -38,15 +38,15 @@ def made_up(judge, cases=st.binary(max_size=20)):  # type: ignore[no-untyped-def
 @pytest.mark.parametrize(
     ("surface", "original"),
     [
-        *((form, content) for form in ("png", "jpeg", "webp", "bmp") for content in images.originals(form)[:1]),
+        *((form, content) for form in ("png", "jpeg", "webp", "bmp") for content in image_files.originals(form)[:1]),
         ("csv", tables.table(tables.ROWS)),
         ("nights", b"[]"),
         ("bapps", b"[]"),
-        ("record.json", runs.original()["record.json"]),
-        ("samples.parquet", runs.original()["samples.parquet"]),
-        ("baseline", json.dumps(runs._baseline()).encode()),
-        ("safetensors", weights.network()),
-        ("pth", weights.archive()),
+        ("record.json", stored_runs.original()["record.json"]),
+        ("samples.parquet", stored_runs.original()["samples.parquet"]),
+        ("baseline", json.dumps(stored_runs._baseline()).encode()),
+        ("safetensors", weight_files.network()),
+        ("pth", weight_files.archive()),
         *(("command line", json.dumps(line).encode()) for line in commands.LINES),
         ("config file", commands.CONFIG),
     ],
@@ -56,11 +56,11 @@ def test_what_is_not_changed_is_no_failure(surface: str, original: bytes, tmp_pa
 
 
 @pytest.mark.parametrize(("form", "split", "join"), [
-    ("png", images.chunks, images.of_chunks), ("jpeg", images.segments, images.of_segments),
-    ("webp", images.riff, images.of_riff),
+    ("png", image_files.chunks, image_files.of_chunks), ("jpeg", image_files.segments, image_files.of_segments),
+    ("webp", image_files.riff, image_files.of_riff),
 ])  # fmt: skip
 def test_pieces_put_together_again_are_the_file(form, split, join) -> None:  # type: ignore[no-untyped-def]
-    for original in images.originals(form):
+    for original in image_files.originals(form):
         again = join(split(original))
         assert again == original or list(Image.open(io.BytesIO(again)).getdata()) == list(
             Image.open(io.BytesIO(original)).getdata()
@@ -132,7 +132,7 @@ def test_a_header_that_is_not_checked_is_found(tmp_path: Path, monkeypatch: pyte
 
 def test_a_seal_that_is_not_checked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "seal_problem", lambda header: "")
-    header = json.loads(runs.original()["record.json"])
+    header = json.loads(stored_runs.original()["record.json"])
     header["provenance"]["cpu"] = "y"
     failure = one(BY_NAME["record.json"], json.dumps(header).encode(), tmp_path)
     assert failure is not None
@@ -168,11 +168,11 @@ def test_a_process_that_dies_is_a_failure_with_the_case_it_was_at(tmp_path: Path
 
 def test_kept_cases_are_found_again(tmp_path: Path) -> None:
     surface = BY_NAME["csv"]
-    path = corpus.add(surface, Failure("KeyError in x.y", "told"), b"case", tmp_path)
+    path = corpus.add(surface, CaseFailure("KeyError in x.y", "told"), b"case", tmp_path)
     assert path is not None
     assert list(corpus.kept((surface,), tmp_path)) == [(surface, path)]
     assert path.name.startswith("keyerror-in-x-y-")
-    assert corpus.add(surface, Failure("big", ""), b"x" * (corpus.MOST + 1), tmp_path) is None
+    assert corpus.add(surface, CaseFailure("big", ""), b"x" * (corpus.MOST + 1), tmp_path) is None
 
 
 def test_the_command_ends_with_status_1_where_a_case_failed(

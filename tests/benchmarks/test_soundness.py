@@ -6,12 +6,20 @@ import pytest
 import torch
 
 from benchmarks.soundness import __main__ as command
-from benchmarks.soundness import pairs
+from benchmarks.soundness import attacked_pairs
 from benchmarks.soundness.assaults import Ground, suitable
+from benchmarks.soundness.attacked_pairs import (
+    Assault,
+    PairCount,
+    Setting,
+    attacked,
+    campaign,
+    settings,
+    sound_certifiers,
+)
 from benchmarks.soundness.equal_radius import at_one_radius
 from benchmarks.soundness.instances import ORTHONORMAL, PIXELS, instances, triplets
-from benchmarks.soundness.pairs import Assault, Place, Tally, attacked, campaign, places, sound_certifiers
-from benchmarks.soundness.shipped import shipped
+from benchmarks.soundness.shipped_lipsim import shipped
 from perceptbench.attacks.base import attack
 from perceptbench.certifiers.base import Proof
 from perceptbench.certifiers.margin import Margin
@@ -19,7 +27,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.shape import FAMILIES
 from perceptbench.testing.known_metrics import ProjectionCosine
 
-TIGHT = Place(ORTHONORMAL, "margin", "reference", "l2")
+TIGHT = Setting(ORTHONORMAL, "margin", "reference", "l2")
 ATTACKS = ("l2-apgd-ce", "l2-fab", "l2-pgd")
 
 
@@ -34,9 +42,9 @@ def longer(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     monkeypatch.setattr(Margin, "prove", planted)
 
 
-def tried(place: Place = TIGHT, attacks: tuple[str, ...] = ATTACKS) -> Tally:
-    tally = Tally()
-    attacked(Assault(place, attacks), 3, tally)
+def tried(setting: Setting = TIGHT, attacks: tuple[str, ...] = ATTACKS) -> PairCount:
+    tally = PairCount()
+    attacked(Assault(setting, attacks), 3, tally)
     return tally
 
 
@@ -53,17 +61,17 @@ def test_a_radius_holds_at_0999_and_one_that_is_1_percent_too_large_is_found(mon
 
 @pytest.mark.parametrize("move", ["left", "right", "all"])
 def test_whoever_moves_a_radius_that_is_too_large_is_found(monkeypatch: pytest.MonkeyPatch, move: str) -> None:
-    place = Place("pixel l2" if move == "all" else ORTHONORMAL, "margin", move, "l2")  # type: ignore[arg-type]
-    assert not tried(place, ("l2-apgd-ce",)).violations
+    setting = Setting("pixel l2" if move == "all" else ORTHONORMAL, "margin", move, "l2")  # type: ignore[arg-type]
+    assert not tried(setting, ("l2-apgd-ce",)).violations
     longer(monkeypatch, 1.05)
-    assert tried(place, ("l2-apgd-ce",)).violations
+    assert tried(setting, ("l2-apgd-ce",)).violations
 
 
 def test_the_command_ends_with_status_1_and_names_what_was_flipped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pairs, "places", lambda: iter([TIGHT]))
-    monkeypatch.setattr(pairs, "suitable", lambda norm: ["l2-pgd"])
+    monkeypatch.setattr(attacked_pairs, "settings", lambda: iter([TIGHT]))
+    monkeypatch.setattr(attacked_pairs, "suitable", lambda norm: ["l2-pgd"])
     monkeypatch.setattr("sys.argv", ["soundness", "--pairs", "100", "--shipped", "0"])
     with pytest.raises(SystemExit) as ended:
         command.main()
@@ -76,11 +84,11 @@ def test_the_command_ends_with_status_1_and_names_what_was_flipped(
 
 
 def test_every_family_certifier_move_and_attack_has_its_place() -> None:
-    found = list(places())
-    assert all(any(family in place.metric for place in found) for family in FAMILIES)
-    assert {place.certifier for place in found} == {"margin", "margin(exact=false)", "paper", "tsuzuku"}
-    assert {place.move for place in found} == {"reference", "left", "right", "all"}
-    assert {place.norm for place in found} == {"l2", "linf"}
+    found = list(settings())
+    assert all(any(family in setting.metric for setting in found) for family in FAMILIES)
+    assert {setting.certifier for setting in found} == {"margin", "margin(exact=false)", "paper", "tsuzuku"}
+    assert {setting.move for setting in found} == {"reference", "left", "right", "all"}
+    assert {setting.norm for setting in found} == {"l2", "linf"}
     assert not set(sound_certifiers(ProjectionCosine(PIXELS))) & {"paper", "tsuzuku", "smoothing"}
     here = {name.partition(":")[0] for norm in ("l2", "linf") for name in suitable(norm)}  # type: ignore[arg-type]
     absent = {name for name in attack.names() if attack.card(name).missing}

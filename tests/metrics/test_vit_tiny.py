@@ -8,6 +8,7 @@ import torch
 from checkpoints import assert_same_distances, photo_pairs, randomise, weights_folder
 from safetensors.torch import save_file
 from torch.nn.functional import cosine_similarity
+from torch.utils.flop_counter import FlopCounterMode
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
@@ -77,7 +78,7 @@ def test_the_card_states_timms_file_and_the_size_of_what_runs() -> None:
     with torch.device("meta"):
         net = timm.create_model(NAME, pretrained=False, num_classes=0)
     assert about.parameters == pytest.approx(sum(p.numel() for p in net.parameters()) / 1e6, rel=1e-3)
-    with torch.utils.flop_counter.FlopCounterMode(display=False) as flops:
+    with FlopCounterMode(display=False) as flops:
         net(torch.empty(1, 3, 224, 224, device="meta"))
     assert about.gmac == pytest.approx(flops.get_total_flops() / 2e9, rel=1e-3)
 

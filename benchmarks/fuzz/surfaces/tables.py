@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.edits import Bytes, damaged, edited
 from benchmarks.fuzz.oracle import WrongError
 from benchmarks.fuzz.surface import Surface
-from benchmarks.fuzz.surfaces.images import originals
+from benchmarks.fuzz.surfaces.image_files import originals
 from perceptbench.core.ref import Ref
 from perceptbench.triplets.base import TripletSource, triplets
 

@@ -32,7 +32,7 @@ VARIANTS = ("margin(exact=false)",)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Setting:
     """A ground by the names of its parts. `separate`: each of the three images has a budget of its own."""
 
     metric: str
@@ -46,31 +46,31 @@ class Place:
 class Assault:
     """Some attacks on one batch of triplets."""
 
-    place: Place
+    setting: Setting
     attacks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class BrokenRadius:
     """Answers that were flipped inside their radius. The seed makes the same batch again."""
 
-    place: Place
+    setting: Setting
     attack: str
     flipped: int
     seed: int
 
     def __str__(self) -> str:
-        place = self.place
-        where = f"{place.certifier} for {place.metric}, {place.move} moving in {place.norm}"
+        setting = self.setting
+        where = f"{setting.certifier} for {setting.metric}, {setting.move} moving in {setting.norm}"
         return f"{self.attack} flips {self.flipped} answers inside the radius of {where} (seed {self.seed})"
 
 
 @dataclass
-class Tally:
+class PairCount:
     """What was tried so far: pairs of a certified triplet and an attack, by metric."""
 
     by_metric: dict[str, int] = field(default_factory=dict)
-    violations: list[Violation] = field(default_factory=list)
+    violations: list[BrokenRadius] = field(default_factory=list)
 
     @property
     def pairs(self) -> int:
@@ -100,7 +100,7 @@ def sound_certifiers(metric: LipschitzMetric) -> Mapping[str, Certifier]:
     return found
 
 
-def places() -> Iterator[Place]:
+def settings() -> Iterator[Setting]:
     """Every metric with every sound certifier, whoever moves, in both norms."""
     for name, make in instances().items():
         metric = make(0)
@@ -109,34 +109,34 @@ def places() -> Iterator[Place]:
                 # The variants differ only where all three images move.
                 if not _admits(made, move) or (proof in VARIANTS and move != "all"):
                     continue
-                yield from (Place(name, proof, move, norm) for norm in NORMS)
+                yield from (Setting(name, proof, move, norm) for norm in NORMS)
                 if move == "all":
-                    yield Place(name, proof, move, "l2", separate=True)
+                    yield Setting(name, proof, move, "l2", separate=True)
 
 
-def assaults(found: Sequence[Place], draw: random.Random) -> list[Assault]:
-    """Every place with every attack, in a drawn order: a short campaign is a fair sample of a long one."""
+def assaults(found: Sequence[Setting], draw: random.Random) -> list[Assault]:
+    """Every setting with every attack, in a drawn order: a short campaign is a fair sample of a long one."""
     every = []
-    for place in found:
-        names = [name for name in suitable(place.norm) if _takes(place, name)]
+    for setting in found:
+        names = [name for name in suitable(setting.norm) if _takes(setting, name)]
         draw.shuffle(names)
-        every += [Assault(place, tuple(names[i : i + TOGETHER])) for i in range(0, len(names), TOGETHER)]
+        every += [Assault(setting, tuple(names[i : i + TOGETHER])) for i in range(0, len(names), TOGETHER)]
     draw.shuffle(every)
     return every
 
 
-def campaign(pairs: int, seed: int, *, seconds: float = float("inf"), only: Sequence[Place] = ()) -> Tally:
+def campaign(pairs: int, seed: int, *, seconds: float = float("inf"), only: Sequence[Setting] = ()) -> PairCount:
     """Attack until so many pairs were tried, or so many seconds are over.
 
     Args:
-        only: the places to try; all where none are given.
+        only: the settings to try; all where none are given.
 
     Raises UserError where no triplet has a certificate, so that there is nothing to attack.
     """
-    draw, tally, until = random.Random(seed), Tally(), time.monotonic() + seconds
+    draw, tally, until = random.Random(seed), PairCount(), time.monotonic() + seconds
     while tally.pairs < pairs:
         before = tally.pairs
-        for assault in assaults(only or list(places()), draw):
+        for assault in assaults(only or list(settings()), draw):
             if tally.pairs >= pairs or time.monotonic() >= until:
                 return tally
             attacked(assault, draw.randrange(2**31), tally)
@@ -145,20 +145,20 @@ def campaign(pairs: int, seed: int, *, seconds: float = float("inf"), only: Sequ
     return tally
 
 
-def attacked(assault: Assault, seed: int, tally: Tally) -> None:
+def attacked(assault: Assault, seed: int, tally: PairCount) -> None:
     """Count some attacks on one batch of certified triplets."""
-    place = assault.place
-    metric = instances()[place.metric](seed % NETWORKS)
-    sides = SIDES if place.separate else None
-    ground = Ground(metric, certifier.build(Ref.parse(place.certifier)), place.move, place.norm, sides)
-    n = FEWER if place.move == "all" else BATCH
+    setting = assault.setting
+    metric = instances()[setting.metric](seed % NETWORKS)
+    sides = SIDES if setting.separate else None
+    ground = Ground(metric, certifier.build(Ref.parse(setting.certifier)), setting.move, setting.norm, sides)
+    n = FEWER if setting.move == "all" else BATCH
     batch, radius = at_one_radius(triplets(metric, n, seed), ground.radii)
     for name in assault.attacks if batch.ids else ():
         chosen = few(batch, name)
         flipped = ground.flipped(name, small_attack(name), chosen, INSIDE * radius, seed)
-        tally.count(place.metric, len(chosen.ids))
+        tally.count(setting.metric, len(chosen.ids))
         if flipped.any():
-            tally.violations.append(Violation(place, name, int(torch.count_nonzero(flipped)), seed))
+            tally.violations.append(BrokenRadius(setting, name, int(torch.count_nonzero(flipped)), seed))
 
 
 def _admits(made: Certifier, move: Move) -> bool:
@@ -169,6 +169,6 @@ def _admits(made: Certifier, move: Move) -> bool:
     return True
 
 
-def _takes(place: Place, name: str) -> bool:
+def _takes(setting: Setting, name: str) -> bool:
     """The bridges to other libraries move one image alone."""
-    return ":" not in name or place.move == "reference"
+    return ":" not in name or setting.move == "reference"

@@ -33,7 +33,7 @@ def bench(words: Sequence[str], folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Subject:
+class DisturbedCommand:
     """A command and the folder it is given.
 
     Args:
@@ -56,12 +56,12 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("bench run", (BEFORE,), DISTURBED, "runs"),
-    Subject("bench report", (BEFORE, REPORT, (*RUN, "--limit", "3", "--runs", "runs")), REPORT, "report"),
+    DisturbedCommand("bench run", (BEFORE,), DISTURBED, "runs"),
+    DisturbedCommand("bench report", (BEFORE, REPORT, (*RUN, "--limit", "3", "--runs", "runs")), REPORT, "report"),
 )
 
 
-def prepared(subject: Subject, folder: Path) -> None:
+def prepared(subject: DisturbedCommand, folder: Path) -> None:
     """Make what lies there before the command."""
     folder.mkdir(parents=True)
     for words in subject.before:

@@ -5,7 +5,7 @@ import time
 import torch
 
 from benchmarks.soundness.assaults import INSIDE, Ground
-from benchmarks.soundness.pairs import Place, Tally, Violation
+from benchmarks.soundness.attacked_pairs import BrokenRadius, PairCount, Setting
 from perceptbench.certifiers.base import certifier
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import LipschitzMetric, metric
@@ -13,16 +13,16 @@ from perceptbench.testing.attack_setting import small_attack
 from perceptbench.triplets.base import triplets
 
 ATTACKS = ("l2-pgd(steps=10)", "l2-apgd-ce(steps=20)")
-PLACE = Place("lipsim", "margin", "reference", "l2")
+PLACE = Setting("lipsim", "margin", "reference", "l2")
 
 
-def shipped(n: int, seed: int, *, seconds: float = float("inf")) -> Tally:
+def shipped(n: int, seed: int, *, seconds: float = float("inf")) -> PairCount:
     """Pairs of up to n certified triplets of the embedded photographs and each attack."""
     made = metric.build(Ref("lipsim"))
     assert isinstance(made, LipschitzMetric)
     ground = Ground(made, certifier.build(Ref(PLACE.certifier)))
     source = triplets.build(Ref("photos"))
-    tally, found, until = Tally(), 0, time.monotonic() + seconds
+    tally, found, until = PairCount(), 0, time.monotonic() + seconds
     for entry in source.entries:
         if found == n or time.monotonic() >= until:
             break
@@ -35,5 +35,5 @@ def shipped(n: int, seed: int, *, seconds: float = float("inf")) -> Tally:
             flipped = ground.flipped(name, small_attack(name), batch, INSIDE * radius, seed)
             tally.count(PLACE.metric, 1)
             if flipped.any():
-                tally.violations.append(Violation(PLACE, name, int(torch.count_nonzero(flipped)), seed))
+                tally.violations.append(BrokenRadius(PLACE, name, int(torch.count_nonzero(flipped)), seed))
     return tally
