@@ -32,7 +32,7 @@ VARIANTS = ("margin(exact=false)",)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ProofCase:
     """A ground by the names of its parts. `separate`: each of the three images has a budget of its own."""
 
     metric: str
@@ -46,7 +46,7 @@ class Setting:
 class Assault:
     """Some attacks on one batch of triplets."""
 
-    setting: Setting
+    setting: ProofCase
     attacks: tuple[str, ...]
 
 
@@ -54,7 +54,7 @@ class Assault:
 class BrokenRadius:
     """Answers that were flipped inside their radius. The seed makes the same batch again."""
 
-    setting: Setting
+    setting: ProofCase
     attack: str
     flipped: int
     seed: int
@@ -100,7 +100,7 @@ def sound_certifiers(metric: LipschitzMetric) -> Mapping[str, Certifier]:
     return found
 
 
-def settings() -> Iterator[Setting]:
+def settings() -> Iterator[ProofCase]:
     """Every metric with every sound certifier, whoever moves, in both norms."""
     for name, make in instances().items():
         metric = make(0)
@@ -109,12 +109,12 @@ def settings() -> Iterator[Setting]:
                 # The variants differ only where all three images move.
                 if not _admits(made, move) or (proof in VARIANTS and move != "all"):
                     continue
-                yield from (Setting(name, proof, move, norm) for norm in NORMS)
+                yield from (ProofCase(name, proof, move, norm) for norm in NORMS)
                 if move == "all":
-                    yield Setting(name, proof, move, "l2", separate=True)
+                    yield ProofCase(name, proof, move, "l2", separate=True)
 
 
-def assaults(found: Sequence[Setting], draw: random.Random) -> list[Assault]:
+def assaults(found: Sequence[ProofCase], draw: random.Random) -> list[Assault]:
     """Every setting with every attack, in a drawn order: a short campaign is a fair sample of a long one."""
     every = []
     for setting in found:
@@ -125,7 +125,7 @@ def assaults(found: Sequence[Setting], draw: random.Random) -> list[Assault]:
     return every
 
 
-def campaign(pairs: int, seed: int, *, seconds: float = float("inf"), only: Sequence[Setting] = ()) -> PairCount:
+def campaign(pairs: int, seed: int, *, seconds: float = float("inf"), only: Sequence[ProofCase] = ()) -> PairCount:
     """Attack until so many pairs were tried, or so many seconds are over.
 
     Args:
@@ -169,6 +169,6 @@ def _admits(made: Certifier, move: Move) -> bool:
     return True
 
 
-def _takes(setting: Setting, name: str) -> bool:
+def _takes(setting: ProofCase, name: str) -> bool:
     """The bridges to other libraries move one image alone."""
     return ":" not in name or setting.move == "reference"

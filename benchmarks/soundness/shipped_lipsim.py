@@ -5,7 +5,7 @@ import time
 import torch
 
 from benchmarks.soundness.assaults import INSIDE, Ground
-from benchmarks.soundness.attacked_pairs import BrokenRadius, PairCount, Setting
+from benchmarks.soundness.attacked_pairs import BrokenRadius, PairCount, ProofCase
 from perceptbench.certifiers.base import certifier
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import LipschitzMetric, metric
@@ -13,7 +13,7 @@ from perceptbench.testing.attack_setting import small_attack
 from perceptbench.triplets.base import triplets
 
 ATTACKS = ("l2-pgd(steps=10)", "l2-apgd-ce(steps=20)")
-PLACE = Setting("lipsim", "margin", "reference", "l2")
+PLACE = ProofCase("lipsim", "margin", "reference", "l2")
 
 
 def shipped(n: int, seed: int, *, seconds: float = float("inf")) -> PairCount:

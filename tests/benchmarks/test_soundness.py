@@ -11,7 +11,7 @@ from benchmarks.soundness.assaults import Ground, suitable
 from benchmarks.soundness.attacked_pairs import (
     Assault,
     PairCount,
-    Setting,
+    ProofCase,
     attacked,
     campaign,
     settings,
@@ -27,7 +27,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.metrics.lipsim.shape import FAMILIES
 from perceptbench.testing.known_metrics import ProjectionCosine
 
-TIGHT = Setting(ORTHONORMAL, "margin", "reference", "l2")
+TIGHT = ProofCase(ORTHONORMAL, "margin", "reference", "l2")
 ATTACKS = ("l2-apgd-ce", "l2-fab", "l2-pgd")
 
 
@@ -42,7 +42,7 @@ def longer(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     monkeypatch.setattr(Margin, "prove", planted)
 
 
-def tried(setting: Setting = TIGHT, attacks: tuple[str, ...] = ATTACKS) -> PairCount:
+def tried(setting: ProofCase = TIGHT, attacks: tuple[str, ...] = ATTACKS) -> PairCount:
     tally = PairCount()
     attacked(Assault(setting, attacks), 3, tally)
     return tally
@@ -61,7 +61,7 @@ def test_a_radius_holds_at_0999_and_one_that_is_1_percent_too_large_is_found(mon
 
 @pytest.mark.parametrize("move", ["left", "right", "all"])
 def test_whoever_moves_a_radius_that_is_too_large_is_found(monkeypatch: pytest.MonkeyPatch, move: str) -> None:
-    setting = Setting("pixel l2" if move == "all" else ORTHONORMAL, "margin", move, "l2")  # type: ignore[arg-type]
+    setting = ProofCase("pixel l2" if move == "all" else ORTHONORMAL, "margin", move, "l2")  # type: ignore[arg-type]
     assert not tried(setting, ("l2-apgd-ce",)).violations
     longer(monkeypatch, 1.05)
     assert tried(setting, ("l2-apgd-ce",)).violations
