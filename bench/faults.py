@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from perceptbench.bench.machine_failures import refusal
+from perceptbench.bench.machine_failures import is_of_the_machine, refusal
 from perceptbench.core.errors import UnsoundError, UserError, sentence
 from perceptbench.core.others import described, failure, place_of
 from perceptbench.core.printable import printable_lines
@@ -39,7 +39,7 @@ def _verdict(error: BaseException) -> tuple[str, int]:
         return sentence(error), BAD_INPUT
     if isinstance(error, UnsoundError):
         return str(error), CHECK_FAILED
-    if place_of(error) is not None:
+    if place_of(error) is not None and not is_of_the_machine(error):
         return "; ".join([str(failure("", error)), *getattr(error, "__notes__", ())]), BAD_INPUT
     if isinstance(error, Exception) and (words := refusal(error)):
         return "; ".join([words, *getattr(error, "__notes__", ())]), BAD_INPUT

@@ -25,6 +25,14 @@ _SHORT = ("allocate memory", "out of memory", "failed to map segment", "not enou
 """How torch, the loader of libraries and C++ say that memory is short."""
 
 
+_NOBODYS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether the machine failed, in whoever's code: a full disk, too many open files, too little memory."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _NOBODYS)
+
+
 def refusal(error: Exception) -> str:
     """What the machine refused, where, and what to do; "" for an error that is not of the machine."""
     words = str(error).partition("\n")[0]

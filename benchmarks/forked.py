@@ -62,6 +62,8 @@ def _child(call: Callable[[], object], files: list[Path]) -> None:
     try:
         for number, file in enumerate(files, start=1):
             os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        # Where the parent's streams were replaced, by pytest for instance, they do not write to these files.
+        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
         call()
         status = 0
     except SystemExit as ended:

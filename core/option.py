@@ -15,6 +15,7 @@ from typing import Any
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.number import MOST
+from perceptbench.core.printable import possible_in_names
 
 _KEY = "perceptbench.option"
 _LONGEST, _LONGEST_PATH, _LONGEST_NAME = 100_000, 4000, 240
@@ -119,8 +120,8 @@ def checked(value: Any, name: str, said: Option) -> Any:
 def _text(value: str, name: str) -> None:
     if not value.strip():
         raise UserError(f"{name} wants a value, got a text without letters; leave the option out")
-    if len(value) > _LONGEST or "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-        raise UserError(f"{name} wants at most {_LONGEST} letters, all of them of Unicode, got {value[:80]!r}")
+    if len(value) > _LONGEST or not possible_in_names(value):
+        raise UserError(f"{name} wants at most {_LONGEST} letters that a file name may have, got {value[:80]!r}")
 
 
 def as_path(text: str, name: str) -> Path:

@@ -5,6 +5,7 @@ from io import TextIOWrapper
 
 _BYTES = re.compile("[\udc80-\udcff]")
 """What Python makes of bytes in a file name that are not UTF-8."""
+_NOWHERE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -14,6 +15,11 @@ def printable(text: str) -> str:
     `\u202e`. Any other text stays as it is.
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+
+
+def possible_in_names(text: str) -> bool:
+    """Whether the name of a file may hold this text: no NUL, and of surrogates only those that stand for bytes."""
+    return not _NOWHERE.search(text)
 
 
 def printable_lines(text: str) -> str:

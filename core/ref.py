@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.number import number
+from perceptbench.core.printable import possible_in_names
 
 Scalar: TypeAlias = str | int | float | bool | None
 Norm: TypeAlias = Literal["l2", "linf"]
@@ -31,8 +32,8 @@ class Ref:
     @classmethod
     def parse(cls, text: str) -> "Ref":
         """Read one name as a user types it. Raises UserError for text that has not this form."""
-        if len(text) > _LONGEST or any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
-            raise UserError(f"expected a name of at most {_LONGEST} letters, all of Unicode, got {text[:80]!r}")
+        if len(text) > _LONGEST or not possible_in_names(text):
+            raise UserError(f"expected a name of at most {_LONGEST} letters that a file may have, got {text[:80]!r}")
         head, inside = _arguments_of(text.strip())
         name, colon, target = head.partition(":")
         if not name.strip() or "(" in name:

@@ -38,5 +38,5 @@ def fill(net: N, state: Mapping[str, Tensor], what: str) -> N:
 def refuse_infinite(named: Iterable[tuple[str, Tensor]], what: str) -> None:
     """Raises UserError for a value that is not finite, naming its tensor."""
     for name, tensor in named:
-        if not bool(tensor.isfinite().all()):
+        if not tensor.is_meta and not bool(tensor.isfinite().all()):
             raise UserError(f"{what} hold values that are not finite, in {name}; train or copy the file again")

@@ -31,7 +31,7 @@ def halve(x: Tensor) -> Tensor:
 @metric(
     "ms-ssim",
     source="Asilomar Conference on Signals, Systems and Computers 37, 2003",
-    about=About(year=2003, gmac=0.2135, original="similarity"),
+    about=About(year=2003, gmac=0.2847, original="similarity"),
 )
 class MSSSIM(FeatureMetric):
     """1 - MS-SSIM over five scales, per channel of RGB; range [0, 1].

@@ -92,7 +92,7 @@ def either(luminance: Tensor, structure: Tensor) -> Tensor:
 @metric(
     "ssim",
     source="IEEE TIP 13(4):600-612",
-    about=About(year=2004, gmac=0.189, original="similarity", nights=(57.3, "LipSim, table 4")),
+    about=About(year=2004, gmac=0.252, original="similarity", nights=(57.3, "LipSim, table 4")),
 )
 class SSIM(FeatureMetric):
     """1 - SSIM with the published 11 x 11 Gaussian window, per channel of RGB; range [0, 2]."""

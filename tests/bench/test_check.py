@@ -287,7 +287,7 @@ def test_an_update_says_why_and_the_gate_passes_again(gate, tmp_path):
     ("words", "sentence"),
     [
         (("--update",), "--update wants a --reason"),
-        (("--update", "--reason", " "), "--update wants a --reason"),
+        (("--update", "--reason", " "), "--reason wants a value, got a text without letters"),
         (("--update", "--reason", "a\nb"), "--reason wants one line"),
         (("--reason", "x"), "--reason goes with --update"),
         (("--update", "--reason", "x", "--metric", "psnr"), "leave --metric out"),

@@ -47,9 +47,7 @@ def test_lipsim(bench, pair, lift):
     assert answer["low"] < answer["distance"] < answer["high"]
 
 
-@pytest.mark.parametrize(
-    ("metric", "tau"), [("lipsim", "2"), ("lipsim", "-0.1"), ("l2", "-1"), ("psnr", "nan"), ("l2", "inf")]
-)
+@pytest.mark.parametrize(("metric", "tau"), [("lipsim", "2"), ("lipsim", "-0.1"), ("l2", "-1"), ("psnr", "-201")])
 def test_a_threshold_that_is_no_distance(bench, pair, metric, tau):
     assert f"--tau wants a distance of {metric}, which lies in [" in bench.refusal(
         "distance", *pair, "--metric", metric, "--tau", tau

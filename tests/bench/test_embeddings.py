@@ -39,8 +39,10 @@ def counted() -> Iterator[str]:
 def test_three_embeddings_in_each_precision(bench, data, tmp_path, counted, words, batch_size, monkeypatch):
     """Every answer of these eight triplets is either wrong, and then not attacked, or proved at this eps.
 
-    The flags of a run ask the metric some more on eight samples, whatever its size; here they do not.
+    The flags of a run ask the metric some more on eight samples, whatever its size, and a metric from outside is looked
+    at before; here neither is done.
     """
+    monkeypatch.setattr("perceptbench.bench.planner.gives_gradient", lambda *_: True)
     monkeypatch.setattr("perceptbench.bench.flags.asked_again.AskedAgain.of", lambda *_, **__: None)
     given = ("--metric", counted, "--data", data, "--eps", "0.001", "--batch-size", batch_size, "--runs", tmp_path)
     proved = [row for row in bench.json(*words, *given) if row["kind"] == "certificate"]

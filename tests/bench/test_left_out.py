@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-REFERENCE = Path(__file__).parents[2] / "results/reference"
+OF_SCHEMA_1 = Path(__file__).parents[1] / "reports/of_schema_1"
 GOOD, BAD = "26edf99e4473", "3646fe91fd35"
 
 
 def test_a_report_leaves_a_damaged_run_out_and_says_so_on_standard_error(tmp_path: Path) -> None:
     for run in (GOOD, BAD):
-        shutil.copytree(REFERENCE / run, tmp_path / "runs" / run)
+        shutil.copytree(OF_SCHEMA_1 / run, tmp_path / "runs" / run)
     path = tmp_path / "runs" / BAD / "record.json"
     header = json.loads(path.read_text())
     header["spec"]["eps"][0] = -1

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
 from perceptbench.results.saved_images import saved
 from perceptbench.triplets.base import triplets
@@ -109,7 +110,7 @@ def test_a_run_that_was_stopped_goes_on_and_has_every_image(bench, with_images, 
         return evaluate(*words)
 
     monkeypatch.setattr(runner, "evaluate", stopped)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(UserError, match="RuntimeError"):
         # The first process was not asked for images, so they are made for finished triplets too.
         bench(*words)
     monkeypatch.setattr(runner, "evaluate", evaluate)

@@ -140,7 +140,7 @@ def test_gradients_in_float64() -> None:
 
 
 def test_the_published_heads_and_what_is_said_without_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="at least 1, got 0"):
+    with pytest.raises(UserError, match="at least 1 and at most 1000, got 0"):
         metric.build(Ref.parse("e-lpips(n=0)"))
     use_shared_weights(monkeypatch, tmp_path)
     ours = metric.build(Ref.parse("e-lpips(n=2)"))

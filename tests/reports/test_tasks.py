@@ -12,13 +12,14 @@ from perceptbench.core.errors import UserError
 from perceptbench.reports.write import write_report
 from perceptbench.results.store import RunStore
 
-REFERENCE = Path(__file__).parents[2] / "results/reference"
+OF_SCHEMA_1 = Path(__file__).parent / "of_schema_1"
+"""Runs as the first version wrote them."""
 TASK, THREAT = "made-up(tau=0.3)", "shift(step=1)"
 
 
 def _in_schema(schema: int, to: Path) -> Path:
-    """The committed runs as a perceptbench of that schema would have written them."""
-    shutil.copytree(REFERENCE, to)
+    """Runs of the first version as a perceptbench of that schema would have written them."""
+    shutil.copytree(OF_SCHEMA_1, to)
     for path in to.glob("*/record.json"):
         header = json.loads(path.read_text())
         spec, facts = header["spec"], header["facts"]

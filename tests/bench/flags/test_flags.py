@@ -203,7 +203,7 @@ def test_a_stopped_run_has_the_flags_of_a_whole_one(bench, data, mine, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(local, "evaluate", stops)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(UserError, match="RuntimeError"):
             ran(*words)
     (folder,) = (tmp_path / "stopped").iterdir()
     assert len(KeptCounts(folder).found) == 4
