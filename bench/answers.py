@@ -47,10 +47,19 @@ def own_descriptor() -> Iterator[None]:
         yield
     finally:
         if moved:
-            # Whoever reads may have read enough.
-            with suppress(BrokenPipeError):
-                sys.stdout.flush()
-            sys.stdout = sys.stderr
+            stream, sys.stdout = sys.stdout, sys.stderr
+            _close(stream)
+
+
+def _close(stream: TextIO) -> None:
+    """Raises OSError where what was written cannot be kept: on a full disk, for instance."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        pass  # Whoever reads has read enough.
+    finally:
+        with suppress(OSError):
+            stream.close()
 
 
 def _moved() -> bool:

@@ -151,7 +151,9 @@ def main() -> None:
         if place_of(error) is None:
             raise
         sys.exit(told(error))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         sys.exit(told(error))
     finally:
         leave_if_forked(process)

@@ -42,7 +42,7 @@ def refusal(error: Exception) -> str:
         return f"there is too little memory ({words or type(error).__name__}): {_MEMORY}"
     if not isinstance(error, OSError):
         return ""
-    file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
+    file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "the output"
     shown = file if len(file) < 400 else f"{file[:400]}..."
     advice = _ADVICE.get(error.errno or 0)
     return f"{shown}: {error.strerror or words}" + (f"; {advice}" if advice else "")

@@ -8,6 +8,7 @@ Name, type and default of the option are those of the field. `bench/commands/opt
 A field without metadata has no option.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from perceptbench.core.number import MOST
 from perceptbench.core.printable import possible_in_names
 
 _KEY = "perceptbench.option"
-_LONGEST, _LONGEST_PATH, _LONGEST_NAME = 100_000, 4000, 240
+_LONGEST, _LONGEST_PATH, _LONGEST_NAME, _DEEPEST = 100_000, 4000, 240, 200
 """Systems take paths of 4096 bytes and names of 255; files are written under a longer name at first."""
 
 
@@ -129,9 +130,11 @@ def as_path(text: str, name: str) -> Path:
     if not text.strip():
         raise UserError(f"{name} wants a path, got an empty one; write . for the folder you are in")
     _text(text, name)
-    if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):
+    parts = os.fsencode(text).split(b"/")
+    if len(os.fsencode(text)) > _LONGEST_PATH or len(parts) > _DEEPEST or max(map(len, parts)) > _LONGEST_NAME:
         raise UserError(
-            f"{name} wants a path of at most {_LONGEST_PATH} bytes and {_LONGEST_NAME} a folder, got {text[:80]!r}..."
+            f"{name} wants a path of at most {_LONGEST_PATH} bytes, {_DEEPEST} folders and {_LONGEST_NAME} bytes a "
+            f"folder, got {text[:80]!r}..."
         )
     return Path(text)
 

@@ -39,7 +39,10 @@ class Ref:
         if not name.strip() or "(" in name:
             raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")
         pairs = [part for part in _pieces(inside) if part.strip()]
-        return cls(name.strip(), target if colon else None, tuple(_argument(part, text) for part in pairs))
+        args = tuple(_argument(part, text) for part in pairs)
+        if repeated := sorted({key for key, _ in args if [one for one, _ in args].count(key) > 1}):
+            raise UserError(f"expected each argument once, got {repeated[0]} twice in {text[:80]!r}; leave one out")
+        return cls(name.strip(), target if colon else None, args)
 
     def __str__(self) -> str:
         target = "" if self.target is None else f":{self.target}"
@@ -99,12 +102,10 @@ def _scalar(text: str) -> Scalar:
     words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
-    for convert in (int, number):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return text
+    try:
+        return int(text) if re.fullmatch("[+-]?[0-9]+", text) else number(text)
+    except ValueError:
+        return text
 
 
 def _show(value: Scalar) -> str:
@@ -125,9 +126,14 @@ def _show(value: Scalar) -> str:
 
 
 def split_list(texts: Sequence[str]) -> list[str]:
-    """Split comma lists, but not inside parentheses: `['a(x=1,y=2),b']` gives two names."""
-    parts = [part for text in texts for part in _pieces(text)]
-    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    """Split comma lists, but not inside parentheses: `['a(x=1,y=2),b']` gives two names.
+
+    Raises UserError for texts with nothing in them.
+    """
+    parts = [part.strip() for text in texts for part in _pieces(text)]
+    if texts and not any(parts):
+        raise UserError(f"expected a list between commas, got {','.join(texts)[:80]!r}")
+    return list(dict.fromkeys(filter(None, parts)))
 
 
 def parse_eps(texts: Sequence[str]) -> tuple[float, ...]:

@@ -61,8 +61,9 @@ def checked(name: str, found: Any, rank: int | None, *given: Any) -> Any:
     for one in parts:
         if not isinstance(one, Tensor):
             raise UserError(f"{name}: expected a tensor {wanted}, got {type(one).__name__}; give one")
-        if one.layout != torch.strided or one.is_quantized:
-            raise UserError(f"{name}: expected a dense tensor {wanted}, got one of layout {one.layout}")
+        if one.layout != torch.strided or one.is_quantized or one.is_meta:
+            kind = "without values" if one.is_meta else f"of layout {one.layout}"
+            raise UserError(f"{name}: expected a dense tensor {wanted}, got one {kind}")
         if one.is_complex() or one.dtype is torch.bool:
             raise UserError(f"{name}: expected a tensor {wanted} of floats, got {one.dtype}")
         if not one.ndim or (rank is not None and one.ndim != rank) or (rows and len(one) != max(rows)):

@@ -145,8 +145,10 @@ class TripletSource:
         """Read the images of some entries."""
         loaded = [entry.load() for entry in entries]
         reference, left, right = (torch.stack([row[i] for row in loaded]) for i in range(3))
-        share = torch.tensor([entry.right_share for entry in entries])
-        return Triplets(reference, left, right, (share > 0.5).float(), share, tuple(e.id for e in entries))
+        shares = [entry.right_share for entry in entries]
+        # Before float32 rounds a share just above a tie to one.
+        label = torch.tensor([float(share > 0.5) for share in shares])
+        return Triplets(reference, left, right, label, torch.tensor(shares), tuple(e.id for e in entries))
 
 
 def conversions(entries: Iterable[object]) -> dict[str, int]:

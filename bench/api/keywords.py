@@ -86,6 +86,8 @@ def _typed(slot: Slot, value: Any) -> Any:
         items = [value] if isinstance(value, str | Held) or not isinstance(value, Iterable) else list(value)
         items = ["none"] if value is None and slot.option.parse else [one for one in items if one is not None]
         return [one if isinstance(one, Held) else str(one) for one in items]
+    if value is None and slot.default is not None and NoneType not in get_args(slot.type):
+        raise UserError(f"{identifier(str(slot.name))} wants a value, got None; leave it out for {slot.default!r}")
     if value is None or slot.option.parse is not None:
         return None if value is None else str(value)
     kinds = tuple(kind for kind in get_args(slot.type) or (slot.type,) if kind is not NoneType)

@@ -53,7 +53,7 @@ def _read(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"--config wants {words}, got {name}")
     try:
         return tomllib.loads(file.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{name} is not a TOML file ({error})") from error
 
 

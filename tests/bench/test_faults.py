@@ -113,3 +113,15 @@ def test_what_is_printed_beside_the_answer_goes_to_standard_error(tmp_path: Path
     assert len(json.loads(done.stdout)["rows"]) == 2
     for word in ("mine", "low", "sub"):
         assert word in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_what_cannot_be_written_to_standard_output_is_said() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "perceptbench", "list", "metrics"], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("bench: the output: No space left on device; free some space")
+    assert len(done.stderr.splitlines()) == 1

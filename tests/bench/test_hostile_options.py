@@ -27,8 +27,9 @@ from perceptbench.triplets.base import triplets
 
 HOSTILE = (
     "", " ", ",", "-1", "0", "1e150", "1e20", "1e50", "1e300", "1e999999999", "-1e300", "nan", "inf", "-inf", "1/0",
-    "9" * 30, "9" * 5000, "1" + "0" * 18 + "/3", "x" * 300, "a/" * 3000, "x" * 200_000, "a\0b", "\udcff", "md,", ",md",
-    "l2-pgd(steps=1e20)", "l2-pgd(steps=" + "9" * 30 + ")", "(" * 5000, "lipsim(lift=", "\u202e", "1,2,", "--",
+    "9" * 30, "9" * 5000, "1" + "0" * 18 + "/3", "x" * 300, "a/" * 3000, "a/" * 1500, "x" * 200_000, "a\0b", "\udcff",
+    "md,", ",md", "l2-pgd(steps=1e20)", "l2-pgd(steps=" + "9" * 30 + ")", "(" * 5000, "lipsim(lift=", "\u202e", "1,2,",
+    "--",
 )  # fmt: skip
 """Numbers without bounds, texts without letters, names longer than any system takes, and what looks like a name."""
 
@@ -109,7 +110,7 @@ def test_a_hostile_word_is_refused_or_within_bounds(name: str, option: str) -> N
             if isinstance(value, str | Path):
                 assert str(value).strip()
                 assert "\0" not in str(value)
-                str(value).encode()
+                str(value).encode("utf-8", "surrogateescape")
             if isinstance(value, Path):
                 assert not value.exists() or value.is_dir() or value.is_file()  # no error of the system
 

@@ -107,7 +107,7 @@ def test_a_new_folder_is_not_left_behind(tmp_path: Path) -> None:
         (OSError(errno.EMFILE, "Too many open files", "a"), "a: Too many open files; allow more open files: ulimit"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5000), "...: File name too long; choose a shorter"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "there is too little memory (Cannot allocate memory)"),
-        (OSError("broken"), "a file: broken"),
+        (OSError("broken"), "the output: broken"),
         (MemoryError(), "there is too little memory (MemoryError): close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9\nmore"), "you tried 9): close other"),
         (ImportError("libtorch.so: failed to map segment from shared object"), "there is too little memory"),

@@ -100,6 +100,7 @@ def test_the_radius_of_the_second_stage_is_that_of_the_first_unless_given(resolv
         ('config = "shipped"', "no option is called 'config'"),
         ("[steps]\nmany = 3", "expected a number, a text or true for 'steps'"),
         ("steps = ", "is not a TOML file"),
+        ("steps = " + "[" * 5000, "is not a TOML file"),
     ],
 )
 def test_a_file_that_is_wrong_gets_one_sentence(bench, tmp_path, text, sentence):

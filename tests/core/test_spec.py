@@ -39,9 +39,24 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         Ref.parse(text)
 
 
+def test_an_argument_that_stands_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="expected each argument once, got steps twice"):
+        Ref.parse("l2-pgd(steps=2,steps=3)")
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663"])
+def test_numbers_in_arguments_are_ascii_digits(text: str) -> None:
+    assert Ref.parse(f"a(b={text})").args == (("b", text),)
+
+
 def test_lists_are_split_outside_parentheses_and_each_once() -> None:
     assert split_list(["a(x=1,y=2),b", " c ,,a(x=1,y=2)", ""]) == ["a(x=1,y=2)", "b", "c"]
     assert split_list([]) == []
+
+
+def test_a_list_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="expected a list between commas, got ', '"):
+        split_list([", "])
 
 
 def test_budgets() -> None:
@@ -49,7 +64,7 @@ def test_budgets() -> None:
     assert parse_eps([]) == ()
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1/0", "two", "1e400", "-1/255", "1e-400"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1/0", "two", "1e400", "-1/255", "1e-400", "1_0", "\u0663"])
 def test_no_budget(text: str) -> None:
     with pytest.raises(UserError, match="--eps wants"):
         parse_eps(["1", text])

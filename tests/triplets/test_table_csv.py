@@ -27,6 +27,11 @@ def test_shares_and_ties(tmp_path, trees):
     assert 0 <= batch.left.min() < batch.left.max() <= 1
 
 
+def test_a_share_just_above_a_tie_is_no_tie(tmp_path, trees):
+    source = triplets.build(Ref.parse(f"csv:{trees.csv_tree(tmp_path, ['0.50000001', '0.49999999'])}"))
+    assert source.batch(source.entries).label.tolist() == [1, 0]
+
+
 def test_votes_filter_only_when_asked(tmp_path, trees):
     trees.csv_tree(tmp_path, [0, 1])
     columns = ["id", "ref", "left", "right", "right_preferred", "votes"]
