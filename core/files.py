@@ -24,6 +24,11 @@ def is_folder(path: Path) -> bool:
     return _is(path, Path.is_dir)
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything is there; False for a path that the system does not take, as one that is too long."""
+    return _is(path, Path.exists)
+
+
 def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
     try:
         return kind(path)

@@ -1,4 +1,4 @@
-"""What the chunks of a PNG say that Pillow does not tell: the depth as stored, a cICP chunk, the length of its palette."""
+"""What the chunks of a PNG say that Pillow does not tell: its depth, a cICP chunk, the length of its palette."""
 
 import os
 import struct

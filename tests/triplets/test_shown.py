@@ -437,11 +437,9 @@ def test_a_palette_that_ends_before_a_pixel_or_is_missing_is_refused(read):
     whole = png(8, 3, [b"\0\1\1\0"], chunk(b"PLTE", bytes(6)))
     read(whole, Path("x"), "here")
     short = png(8, 3, [b"\0\1\2\0"], chunk(b"PLTE", bytes(6)))
-    with pytest.raises(
-        UserError, match=r"here: expected a whole .* \(a pixel has colour 2 of a palette that ends at 1"
-    ):
+    with pytest.raises(UserError, match=r"here: .* \(a pixel has colour 2 of a palette that ends at 1"):
         read(short, Path("x"), "here")
-    with pytest.raises(UserError, match="here: expected a whole .* image"):
+    with pytest.raises(UserError, match=r"here: expected a whole .* image"):
         read(png(8, 3, [b"\0\1\2\0"]), Path("x"), "here")
 
 
@@ -468,5 +466,5 @@ def test_an_image_without_pixels_is_refused(size):
 
 @pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a\0b"])
 def test_a_name_that_no_system_takes_is_one_sentence(name, tmp_path):
-    with pytest.raises(UserError, match="^row 7: expected a file at .*; check the path"):
+    with pytest.raises(UserError, match=r"^row 7: expected a file at .*; check the path"):
         images.read_bytes(tmp_path / name, "row 7")
