@@ -77,8 +77,8 @@ class PlannedTriplets:
         with contained():
             state = self.plan.task.fit(self.plan.metric, self.plan.source, where)
         name = str(self.plan.spec.metric)
-        with untouched(name, tuple(self.batch.images.values()), where) as images:
-            batch = replace(self.batch.to(where), **dict(zip(self.batch.images, images, strict=True)))
+        with untouched(name, tuple(self.batch.images.values()), where) as (reference, left, right):
+            batch = replace(self.batch.to(where), reference=reference, left=left, right=right)
             frame = evaluate(
                 self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
             )
@@ -89,9 +89,8 @@ class PlannedTriplets:
 def own_answer(metric: MetricModule, x: Images, left: Images, right: Images) -> PerImage:
     """1 where the metric finds `right` more like x, else 0."""
     where = metric.device or x.device
-    with evaluated(metric):
-        with untouched(metric.name, (x, left, right), where) as (moving, *fixed):
-            d0, d1 = metric.inner.prepare(*fixed).distances(moving)
+    with evaluated(metric), untouched(metric.name, (x, left, right), where) as (moving, *fixed):
+        d0, d1 = metric.inner.prepare(*fixed).distances(moving)
     return (d1 < d0).float().to(x.device)
 
 

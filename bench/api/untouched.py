@@ -25,4 +25,4 @@ def untouched(name: str, images: Sequence[Images], where: torch.device | str) ->
     yield copies
     for copy, one in zip(copies, images, strict=True):
         if not torch.equal(copy.detach(), one.detach().to(where)):
-            raise UserError(f"the metric {name} writes into the images that it is given; clone them first")
+            raise UserError(f"the metric {name} changes the images that it is given; clone them first")
