@@ -8,6 +8,7 @@ Name, type and default of the option are those of the field. `bench/commands/opt
 A field without metadata has no option.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass
 from pathlib import Path
@@ -129,7 +130,9 @@ def as_path(text: str, name: str) -> Path:
     if not text.strip():
         raise UserError(f"{name} wants a path, got an empty one; write . for the folder you are in")
     _text(text, name)
-    if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):
+    if len(os.fsencode(text)) > _LONGEST_PATH or any(
+        len(os.fsencode(part)) > _LONGEST_NAME for part in text.split("/")
+    ):
         raise UserError(
             f"{name} wants a path of at most {_LONGEST_PATH} bytes and {_LONGEST_NAME} a folder, got {text[:80]!r}..."
         )
