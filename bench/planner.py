@@ -17,6 +17,7 @@ from perceptbench.bench.plan import Plan
 from perceptbench.bench.request import Held, Request, refs
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError, noted, warn
+from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
 from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
@@ -243,9 +244,9 @@ def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dic
     for key, value in registry.resolve(ref).items():
         if isinstance(value, str):
             path, mark, rest = value.partition("@" if "@" in value else ":")
-            if registry in (metric, triplets) and path and Path(path).exists():
+            if registry in (metric, triplets) and path and is_there(Path(path)):
                 value = f"(file){mark}{rest}"
-            elif registry not in (metric, triplets) and value and Path(value).is_file():
+            elif registry not in (metric, triplets) and value and is_file(Path(value)):
                 value = f"(file) {sha256(Path(value).read_bytes()).hexdigest()}"
         kept[key] = value
     return kept

@@ -14,6 +14,28 @@ _FULL = 1 << 20
 """A disk with fewer free bytes is full."""
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; False for a path that the system does not take, as one that is too long."""
+    return _is(path, Path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False for a path that the system does not take, as one that is too long."""
+    return _is(path, Path.is_dir)
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is there; False for a path that the system does not take, as one that is too long."""
+    return _is(path, Path.exists)
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary path beside `path`, flush it to disk, then rename it over.
 

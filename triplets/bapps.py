@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_folder
 from perceptbench.triplets.base import SIDE, Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import inside, read_bytes
 from perceptbench.triplets.inventory import digested, split_target
@@ -58,7 +59,7 @@ def bapps(path: str, side: int = SIDE) -> TripletSource:
 
 
 def _subsets(folder: Path, subset: str) -> list[str]:
-    there = sorted(item.name for item in folder.iterdir() if item.is_dir()) if folder.is_dir() else []
+    there = sorted(item.name for item in folder.iterdir() if item.is_dir()) if is_folder(folder) else []
     if not there:
         raise UserError(f"bapps: expected a folder with subsets at {folder}, found none; see docs/data.md for the tree")
     if subset and subset not in there:

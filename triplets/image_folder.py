@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_folder
 from perceptbench.triplets.base import Entry, TripletSource, checked_source, triplets
 from perceptbench.triplets.images import read_image
 from perceptbench.triplets.inventory import inspected
@@ -24,7 +25,7 @@ def images(folder: str) -> TripletSource:
     Raises UserError for a folder with fewer than two different images, or an image that is broken.
     """
     root = Path(folder)
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(f"expected a folder of images at {root}, found none; check the path")
     paths = sorted(p.resolve() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     stray = next((path for path in paths if not path.is_relative_to(root.resolve())), None)

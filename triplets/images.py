@@ -4,8 +4,6 @@ It is read as a person sees it (triplets/shown.py).
 """
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +14,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_file
 from perceptbench.triplets.base import SIDE
+from perceptbench.triplets.png import png_in
 from perceptbench.triplets.shown import FORMATS, Shown, shown, too_large
 
 MAX_BYTES = 64 * 2**20
@@ -36,7 +36,7 @@ def inside(folder: Path, name: str, where: str) -> Path:
 
 def read_bytes(path: Path, where: str, limit: int = MAX_BYTES) -> bytes:
     """The content of a file of at most `limit` bytes. Raises UserError when missing, unreadable or larger."""
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{where}: expected a file at {path}, found none; check the path")
     try:
         with path.open("rb") as stream:
@@ -57,6 +57,11 @@ def decode(content: bytes, path: Path, where: str) -> Shown:
     return whole(content, path, where, shown)
 
 
+def said_by(error: Exception) -> str:
+    """What an error of Pillow says, or its kind where it says nothing."""
+    return str(error) or type(error).__name__
+
+
 T = TypeVar("T")
 
 
@@ -67,30 +72,16 @@ def whole(content: bytes, path: Path, where: str, read: Callable[[Image.Image, s
     """
     place = f" in {path}"
     try:
-        _check_png(content)
+        png_in(content)  # Before Pillow, which would say less of a checksum that fails.
         return read(Image.open(io.BytesIO(content), formats=FORMATS), where, place)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(too_large(where, place)) from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # Decoders of damaged files end by whatever they meet: assertions, indices, recursion.
         kinds = ", ".join(FORMATS)
-        reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = "it is no such image" if isinstance(error, UnidentifiedImageError) else said_by(error)
         raise UserError(f"{where}: expected a whole {kinds} image, got {path} ({reason}); replace the file") from None
-
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def _check_png(content: bytes) -> None:
-    """Raises OSError where a checksum in a PNG fails: Pillow does not look at those of the pixels."""
-    at = len(_PNG) if content.startswith(_PNG) else len(content)
-    while at + 12 <= len(content):
-        length, kind = struct.unpack_from(">I4s", content, at)
-        end = at + 8 + length
-        if end + 4 > len(content):
-            return  # It is cut off, which Pillow says.
-        if zlib.crc32(memoryview(content)[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
-            raise OSError(f"the checksum of its part {kind.decode('ascii', 'replace')} fails")
-        at = len(content) if kind == b"IEND" else end + 4
 
 
 def at_side(image: Image.Image, side: int = SIDE) -> Image.Image:

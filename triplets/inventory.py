@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 from filelock import FileLock
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.files import cache_folder, write_atomically
+from perceptbench.core.files import cache_folder, is_there, write_atomically
 from perceptbench.core.source_code import code_sha256
 from perceptbench.triplets import images
 from perceptbench.triplets import original as original_programs
@@ -161,7 +161,7 @@ def _stamp(path: Path) -> Stamp | None:
 def split_target(target: str) -> tuple[Path, str | None]:
     """Part `PATH@SELECTION`; a path that exists as it stands is taken whole, so it may hold an @."""
     path, at, selection = target.rpartition("@")
-    if not at or Path(target).exists():
+    if not at or is_there(Path(target)):
         return Path(target), None
     if not selection:
         raise UserError(f"expected a split behind the @ of {target!r}, got nothing; name one or leave the @ out")

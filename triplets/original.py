@@ -12,6 +12,7 @@ from torch import Tensor
 
 from perceptbench.triplets.base import SIDE
 from perceptbench.triplets.images import at_side, read_bytes, to_tensor, whole
+from perceptbench.triplets.png import png_behind, refuse_deep, refuse_missing_colours
 from perceptbench.triplets.shown import refuse_mode, refuse_size
 
 
@@ -27,6 +28,10 @@ def decode(content: bytes, path: Path, where: str) -> Image.Image:
 def _as_rgb(image: Image.Image, where: str, place: str) -> Image.Image:
     refuse_size(image, where, place)
     refuse_mode(image, where, place)
+    png = png_behind(image, where)
+    refuse_deep(png, where, place)
+    image.load()
+    refuse_missing_colours(image, png)
     return image.convert("RGB")
 
 

@@ -11,17 +11,15 @@ BAPPS are read as their original programs read them (triplets/original.py).
 """
 
 import io
-import os
 import re
 import struct
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngImageFile
 
 from perceptbench.core.errors import UserError
 from perceptbench.triplets.colours import ProfileError, in_srgb, unlike_srgb
+from perceptbench.triplets.png import Png, png_behind, refuse_deep, refuse_missing_colours
 
 GREY = 128
 """The level of all three channels behind what is transparent."""
@@ -48,20 +46,26 @@ def shown(image: Image.Image, where: str, place: str = "") -> Shown:
     """An opened image as a person sees it.
 
     Args:
+        image: what Pillow opened or made.
         where: opens the sentence of an error: `data.csv row 17`.
         place: ends what it got: ` in PATH`.
 
-    Raises UserError for more than MAX_PIXELS, which is asked before any pixel is decoded, more than 8 bits a channel,
-    several pictures, another format than FORMATS, and colours that cannot be brought to sRGB. Pillow's own errors for
-    a damaged file pass.
+    Raises UserError for no pixel or more than MAX_PIXELS, which is asked before any pixel is decoded, more than 8 bits
+    a channel or bits that nobody can tell (a PNG whose stream Pillow has let go of), several pictures, another format
+    than FORMATS, and colours that cannot be brought to sRGB; OSError for a palette that is too short. Pillow's own
+    errors for a damaged file pass.
     """
     refuse_size(image, where, place)
     _refuse_format(image, where, place)
-    depth = _refuse_depth(image, where, place)
+    png = png_behind(image, where)
+    refuse_deep(png, where, place)
+    _refuse_deep_tiles(image, where, place)
+    _refuse_foreign_colours(png, where, place)
     kinds = ["auxiliary picture"] if _has_auxiliary(image, where, place) else []
     image.load()
-    if depth in _LOW_GREY:
-        image = _with_spread_transparency(image, _LOW_GREY[depth])
+    refuse_missing_colours(image, png)
+    if png is not None and png.depth in _LOW_GREY:
+        image = _with_spread_transparency(image, _LOW_GREY[png.depth])
     upright = _upright(image, where, place)
     kinds += ["orientation"] if upright is not image else []
     kinds += [_KINDS[image.mode]] if _KINDS[image.mode] else []
@@ -75,7 +79,11 @@ def shown(image: Image.Image, where: str, place: str = "") -> Shown:
 
 
 def refuse_size(image: Image.Image, where: str, place: str) -> None:
-    """Raises UserError for more than MAX_PIXELS."""
+    """Raises UserError for no pixel, and for more than MAX_PIXELS."""
+    if not image.width * image.height:
+        raise UserError(
+            f"{where}: expected at least one pixel, got {image.width} x {image.height}{place}; give another image"
+        )
     if image.width * image.height > MAX_PIXELS:
         raise UserError(too_large(where, place))
 
@@ -102,15 +110,17 @@ def _refuse_format(image: Image.Image, where: str, place: str) -> None:
         )
 
 
-def _refuse_depth(image: Image.Image, where: str, place: str) -> int | None:
-    """Bits a channel of a PNG as far as they can be known, else None. Raises UserError for more than 8.
+def _refuse_deep_tiles(image: Image.Image, where: str, place: str) -> None:
+    """Raises UserError for channels of more than 8 bits in a file that is no PNG: Pillow cuts them without a word."""
+    if any(re.search(r"^(?!BGR).*;(12|16|32)", str(_raw_mode(tile))) for tile in _tiles(image)):
+        raise UserError(f"{where}: expected 8 bits a channel, got more{place}; convert the image")
 
-    Pillow cuts channels of 16 bits to 8 without a word, unless there is only one.
-    """
-    depth = _png_depth(image)
-    if depth == 16 or any(re.search(r"^(?!BGR).*;(12|16|32)", str(_raw_mode(tile))) for tile in _tiles(image)):
-        raise UserError(f"{where}: expected 8 bits a channel, got {depth or 'more'}{place}; convert the image")
-    return depth
+
+def _refuse_foreign_colours(png: Png | None, where: str, place: str) -> None:
+    """Raises UserError for other colours than sRGB in a cICP chunk, which counts before a profile. Pillow skips it."""
+    if png is not None and png.foreign is not None:
+        said = f"a cICP chunk of {', '.join(map(str, png.foreign[:8]))}"
+        raise UserError(f"{where}: expected the colours of sRGB, got {said}{place}; convert it to sRGB")
 
 
 def _tiles(image: Image.Image) -> list[tuple[object, ...]]:
@@ -120,28 +130,6 @@ def _tiles(image: Image.Image) -> list[tuple[object, ...]]:
 def _raw_mode(tile: tuple[object, ...]) -> object:
     arguments = tile[-1]
     return arguments[0] if isinstance(arguments, tuple) and arguments else arguments
-
-
-def _png_depth(image: Image.Image) -> int | None:
-    """The bit depth in the first chunk of a PNG, whose pixels Pillow may have read already."""
-    if not isinstance(image, PngImageFile):
-        return None
-    stream = image.fp
-    try:
-        if stream is not None:
-            return _depth_at_start(stream)
-        with Path(os.fsdecode(image.filename)).open("rb") as file:
-            return _depth_at_start(file)
-    except (OSError, ValueError, struct.error):
-        return None
-
-
-def _depth_at_start(stream: IO[bytes]) -> int | None:
-    at = stream.tell()
-    stream.seek(0)
-    head = stream.read(25)
-    stream.seek(at)
-    return head[24] if len(head) == 25 and head[12:16] == b"IHDR" else None
 
 
 def _has_auxiliary(image: Image.Image, where: str, place: str) -> bool:
@@ -220,6 +208,9 @@ def _base_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None
 def _in_srgb(base: Image.Image, source: Image.Image, where: str, place: str) -> tuple[Image.Image, bool]:
     """RGB in sRGB, and whether a profile changed colours."""
     profile = source.info.get("icc_profile")
+    # Pillow gives None or nothing for a profile that is there and cannot be unpacked or put together.
+    if "icc_profile" in source.info and not profile:
+        raise UserError(f"{where}: expected a whole colour profile, got a damaged one{place}; save the image anew")
     if not profile:
         if said := unlike_srgb(source.info):
             raise UserError(f"{where}: expected sRGB or an embedded profile, got {said}{place}; convert it to sRGB")

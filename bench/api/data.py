@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from perceptbench.bench.api.arguments import path_of
 from perceptbench.bench.api.images import opened, taken
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
@@ -64,7 +65,9 @@ def data(data: Any, name: str | None = None, *, folder: str | Path = ".", min_vo
             )
         ref = Ref.parse(data)
         return TripletData(str(ref), triplets.build(ref), registered=True)
-    return TripletData(name or "triplets", _source(name or "triplets", _rows(data), Path(folder), min_votes))
+    return TripletData(
+        name or "triplets", _source(name or "triplets", _rows(data), path_of(folder, "folder"), min_votes)
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,7 +178,7 @@ class _Picture:
         where = f"triplet {number}, {key}"
         value = row.get(key)
         if isinstance(value, str | os.PathLike):
-            return cls(where, (folder / value).resolve(), None)
+            return cls(where, (folder / path_of(value, where)).resolve(), None)
         if isinstance(value, Image.Image):
             image = opened(value, where)
             pixels = torch.from_numpy(np.array(at_side(image.image))).permute(2, 0, 1).contiguous()

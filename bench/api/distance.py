@@ -5,9 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
+from perceptbench.bench.api.arguments import number_of
 from perceptbench.bench.api.images import taken_together
 from perceptbench.bench.api.metric import evaluated
 from perceptbench.bench.api.metric import metric as metric_of
+from perceptbench.bench.api.untouched import untouched
 from perceptbench.certifiers.decision import decision_proof, interval_proof
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import parse_eps
@@ -48,9 +50,11 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
         >>> pb.distance("lipsim", "a.png", "b.png", eps=0.5)
     """
     made = metric_of(metric)
-    budgets = parse_eps([str(eps)]) if eps is not None else ()
+    tau = None if tau is None else number_of(tau, "tau")
+    typed = eps if isinstance(eps, str | None) else repr(number_of(eps, "eps"))
+    budgets = parse_eps([typed]) if typed is not None else ()
     if len(budgets) > 1:
-        raise UserError(f"bench distance takes one --eps, got {str(eps)!r}")
+        raise UserError(f"bench distance takes one --eps, got {typed!r}")
     if (budgets or tau is not None) and not isinstance(made.inner, LipschitzMetric):
         raise UserError(f"nothing can be proved of {made.name}; leave --eps and --tau out, or use --metric lipsim")
     if tau is not None and isinstance(made.inner, LipschitzMetric):
@@ -59,8 +63,8 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
             raise UserError(f"--tau wants a distance of {made.name}, which lies in [{low:g}, {high:g}), got {tau:g}")
     (x, y), single = taken_together(a=a, b=b)
     where = made.device or x.device
-    seen = Seen(made.inner, {"first": x.to(where), "second": y.to(where)})
-    with evaluated(made, frozen=True):
+    with evaluated(made, frozen=True), untouched(made.name, (x, y), where) as (first, second):
+        seen = Seen(made.inner, {"first": first, "second": second})
         found: dict[str, Tensor] = {"distance": seen.distance("first", "second")}
         if budgets:
             found["low"], found["high"] = interval_proof(seen, "first", "second", budgets[0])

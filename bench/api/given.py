@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from perceptbench.bench.api.arguments import brief
 from perceptbench.bench.api.images import taken_together
 from perceptbench.bench.api.keywords import request_of
 from perceptbench.bench.api.metric import MetricModule, evaluated
 from perceptbench.bench.api.metric import metric as metric_of
+from perceptbench.bench.api.untouched import untouched
 from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
@@ -71,12 +73,15 @@ class PlannedTriplets:
     def samples(self) -> tuple[pd.DataFrame, Images]:
         """The columns of samples.parquet, a row a triplet, and the images that moved, after the attack."""
         moved: list[Images] = []
-        batch = self.batch.to(self.plan.request.where)
+        where = self.plan.request.where
         with contained():
-            state = self.plan.task.fit(self.plan.metric, self.plan.source, self.plan.request.where)
-        frame = evaluate(
-            self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
-        )
+            state = self.plan.task.fit(self.plan.metric, self.plan.source, where)
+        name = str(self.plan.spec.metric)
+        with untouched(name, tuple(self.batch.images.values()), where) as (reference, left, right):
+            batch = replace(self.batch.to(where), reference=reference, left=left, right=right)
+            frame = evaluate(
+                self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
+            )
         return frame, moved[-1].detach()
 
 
@@ -84,17 +89,20 @@ class PlannedTriplets:
 def own_answer(metric: MetricModule, x: Images, left: Images, right: Images) -> PerImage:
     """1 where the metric finds `right` more like x, else 0."""
     where = metric.device or x.device
-    with evaluated(metric):
-        anchors = metric.inner.prepare(left.to(where), right.to(where))
-        d0, d1 = anchors.distances(x.to(where))
+    with evaluated(metric), untouched(metric.name, (x, left, right), where) as (moving, *fixed):
+        d0, d1 = metric.inner.prepare(*fixed).distances(moving)
     return (d1 < d0).float().to(x.device)
 
 
 def _labels(given: Any, count: int) -> PerImage:
-    label = torch.as_tensor(np.asarray(given.cpu() if isinstance(given, Tensor) else given)).float().reshape(-1)
+    try:
+        array = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+        label = torch.as_tensor(array).float().reshape(-1)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        label = torch.empty(0)  # Texts, objects, rows of different length: no labels.
     if len(label) not in (1, count) or not bool(((label == 0) | (label == 1)).all()):
         raise UserError(
-            f"label: expected 1 (right is more like x) or 0 (left is) for each of {count} triplets, got {given!r}"
+            f"label: expected 1 (right is more like x) or 0 (left is) for each of {count} triplets, got {brief(given)}"
         )
     return label.expand(count).clone()
 

@@ -1,9 +1,7 @@
 """What is taken for an image: tensors, arrays, PIL images, paths, and lists of them."""
 
 import os
-import struct
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +9,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from perceptbench.bench.api.arguments import path_of
 from perceptbench.core.errors import UserError, warn
 from perceptbench.core.tensors import Images
-from perceptbench.triplets.images import at_side, decode, read_bytes, to_tensor
+from perceptbench.triplets.images import at_side, decode, read_bytes, said_by, to_tensor
 from perceptbench.triplets.shown import Shown, shown
 
 MAX_SIDE = 4096
 """Largest side of an array, in pixels."""
 MAX_VALUES = 2**28
 """Most values of one argument: 1 GiB in float32."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 KINDS = "a tensor, an array, a PIL image, a path, or a list of these"
 
 
@@ -46,16 +46,15 @@ def taken(given: Any, where: str = "image") -> Taken:
     if isinstance(given, list | tuple):
         return Taken(_listed(given, where), False)
     if isinstance(given, str | os.PathLike):
-        path = Path(given)
+        path = path_of(given, where)
         return Taken(_told(decode(read_bytes(path, where), path, where), f"{where}, {path}")[None], True)
     if isinstance(given, Image.Image):
         return Taken(_told(opened(given, where), where)[None], True)
     if isinstance(given, np.ndarray):
-        # torch wants memory that may be written to and strides that are not negative.
-        given = torch.from_numpy(np.array(given)) if given.dtype.kind in "uifb" else given
+        given = _from_array(given, where)
     if not isinstance(given, Tensor):
-        kind = f"an array of {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
-        raise UserError(f"{where}: expected {KINDS}, got {kind}")
+        raise UserError(f"{where}: expected {KINDS}, got {type(given).__name__}")
+    _refuse_no_pixels(given, where)
     shaped = _shaped(given, where)
     return Taken(_valued(shaped if shaped.ndim == 4 else shaped[None], where), shaped.ndim == 3)
 
@@ -83,9 +82,12 @@ def opened(image: Image.Image, where: str) -> Shown:
     """A PIL image as a person sees it; the rules are those for files. Raises UserError for one that is refused."""
     try:
         return shown(image, where)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        # Pillow reads the pixels of a file only now.
-        raise UserError(f"{where}: expected a whole image, got one that Pillow cannot read ({error})") from None
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # Pillow reads the pixels of a file only now, and ends by whatever it meets.
+        raise UserError(
+            f"{where}: expected a whole image, got one that Pillow cannot read ({said_by(error)})"
+        ) from None
 
 
 def _told(image: Shown, where: str) -> Tensor:
@@ -98,6 +100,9 @@ def _told(image: Shown, where: str) -> Tensor:
 def _listed(given: Sequence[Any], where: str) -> Images:
     if not given:
         raise UserError(f"{where}: expected at least one image, got an empty list")
+    # Asked before they are looked into: a list may contain itself.
+    if any(isinstance(one, list | tuple) for one in given):
+        raise UserError(f"{where}: expected a list of single images, got a list in it; give one list")
     parts = [taken(one, f"{where}, number {number}") for number, one in enumerate(given)]
     if not all(part.single for part in parts):
         raise UserError(f"{where}: expected a list of single images, got a batch in it; join batches by torch.cat")
@@ -106,6 +111,30 @@ def _listed(given: Sequence[Any], where: str) -> Images:
         words = ", ".join(f"{h} x {w}" for h, w in sizes)
         raise UserError(f"{where}: expected images of one size in a list, got {words}; resize them")
     return _bounded(torch.cat([part.images for part in parts]), where)
+
+
+def _from_array(given: np.ndarray, where: str) -> Tensor:
+    """A copy, as torch wants memory that may be written to, strides that are not negative and the machine's order."""
+    if isinstance(given, np.ma.MaskedArray):
+        raise UserError(f"{where}: expected an array without a mask, got a masked one; fill it: x.filled(0)")
+    try:
+        if given.dtype.kind not in "uifb":
+            raise TypeError
+        return torch.from_numpy(np.array(given, dtype=given.dtype.newbyteorder("=")))
+    except TypeError:  # torch has no long double.
+        raise UserError(f"{where}: expected {KINDS}, got an array of {given.dtype}") from None
+
+
+def _refuse_no_pixels(x: Tensor, where: str) -> None:
+    """Raises UserError for a tensor that has no memory with a number for each value."""
+    kinds = (
+        (x.device.type == "meta", "one on the device meta, which has no values"),
+        (x.is_nested or x.layout != torch.strided, "a sparse or nested one; x.to_dense() makes it dense"),
+        (x.is_quantized, "a quantized one; give x.dequantize()"),
+        (torch.masked.is_masked_tensor(x), "a masked one; fill it: x.to_tensor(0)"),
+    )
+    if said := next((words for fits, words in kinds if fits), ""):
+        raise UserError(f"{where}: expected a dense tensor, got {said}")
 
 
 def _shaped(x: Tensor, where: str) -> Tensor:
@@ -139,9 +168,10 @@ def _valued(x: Tensor, where: str) -> Images:
     """float32 in [0, 1]."""
     if x.dtype == torch.uint8:
         return x.float() / 255
-    if not x.is_floating_point():
+    if x.dtype not in FLOATS:
         name = str(x.dtype).removeprefix("torch.")
-        fix = "give floats" if x.dtype == torch.bool else "for values of 0 to 255 convert to uint8"
+        other = x.dtype == torch.bool or x.is_floating_point() or x.is_complex()
+        fix = "give floats" if other else "for values of 0 to 255 convert to uint8"
         raise UserError(f"{where}: expected uint8, or floats in [0, 1], got {name}; {fix}")
     low, high = (float(end) for end in x.detach().aminmax())
     if not (low >= 0 and high <= 1):

@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from types import NoneType
 from typing import Any, TypeVar, get_args
 
+from perceptbench.bench.api.arguments import brief, number_of
 from perceptbench.bench.request import Held, Request
 from perceptbench.bench.slots import Slot, identifier, requests_of, slots_of
 from perceptbench.core.errors import UserError
@@ -82,17 +83,30 @@ def _shown(slot: Slot) -> Any:
 def _typed(slot: Slot, value: Any) -> Any:
     """A value in the form in which it would be typed. Raises UserError for one of the wrong type."""
     value = value.tolist() if hasattr(value, "tolist") else value
+    name = identifier(str(slot.name))
     if slot.many:
         items = [value] if isinstance(value, str | Held) or not isinstance(value, Iterable) else list(value)
         items = ["none"] if value is None and slot.option.parse else [one for one in items if one is not None]
-        return [one if isinstance(one, Held) else str(one) for one in items]
+        return [one if isinstance(one, Held) else _text(one, name) for one in items]
     if value is None and slot.default is not None and NoneType not in get_args(slot.type):
-        raise UserError(f"{identifier(str(slot.name))} wants a value, got None; leave it out for {slot.default!r}")
+        raise UserError(f"{name} wants a value, got None; leave it out for {slot.default!r}")
     if value is None or slot.option.parse is not None:
-        return None if value is None else str(value)
+        return None if value is None else _text(value, name)
     kinds = tuple(kind for kind in get_args(slot.type) or (slot.type,) if kind is not NoneType)
-    whole = float(value) if kinds == (float,) and isinstance(value, int) and not isinstance(value, bool) else value
+    whole = (
+        number_of(value, name)
+        if kinds == (float,) and isinstance(value, int) and not isinstance(value, bool)
+        else value
+    )
     if not isinstance(whole, kinds) or (isinstance(whole, bool) and bool not in kinds):
         words = " or ".join(kind.__name__ for kind in kinds)
-        raise UserError(f"{identifier(str(slot.name))} wants {words}, got {value!r}")
+        raise UserError(f"{name} wants {words}, got {brief(value)}")
     return whole
+
+
+def _text(value: Any, name: str) -> str:
+    """A value as it would be typed. Raises UserError for a number that is too long to be written."""
+    try:
+        return str(value)
+    except ValueError:
+        raise UserError(f"{name} wants a shorter value, got {brief(value)}") from None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptbench.bench.api.images import taken_together
+from perceptbench.bench.api.untouched import untouched
 from perceptbench.bench.request import Held
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -101,8 +102,8 @@ class MetricModule(nn.Module):
         """
         (x, y), single = taken_together(x=x, y=y)
         where = self.device or x.device
-        with evaluated(self):
-            found = self.inner(x.to(where), y.to(where))
+        with evaluated(self), untouched(self.name, (x, y), where) as (first, second):
+            found = self.inner(first, second)
         return found[0] if single else found
 
     @property

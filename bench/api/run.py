@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from perceptbench.bench.api.arguments import path_of
 from perceptbench.bench.api.data import TripletData
 from perceptbench.bench.api.data import data as data_of
 from perceptbench.bench.api.keywords import request_of, with_options
@@ -70,7 +71,7 @@ def run(
         eps=() if eps is None else eps,
         **options,
     )
-    store: Store = MemoryStore() if runs is None else RunStore(Path(runs))
+    store: Store = MemoryStore() if runs is None else RunStore(path_of(runs, "runs"))
     with evaluated(*ours, frozen=True):
         records = run_plans(make_plans(request), store, size, request.save_images, engine=made, bars=bars)
     return Runs(tuple(records))

@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from perceptbench.bench.api.arguments import path_of
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_folder
 from perceptbench.reports.base import Chart
 from perceptbench.reports.figures.robustness_curve import RobustnessCurve
 from perceptbench.reports.formats.png_pdf import drawn
@@ -103,8 +105,8 @@ def load(runs: str | Path = "runs") -> Runs:
     Example:
         >>> pb.load("runs").frame()
     """
-    folder = Path(runs)
-    if not folder.is_dir():
+    folder = path_of(runs, "runs")
+    if not is_folder(folder):
         raise UserError(f"expected a folder of runs at {folder}, found none; check the path")
     return Runs(tuple(RunStore(folder).select()))
 
@@ -129,11 +131,11 @@ def report(runs: Any, to: str | Path = "report", formats: str | Iterable[str] = 
     from perceptbench.reports.write import write_report
 
     if isinstance(runs, str | Path):
-        records = RunStore(Path(runs)).select()
+        records = RunStore(path_of(runs, "runs")).select()
     else:
-        parts = [runs] if isinstance(runs, Runs) else list(runs)
+        parts = list(runs) if isinstance(runs, list | tuple) else [runs]
         if strange := [one for one in parts if not isinstance(one, Runs)]:
             raise UserError(f"expected runs, as pb.run and pb.load give them, got {type(strange[0]).__name__}")
         records = list({record.run: record for part in parts for record in part}.values())
     names = split_list([formats] if isinstance(formats, str) else list(formats))
-    return write_report(records, Path(to), tuple(names))
+    return write_report(records, path_of(to, "to"), tuple(names))

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from perceptbench.bench.api.arguments import path_of
 from perceptbench.bench.verify import Verified, verified
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_folder
 from perceptbench.metrics.base import metric
 from perceptbench.results.record import Record
 from perceptbench.results.store import RunStore
@@ -25,7 +27,7 @@ def verify(run: Record | str | Path, k: int = 20, *, device: str = "auto") -> Ve
     """
     if k < 1:
         raise UserError(f"expected k of at least 1, got {k}")
-    record = run if isinstance(run, Record) else _read(Path(run))
+    record = run if isinstance(run, Record) else _read(path_of(run, "run"))
     if not record.spec.get("arguments", {}).get("metric", {}) and record.spec["metric"] not in metric.names():
         name = record.spec["metric"]
         raise UserError(f"{name} exists only in the process that made the run; run it there again by pb.run")
@@ -34,7 +36,7 @@ def verify(run: Record | str | Path, k: int = 20, *, device: str = "auto") -> Ve
 
 def _read(folder: Path) -> Record:
     folder = folder.resolve()
-    record = RunStore(folder.parent).get(folder.name) if folder.is_dir() else None
+    record = RunStore(folder.parent).get(folder.name) if is_folder(folder) else None
     if record is None:
         raise UserError(f"expected the folder of a finished run, as in runs/0123456789ab, got {folder}")
     return record

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from perceptbench.core.errors import UserError
+from perceptbench.core.files import is_file
 
 
 def config_option(package: str | None) -> inspect.Parameter:
@@ -48,7 +49,7 @@ def _shipped(package: str | None) -> dict[str, Any]:
 def _read(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a file, or of one that came with the program."""
     file = known.get(name, Path(name))
-    if not file.is_file():
+    if not is_file(file):
         words = f"a TOML file or one of {', '.join(known)}" if known else "a TOML file"
         raise UserError(f"--config wants {words}, got {name}")
     try:

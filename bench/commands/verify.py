@@ -9,6 +9,7 @@ from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import JSON, RUNS
 from perceptbench.core.device import DEVICE
+from perceptbench.core.files import is_folder
 from perceptbench.core.option import option
 from perceptbench.core.plain_json import json_line
 
@@ -30,7 +31,7 @@ def verify(request: VerifyRequest) -> None:
     from perceptbench.bench.api.verify import verify as check
 
     folder = Path(request.run)
-    found = check(folder if folder.is_dir() else request.runs / request.run, request.k, device=request.device)
+    found = check(folder if is_folder(folder) else request.runs / request.run, request.k, device=request.device)
     if request.json:
         answer(json_line({**asdict(found), "holds": not found.refuted}))
     else:

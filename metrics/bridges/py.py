@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from perceptbench.core.errors import NoGradientError, UserError
+from perceptbench.core.files import is_file
 from perceptbench.core.others import contained
 from perceptbench.core.printable import printable
 from perceptbench.core.source_code import OF_FILE
@@ -79,7 +80,7 @@ def py(target: str) -> Metric:
     """A metric from a Python file: py:FILE.py:CLASS."""
     file, _, name = target.rpartition(":")
     path = Path(file)
-    if not file or not name or not path.is_file():
+    if not file or not name or not is_file(path):
         raise UserError(f"expected py:FILE.py:CLASS with an existing file, got 'py:{target}'")
     made = _load(path, name)
     settled(made)

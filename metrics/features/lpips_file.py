@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.tensor_files import Shapes, safetensors_header, sized, tensors_of
-from perceptbench.core.files import write_atomically
+from perceptbench.core.files import is_file, write_atomically
 from perceptbench.metrics.features.lpips_heads import checked_head
 from perceptbench.metrics.features.lpips_net import NETS, ImageNetNet, LPIPSNet
 from perceptbench.metrics.features.trunks import fitted_trunk
@@ -35,7 +35,7 @@ def load_lpips(path: Path) -> LPIPSNet:
 
     Raises UserError when it is missing, damaged or another's, or when the trunk cannot be had.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"expected lpips weights at {path}, found no file; train some: bench train lpips")
     header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != FORMAT:

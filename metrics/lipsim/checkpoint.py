@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.tensor_files import compared, safetensors_header, sized, tensors_of
-from perceptbench.core.files import write_atomically
+from perceptbench.core.files import is_file, write_atomically
 from perceptbench.metrics.fill import fill, shapes_of
 from perceptbench.metrics.lipsim.layer_cost import refuse_costly
 from perceptbench.metrics.lipsim.network import LipSimNet, blank
@@ -29,7 +29,7 @@ def load_network(path: Path) -> LipSimNet:
     Half precision costs no soundness: the network *is* the one with the rounded parameters, and
     its scales are computed from those. Raises UserError when it is missing, damaged or another's.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"expected lipsim weights at {path}, found no file; train some: bench train lipsim")
     header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != "perceptbench.lipsim.1":

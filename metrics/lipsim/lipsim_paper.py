@@ -15,6 +15,7 @@ from perceptbench.core.card import About
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.tensor_files import sized
 from perceptbench.core.fetch.weights import Weights, locate, read, resolve
+from perceptbench.core.files import is_file
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.fill import fill
@@ -66,7 +67,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
     Raises UserError when it is missing, too large, or not such a file.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"expected the authors' checkpoint at {path}, found no file")
     return read(sized(path, _MAX_BYTES))
 

@@ -393,3 +393,78 @@ def test_a_png_whose_checksum_fails_is_refused(read, tmp_path):
     damaged = whole[:end] + bytes([whole[end] ^ 1]) + whole[end + 1 :]
     with pytest.raises(UserError, match=r"here: expected a whole .* image, got .* \(the checksum of its part IDAT"):
         read(damaged, path, "here")
+
+
+def deep(colour: int = 2, channels: int = 3) -> bytes:
+    return png(16, colour, [bytes(range(8 * channels))], width=4)
+
+
+def test_a_png_that_pillow_read_from_a_stream_hides_its_depth_and_is_refused(tmp_path):
+    image = Image.open(io.BytesIO(deep()))
+    image.load()
+    with pytest.raises(UserError, match=r"^here: expected a PNG whose bits .* read from a stream; give the path"):
+        taken(image, "here")
+    (tmp_path / "deep.png").write_bytes(deep())
+    with Image.open(tmp_path / "deep.png") as opened:
+        opened.load()
+    with pytest.raises(UserError, match="here: expected 8 bits a channel, got 16"):
+        taken(opened, "here")
+    eight = Image.open(io.BytesIO(png(8, 2, [bytes(12)])))
+    assert taken(eight).images.sum() == 0  # a fresh one
+    assert taken(eight.copy()).images.sum() == 0  # what the sentence offers, once it is read
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_are_refused_as_the_original_programs_read_too(colour, channels):
+    with pytest.raises(UserError, match="here: expected 8 bits a channel, got"):
+        original.decode(deep(colour, channels), Path("x"), "here")
+
+
+@pytest.mark.parametrize("colour", [[9, 16, 0, 1], [9, 13, 0, 1], [1, 13, 0, 0], [12, 13, 0, 1], [1]])
+def test_other_colours_than_srgb_in_a_cicp_chunk_are_refused(colour):
+    row = bytes(range(13))
+    same = png(8, 2, [row[:12]], chunk(b"cICP", bytes([1, 13, 0, 1])))
+    assert np.array_equal(images.decode(same, Path("x"), "").image, np.arange(12, dtype=np.uint8).reshape(1, 4, 3))
+    other = png(8, 2, [row[:12]], chunk(b"cICP", bytes(colour)))
+    with pytest.raises(UserError, match=f"here: expected the colours of sRGB, got a cICP chunk of {colour[0]}"):
+        images.decode(other, Path("x"), "here")
+    with pytest.raises(UserError, match="cICP"):
+        taken(Image.open(io.BytesIO(other)))
+
+
+@pytest.mark.parametrize("read", [images.decode, original.decode])
+def test_a_palette_that_ends_before_a_pixel_or_is_missing_is_refused(read):
+    whole = png(8, 3, [b"\0\1\1\0"], chunk(b"PLTE", bytes(6)))
+    read(whole, Path("x"), "here")
+    short = png(8, 3, [b"\0\1\2\0"], chunk(b"PLTE", bytes(6)))
+    with pytest.raises(UserError, match=r"here: .* \(a pixel has colour 2 of a palette that ends at 1"):
+        read(short, Path("x"), "here")
+    with pytest.raises(UserError, match=r"here: expected a whole .* image"):
+        read(png(8, 3, [b"\0\1\2\0"]), Path("x"), "here")
+
+
+def test_a_profile_that_cannot_be_unpacked_is_refused():
+    content = png(8, 2, [bytes(12)], chunk(b"iCCP", b"name\0\0no zlib"))
+    with pytest.raises(UserError, match="here: expected a whole colour profile, got a damaged one in x; save"):
+        images.decode(content, Path("x"), "here")
+
+
+@pytest.mark.parametrize("error", [IndexError, KeyError, OverflowError, RecursionError, zlib.error, AssertionError])
+def test_whatever_a_decoder_ends_by_is_one_sentence(error):
+    def ends(*_: object) -> None:
+        raise error
+
+    with pytest.raises(UserError, match=f"here: expected a whole .* got x .*{error.__name__}.*; replace the file"):
+        images.whole(png(8, 2, [bytes(12)]), Path("x"), "here", ends)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_an_image_without_pixels_is_refused(size):
+    with pytest.raises(UserError, match=f"here: expected at least one pixel, got {size[0]} x {size[1]}; give another"):
+        taken(Image.new("RGB", size), "here")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a\0b"])
+def test_a_name_that_no_system_takes_is_one_sentence(name, tmp_path):
+    with pytest.raises(UserError, match=r"^row 7: expected a file at .*; check the path"):
+        images.read_bytes(tmp_path / name, "row 7")

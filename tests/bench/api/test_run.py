@@ -87,6 +87,7 @@ def test_options_reach_the_run(data):
         ({"epz": 1}, "pb.run has no option epz; did you mean eps"),
         ({"limit": "3"}, "limit wants int, got '3'"),
         ({"limit": True}, "limit wants int, got True"),
+        ({"seed": None}, "seed wants a value, got None"),
         ({"limit": 0}, "--limit wants at least 1"),
         ({"device": "gpu"}, "--device wants one of auto, cpu, cuda, got gpu"),
         ({"goal": "fli"}, "--goal wants one of"),
