@@ -28,10 +28,15 @@ def table(comparisons: Sequence[ScoreComparison], baseline: Baseline) -> Table:
         )
         for one in comparisons
     ]  # fmt: skip
-    return Table("Scores beside the baseline", COLUMNS, tuple(rows), _notes(baseline))
+    return Table("Scores beside the baseline", COLUMNS, tuple(rows), _notes(comparisons, baseline))
 
 
-def _notes(baseline: Baseline) -> tuple[str, ...]:
+def _notes(comparisons: Sequence[ScoreComparison], baseline: Baseline) -> tuple[str, ...]:
+    changed = sorted({_subject(one)[0] for one in comparisons if one.kind == "natural" and not one.exact})
+    tested = (
+        f"Changed since the baseline, weights or code, so single lost samples pass: {', '.join(changed)}. Where the "
+        "change is meant, renew it: bench check --update --reason TEXT",
+    ) if changed and baseline.schema == SCHEMA else ()  # fmt: skip
     older = () if baseline.schema == SCHEMA else (
         f"The baseline has schema {baseline.schema}, which does not say what exact comparisons need, so every score is "
         "tested; renew it: bench check --update --reason TEXT",
@@ -44,6 +49,7 @@ def _notes(baseline: Baseline) -> tuple[str, ...]:
         f"{share_of_alpha(baseline.alpha):.3g}, a third of {baseline.alpha:g}.",
         "seen from: the smallest drop that would have failed here. Brackets: 95 % interval.",
         f"Baseline of {baseline.updated}: {baseline.reason}",
+        *tested,
         *older,
     )
 

@@ -140,6 +140,14 @@ def test_the_table_has_a_line_a_score_and_says_the_rule() -> None:
     assert "has schema 1, which does not say" in " ".join(table([], replace(FELL, schema=1)).notes)
 
 
+def test_a_metric_that_changed_since_the_baseline_is_named_beside_the_table() -> None:
+    words = "Changed since the baseline, weights or code, so single lost samples pass: psnr. "
+    assert words in " ".join(table(compare(FELL, [NOW]), FELL).notes)
+    alike = {"part": SAME, "machine": MACHINE}
+    known = baseline(run(["1 11 - 0.5 3.0"] * 20, **alike))
+    assert "Changed since" not in " ".join(table(compare(known, known.runs), known).notes)
+
+
 @pytest.mark.parametrize("eps", [1.0, 2.0])
 def test_each_budget_is_named(eps: float) -> None:
     assert any(f"l2 eps {eps:g}" in one.what for one in findings([], compare(FELL, [NOW])))
