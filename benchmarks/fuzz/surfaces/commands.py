@@ -92,8 +92,9 @@ def _ended(words: Sequence[str], folder: Path) -> None:
 
 
 def _planned(request: Request, execution: Execution) -> None:
-    """In place of the run: everything that is refused is refused before."""
+    """In place of the run: everything that is refused is refused before. The command ends here."""
     make_plans(request)
+    sys.exit(0)
 
 
 CONFIG = b"""metric = ["psnr"]
