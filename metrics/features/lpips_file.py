@@ -39,7 +39,7 @@ def load_lpips(path: Path) -> LPIPSNet:
         raise UserError(f"expected lpips weights at {path}, found no file; train some: bench train lpips")
     header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != FORMAT:
-        raise UserError(f"{path}: expected lpips weights, got format {header.get('format', '')[:80]!r}")
+        raise UserError(f"{path}: expected lpips weights, got format {(header.get('format') or '')[:80] or None!r}")
     net = _net(header.get("config", ""), path)
     wanted: Shapes = {f"lin{k}": (count,) for k, count in enumerate(net.channels)}
     if {name: shape for name, shape in shapes.items() if not name.startswith(_TRUNK)} != wanted:

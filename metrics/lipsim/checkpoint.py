@@ -33,7 +33,7 @@ def load_network(path: Path) -> LipSimNet:
         raise UserError(f"expected lipsim weights at {path}, found no file; train some: bench train lipsim")
     header, shapes = safetensors_header(sized(path, _MAX_BYTES))
     if header.get("format") != "perceptbench.lipsim.1":
-        raise UserError(f"{path}: expected lipsim weights, got format {header.get('format', '')[:80]!r}")
+        raise UserError(f"{path}: expected lipsim weights, got format {(header.get('format') or '')[:80] or None!r}")
     config = LipSimConfig.from_json(header.get("config", ""))
     refuse_costly(config, str(path))
     net = blank(config)

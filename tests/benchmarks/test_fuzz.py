@@ -114,7 +114,7 @@ def test_too_much_memory_is_a_failure(tmp_path: Path) -> None:
     assert failure.kind.startswith("memory in")
 
 
-@pytest.mark.parametrize("said", ["bad", "two\nlines of text", "Traceback (most recent call last)"])
+@pytest.mark.parametrize("said", ["bad", "Traceback (most recent call last)"])
 def test_a_refusal_that_is_no_sentence_is_a_failure(tmp_path: Path, said: str) -> None:
     def judge(case: bytes, folder: Path) -> None:
         raise UserError(said)

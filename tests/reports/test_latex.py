@@ -23,7 +23,7 @@ needs_latex = pytest.mark.skipif(
 
 HOSTILE = (
     "_%&#{}~^\\$ \\input{/etc/passwd} \\end{document} --,,'\"`<>|[*] "
-    "\u2020\u2021\u2013\u2014 \u00e9\u00df\u4e2d\u0301\u200b\x00"
+    "\u2020\u2021\u2013\u2014 \u00e9\u00df\u4e2d\u0301\u200b"
 )
 PAPER = r"""\documentclass[%s]{article}
 \usepackage[T1]{fontenc}
