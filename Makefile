@@ -58,10 +58,10 @@ fuzz: $(VENV)/.tested ## 10,000 files and command lines of strangers; figures go
 fuzz-short: $(VENV)/.tested ## what of it fits into FUZZ_SECONDS; writes nothing
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --seconds $(FUZZ_SECONDS)
 
-faults: $(VENV)/.tested ## full disk, broken disk and SIGKILL at every writing call of run and report, in about an hour; wants gcc
+faults: $(VENV)/.tested ## full disk, broken disk and SIGKILL at every writing call of run and report; wants gcc
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faults --keep
 
-soundness: $(VENV)/.tested ## 100,000 attacks inside certified radii, in about half an hour
+soundness: $(VENV)/.tested ## 100,000 attacks inside certified radii
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soundness --keep
 
 soundness-short: $(VENV)/.tested ## what of 10,000 fits into a minute; writes nothing

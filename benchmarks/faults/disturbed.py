@@ -75,7 +75,8 @@ def _runs(folder: Path, old: Path, new: Path, *, finished: bool) -> list[str]:
     for path in sorted(new.glob("runs/*/record.json")):
         name = path.parent.name
         right = RunStore(new / "runs").get(name)
-        assert right is not None
+        if right is None:
+            raise UserError(f"the undisturbed command left no run {name}")
         try:
             record = found.get(name)
         except UserError as error:

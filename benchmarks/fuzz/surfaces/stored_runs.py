@@ -152,7 +152,8 @@ def judge_samples(case: bytes, folder: Path) -> None:
         raise WrongError("other samples under the seal of the original")
     (run / "record.json").write_bytes(resealed(json.loads(files["record.json"]), case))
     found = RunStore(folder).get(RUN)
-    assert found is not None
+    if found is None:
+        raise WrongError("a run that was written is not there")
     table_rows([found])
     Ledger([found])
 
