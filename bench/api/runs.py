@@ -131,7 +131,13 @@ def report(runs: Any, to: str | Path = "report", formats: str | Iterable[str] = 
     from perceptbench.reports.write import write_report
 
     if isinstance(runs, str | Path):
-        records = RunStore(path_of(runs, "runs")).select()
+        folder = path_of(runs, "runs")
+        records = RunStore(folder).select()
+        if not records:
+            raise UserError(
+                f"expected finished runs in {folder}, found none; check the folder, or first: "
+                f"bench run --metric lipsim --attack l2-aa --eps 2.0 --runs {folder}"
+            )
     else:
         parts = list(runs) if isinstance(runs, list | tuple) else [runs]
         if strange := [one for one in parts if not isinstance(one, Runs)]:
