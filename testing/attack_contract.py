@@ -174,14 +174,14 @@ class AttackContract(Contract):
             assert not torch.equal(first, other), "another seed must give other images; see draws"
 
     def test_a_sample_does_not_notice_its_batch(self, flipper: Attack | Ensemble, name: str, ball: Ball) -> None:
-        batch = triplets(RADII, seed=6)
+        batch = triplets(RADII[:6], seed=6)
         made = fewer(flipper, steps=15, queries=40, fab_steps=15, fmn_steps=15, starts=1)
         whole = _setting(made, name, ball, batch)
-        budgets = [_between(batch, ball.norm, i) for i in (2, 5)]
+        budgets = [_between(batch, ball.norm, i) for i in (1, 4)]
         together = dict(zip(batch.ids, _by_sample(whole, budgets), strict=True))
-        shuffled = torch.randperm(8, generator=generator(1))
+        shuffled = torch.randperm(6, generator=generator(1))
         wrong = "a sample must get the same result in every batch; draw by sample, and take no mean over the batch"
-        for chunk in [*shuffled.split(3), *torch.tensor([0, 3, 6]).split(1), shuffled]:
+        for chunk in [*shuffled.split(4), *torch.tensor([0, 3]).split(1)]:
             part = subset(batch, chunk)
             for name_of, rows in zip(part.ids, _by_sample(replace(whole, batch=part), budgets), strict=True):
                 pairs = zip(rows, together[name_of], strict=True)
@@ -191,11 +191,11 @@ class AttackContract(Contract):
 
     def test_no_worse_at_a_larger_budget(self, flipper: Attack | Ensemble, name: str, ball: Ball) -> None:
         """Alone at each budget, and all the more when run over rising budgets."""
-        batch = triplets(RADII[:6], seed=7)
+        batch = triplets([RADII[i] for i in (0, 2, 5)], seed=7)
         setting = _setting(flipper, name, ball, batch)
         factor = 1.25 if self.reach == 1.25 else 2.5
         exact = factor * radius_in(ball.norm, batch).sort().values
-        budgets = [float(exact[i] * 1.01) for i in (0, 2, 5)]
+        budgets = [float(one * 1.01) for one in exact]
         rising = torch.stack([o.broken for o in setting.run(*budgets)])
         alone = torch.stack([setting.run(eps)[0].broken for eps in budgets])
         for broken in (rising, alone):
