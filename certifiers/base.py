@@ -65,4 +65,27 @@ class Certifier(Protocol):
         ...
 
 
+@runtime_checkable
+class DecisionCertifier(Certifier, Protocol):
+    """A certifier that also proves decisions on pairs: whether two images match at a threshold.
+
+    One that knows nothing of triplets raises UserError in `prove`.
+    """
+
+    def prove_decision(self, seen: Seen, tau: float | PerImage, threat: Threat) -> Proof:
+        """Radii (n,) in pixel l2 within which `d(reference, other) <= tau` keeps its truth, for matches and others.
+
+        A distance of exactly tau is a match. Both images are in [0, 1] before and after a change.
+
+        Args:
+            seen: the images "reference", which moves, and "other".
+            tau: the threshold, one for all or one a pair (n,).
+            threat: who moves. Of `move="reference"` the radius bounds the change of the reference. Of `move="all"` both
+                move: where `norm` is l2 the radius bounds both changes as one vector, else each of them.
+
+        Raises UserError for a metric or a threat it cannot answer for.
+        """
+        ...
+
+
 certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers", of=Certifier)

@@ -145,6 +145,54 @@ def test_the_decision_on_a_copy_stands_until_the_distance_is_tau(kind: str, tau:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tau", [0.1, 0.7, 1.6])
+def test_both_images_of_a_pair_move_until_the_distance_is_tau(kind: str, tau: float) -> None:
+    """Exact, but for lifted embeddings, where the turn of each image is charged as if it were in its best direction."""
+    a, b, _ = triples(kind, seed=5)
+    inputs = (lift(a), lift(b)) if kind == "lifted" else (a, b)
+    threshold = torch.full_like(a[:, 0], tau)
+    joint = SPACES[kind].joint_decision_radius(*inputs, threshold)
+    each = SPACES[kind].each_decision_radius(*inputs, threshold)
+    sizes = {
+        "joint": lambda va, vb: (va.square().sum() + vb.square().sum()).sqrt(),
+        "each": lambda va, vb: torch.maximum(va.square().sum(), vb.square().sum()).sqrt(),
+    }
+    for i in range(len(a)):
+        clean = torch.cat((a[i], b[i]))
+        way = 1 if float(distance(kind, a[i], b[i])) <= tau else -1
+        inside = [lambda v, way=way: way * (distance(kind, v[:4], v[4:]) - tau)]
+        on = [lambda v: v[:4].square().sum() - 1, lambda v: v[4:].square().sum() - 1] if kind == "sphere" else []
+        starts = [clean + 0.3 * torch.randn(8, generator=generator(j), dtype=torch.float64) for j in range(8)]
+        starts += [torch.cat((1e-3 * way * (a[i] - b[i]), b[i])), torch.cat((a[i], 1e-3 * way * (b[i] - a[i])))]
+        for name, radius in (("joint", joint), ("each", each)):
+            size = sizes[name]
+            try:
+                found = least(lambda v, c=clean, size=size: size(v[:4] - c[:4], v[4:] - c[4:]), starts, inside, on)
+            except AssertionError:
+                assert kind == "lifted"
+                continue
+            assert float(radius[i]) <= found.value + 1e-5
+            if kind != "lifted" and name == "joint":
+                assert float(radius[i]) == pytest.approx(found.value, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_each_of_two_images_may_move_lies_between_the_joint_radius_and_its_share(kind: str) -> None:
+    """Two changes of size e are one vector of size sqrt(2) e, and a joint change of size r moves neither by more."""
+    a, b, _ = triples(kind, n=12, seed=8)
+    a, b = (lift(a), lift(b)) if kind == "lifted" else (a, b)
+    tau = torch.full_like(a[:, 0], 0.4)
+    space = SPACES[kind]
+    alone, joint, each = (
+        radius(a, b, tau)
+        for radius in (space.decision_radius, space.joint_decision_radius, space.each_decision_radius)
+    )
+    assert (each >= joint / math.sqrt(2) - 1e-9).all()
+    assert (each <= joint + 1e-9).all()
+    assert (joint <= alone + 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_interval_and_decision_are_each_others_inverse(kind: str) -> None:
     a, b, _ = triples(kind, seed=6)
     a, b = (lift(a), lift(b)) if kind == "lifted" else (a, b)
