@@ -141,7 +141,9 @@ class CrossByBoth(Objective):
     def loss(self, x: Images) -> PerImage:
         reference, other = unstack(x, 2)
         if isinstance(self.metric, EmbeddingMetric):
-            return self.sign * (self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau)
+            return self.sign * (
+                self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau
+            )
         return self.sign * (self.metric(reference, other) - self.tau)
 
     def reached(self, loss: PerImage) -> Mask:

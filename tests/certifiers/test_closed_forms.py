@@ -144,7 +144,9 @@ def test_the_decision_on_a_copy_stands_until_the_distance_is_tau(kind: str, tau:
             assert float(radius[i]) == pytest.approx(found, abs=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "tau"), [("raw", 0.1), ("raw", 1.6), ("lifted", 0.7), ("sphere", 0.7), ("euclid", 0.7)])
+@pytest.mark.parametrize(
+    ("kind", "tau"), [("raw", 0.1), ("raw", 1.6), ("lifted", 0.7), ("sphere", 0.7), ("euclid", 0.7)]
+)
 def test_both_images_of_a_pair_move_until_the_distance_is_tau(kind: str, tau: float) -> None:
     """Exact, but for lifted embeddings, where the turn of each image is charged as if it were in its best direction."""
     a, b, _ = triples(kind, n=2, seed=5)
@@ -171,8 +173,7 @@ def test_what_each_of_two_images_may_move_lies_between_the_joint_radius_and_its_
     tau = torch.full_like(a[:, 0], 0.4)
     space = SPACES[kind]
     alone, joint, each = (
-        radius(a, b, tau)
-        for radius in (space.decision_radius, space.joint_decision_radius, space.each_decision_radius)
+        radius(a, b, tau) for radius in (space.decision_radius, space.joint_decision_radius, space.each_decision_radius)
     )
     assert (each >= joint / math.sqrt(2) - 1e-9).all()
     assert (each <= joint + 1e-9).all()

@@ -3,7 +3,7 @@
 from perceptbench.results.tasks.base import scores
 from perceptbench.tasks.base import Source, task
 from perceptbench.testing import TaskContract
-from perceptbench.testing.samples import source_of, triplets
+from perceptbench.testing.samples import pairs, pairs_source, source_of, triplets
 
 
 class TestPreference(TaskContract):
@@ -25,6 +25,17 @@ class TestDrift(TaskContract):
         return source_of(triplets([0.1, 0.2, 0.3, 0.4], seed=2))
 
 
+class TestMatching(TaskContract):
+    """Pairs at a threshold: two of four that are the same match, and one of three that are different."""
+
+    task = "matching(tau=0.45)"
+    eps = (0.15, 1.0)
+
+    def source(self) -> Source:
+        same = [True] * 4 + [False] * 3
+        return pairs_source(pairs([0.2, 0.4, 0.5, 0.6, 0.3, 0.5, 0.8], same, seed=3))
+
+
 def test_every_task_has_two_halves_and_is_held_to_the_contract() -> None:
-    ours = {TestPreference.task, TestDrift.task}
+    ours = {TestPreference.task, TestDrift.task, TestMatching.task.partition("(")[0]}
     assert set(task.names()) == set(scores.names()) == ours
