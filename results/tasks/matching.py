@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Better, Measured, Row
+    from perceptbench.results.statistics.pairs import Sides
 
 RATES = {"evade": "evasion rate", "collide": "collision rate"}
 
@@ -102,7 +103,7 @@ def _rate(
 
     if len(samples) == 0:
         return None
-    return Measured(rate(values.to_numpy(float), _sides(record, samples["id"])), "percent", name, better)
+    return Measured(rate(values.to_numpy(float), sides_of(record, samples["id"])), "percent", name, better)
 
 
 def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | None":
@@ -112,11 +113,12 @@ def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | 
     if samples["same"].nunique() < 2:
         return None
     scored = roc_auc if name == "ROC-AUC" else micro_ap
-    found = scored(samples["d"].to_numpy(), samples["same"].to_numpy(bool), _sides(record, samples["id"]))
+    found = scored(samples["d"].to_numpy(), samples["same"].to_numpy(bool), sides_of(record, samples["id"]))
     return Measured(found, "percent", name)
 
 
-def _sides(record: "Record", ids: "Sequence[str] | pd.Series"):  # type: ignore[no-untyped-def]
+def sides_of(record: "Record", ids: "Sequence[str] | pd.Series") -> "Sides":
+    """The photographs on both sides of some pairs."""
     from perceptbench.results.references import photographs
     from perceptbench.results.statistics.pairs import Sides
 
