@@ -40,7 +40,8 @@ def _(panel: Panel) -> dict[str, Any]:
     return {
         "kind": "curves",
         "x": panel.x_label,
-        "y": "2AFC score, percent",
+        "y": panel.y_label,
+        "even": panel.even,
         "stops": [[eps, eps_text(eps)] for eps in stops],
         "curves": [
             {

@@ -24,7 +24,7 @@ function curves(panel) {
       const { svg, x, y, box } = axes(width, [0, last], [0, 100], panel.x, panel.y);
       const eps = panel.stops[state.stop][0];
       svg.append(
-        shape("line", { class: "chance", x1: box.left, x2: box.right, y1: y(50), y2: y(50) }),
+        ...(panel.even ? [shape("line", { class: "chance", x1: box.left, x2: box.right, y1: y(50), y2: y(50) })] : []),
         shape("line", { class: "cursor", x1: x(eps), x2: x(eps), y1: box.top, y2: box.bottom }),
       );
       for (const curve of panel.curves.filter((each) => state.shown.has(each.name))) {
