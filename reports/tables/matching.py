@@ -140,7 +140,16 @@ def _board(task: str, label: str, threat: str, eps: float, found: dict[str, Boun
         for metric in metrics
     ]
     name = RATES[goal]
-    columns = ("rank", "metric", first.natural.measure, "right after attack", "certified", name, f"{name}, proved", "by")
+    columns = (
+        "rank",
+        "metric",
+        first.natural.measure,
+        "right after attack",
+        "certified",
+        name,
+        f"{name}, proved",
+        "by",
+    )
     mine = [bound.case.newest for bound in found.values()]
     notes = (RANK_NOTES[goal], *([LETTERS_NOTE] if groups else []), *lacking_notes(lacks, names), *apart_notes(mine))
     return Table(
