@@ -182,7 +182,8 @@ class DistanceShift(Objective):
         return DistanceShift(self.anchors.select(index), _signs(self.sign, index))
 
 
-def _signs(sign: int | PerImage, index: Tensor) -> int | PerImage:
+def _signs(sign: int | Tensor, index: Tensor) -> int | Tensor:
+    """Those of some images."""
     return sign if isinstance(sign, int) else sign[index]
 
 

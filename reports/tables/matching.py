@@ -196,7 +196,7 @@ def _edits(task: str, label: str, records: Sequence[Record]) -> Table | None:
             cells.setdefault(str(group), {})[metric] = Cell.share(found)
     if not 0 < len(cells) <= MOST_GROUPS:
         return None
-    names = labels(newest)
+    names = labels(sorted(newest))
     return Table(
         title=f"Copies found by edit, {task} on {label}, percent",
         columns=("edit", "pairs", *names.values()),

@@ -1,5 +1,7 @@
 """Tables of matching: rates and false matches, ranks by goal and eps, copies by edit."""
 
+from dataclasses import replace
+
 import pytest
 
 from perceptbench.bench.planner import make_plans
@@ -12,9 +14,9 @@ from perceptbench.reports.write import write_report
 from perceptbench.results.memory_store import MemoryStore
 from perceptbench.results.record import Record
 from perceptbench.testing.samples import pairs, pairs_source
-from perceptbench.triplets.pairs import PairSource
+from perceptbench.triplets.pairs import PairEntry, PairSource
 
-DISTANCES = [0.2, 0.4, 0.5, 0.6, 0.3, 0.55, 0.8]
+DISTANCES = [0.2, 0.4, 0.5, 0.6, 0.3, 0.56, 0.8]
 SAME = [True] * 4 + [False] * 3
 
 
@@ -35,9 +37,7 @@ def records() -> list[Record]:
     return found
 
 
-def _grouped(entry, group):
-    from dataclasses import replace
-
+def _grouped(entry: PairEntry, group: str) -> PairEntry:
     return replace(entry, group=group)
 
 

@@ -21,8 +21,8 @@ DISTANCES = np.array([0.2, 0.4, 0.5, 0.6, 0.3, 0.55, 0.8])
 SAME = np.array([True] * 4 + [False] * 3)
 
 
-def made(metric: Metric, attack: str = "l2-pgd(steps=20)", **more: object) -> Record:
-    source = pairs_source(pairs(DISTANCES.tolist(), SAME.tolist()))
+def made(metric: Metric, attack: str = "l2-pgd(steps=20)", side: int = 8, **more: object) -> Record:
+    source = pairs_source(pairs(DISTANCES.tolist(), SAME.tolist(), side))
     request = Request(
         metrics=[Held("metric", metric)], data=[Held("mine", source)], task="roc", attacks=[attack], eps=(0.05, 0.1),
         **more,
@@ -41,7 +41,7 @@ def test_every_distance_moves_by_eps_and_the_proof_says_so() -> None:
         at = record.samples[record.samples["eps"] == eps]
         worst = DISTANCES + eps * np.where(SAME, 1, -1)
         assert at["d"].to_numpy() == pytest.approx(DISTANCES, abs=1e-5)
-        assert at["d_adv"].to_numpy() == pytest.approx(worst, abs=2e-3)
+        assert at["d_adv"].to_numpy() == pytest.approx(worst, abs=0.12 * eps)
         assert at["d_proved"].to_numpy() == pytest.approx(worst, abs=1e-4)
         # The proof has the attack on its inner side.
         assert ((at["d_proved"] - at["d_adv"]).to_numpy() * np.where(SAME, 1, -1) > 0).all()
@@ -60,13 +60,13 @@ def test_an_attack_on_embeddings_serves_too() -> None:
 
 
 def test_a_metric_without_a_constant_has_no_proved_curve() -> None:
-    record = made(SSIM(window=7) if "window" in SSIM.__init__.__annotations__ else PixelL2(), certifiers=())
+    record = made(SSIM(), side=16)
     assert record.samples["d_proved"].isna().all()
     assert {row.kind for row in rows_of(record)} == {"natural", "attack"}
 
 
 def test_what_bounds_no_distances_and_what_stops_at_a_goal_is_refused() -> None:
-    with pytest.raises(UserError, match="the certifier Paper bounds no distances|is about cosine distances"):
+    with pytest.raises(UserError, match=r"is about cosine distances"):
         made(PixelL2(), certifiers=("paper",))
     with pytest.raises(UserError, match="has no boundary to look for"):
         made(PixelL2(), "l2-fmn")
