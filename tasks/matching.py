@@ -20,7 +20,7 @@ from perceptbench.metrics.base import Metric
 from perceptbench.metrics.seen import Seen
 from perceptbench.results.tasks.matching import MatchingScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
-from perceptbench.triplets.pairs import PairEntry, Pairs, PairSource, calibrates, pair_source
+from perceptbench.triplets.pairs import PairEntry, Pairs, PairSource, calibrates
 
 _AT_ONCE = 32
 """Pairs that are embedded together where a threshold is found."""
@@ -83,8 +83,8 @@ class Matching(MatchingScores, Task[Compared]):
                 f"{source.name}: no pairs of both kinds are left to report once a threshold was found on half of the "
                 "photographs; give more photographs, or --tau"
             )
-        half = pair_source(source.name, kept, source.recipe, "of the half of the photographs that tau was not found on")
-        return replace(half, note=f"{half.note}; all: {source.note}", side=source.side)
+        about = f"of the half of the photographs that tau was not found on; all: {source.note}"
+        return replace(source, entries=tuple(kept), about=about)
 
     def fit(self, metric: Metric, source: Source, device: str) -> State:
         """tau, and what it was found on: `calibration_pairs` different pairs with `calibration_matches` false matches.

@@ -72,18 +72,25 @@ class PairEntry:
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """A data set of pairs. `recipe` is whatever decides them beside their entries."""
+    """A data set of pairs. `recipe` is whatever decides them beside their entries; `about` is a part of the note."""
 
     name: str
     entries: tuple[PairEntry, ...]
     recipe: str
-    note: str = ""
+    about: str = ""
     side: int = SIDE
     kind: str = "pairs"
     ties: int = 0
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def note(self) -> str:
+        """How many pairs are of which kind, and what else must accompany every score."""
+        same = sum(entry.same for entry in self.entries)
+        ratio = f" ({(len(self) - same) / same:.3g} to 1)" if same else ""
+        return f"{same} same and {len(self) - same} different pairs{ratio}" + f"; {self.about}" * bool(self.about)
 
     @property
     def sha256(self) -> str:
@@ -107,8 +114,8 @@ class PairSource:
         return Pairs(reference, other, torch.tensor([e.same for e in entries]), tuple(e.id for e in entries))
 
 
-def pair_source(name: str, entries: Sequence[PairEntry], recipe: str, note: str = "") -> PairSource:
-    """A data set whose names can be printed. Its note begins with how many pairs are of which kind.
+def pair_source(name: str, entries: Sequence[PairEntry], recipe: str, about: str = "") -> PairSource:
+    """A data set whose names can be printed.
 
     Raises UserError for an id used twice, and where pairs that are the same, or different ones, are missing.
     """
@@ -132,8 +139,7 @@ def pair_source(name: str, entries: Sequence[PairEntry], recipe: str, note: str 
         raise UserError(
             f"{name}: expected pairs that are the same and pairs that are different, got {same} and {len(named) - same}"
         )
-    counted = f"{same} same and {len(named) - same} different pairs ({(len(named) - same) / same:.3g} to 1)"
-    return PairSource(name, tuple(named), recipe, f"{counted}{'; ' if note else ''}{printable(note)}")
+    return PairSource(name, tuple(named), recipe, printable(about))
 
 
 def calibrates(photograph: str) -> bool:

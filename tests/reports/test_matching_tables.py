@@ -25,7 +25,7 @@ def records() -> list[Record]:
     """Pixel l2 and psnr at thresholds of one meaning, evasion and collision; psnr met another attack."""
     made = pairs_source(pairs(DISTANCES, SAME))
     source = PairSource(
-        made.name, tuple(_grouped(one, f"edit {i % 2}") for i, one in enumerate(made.entries)), made.recipe, made.note
+        made.name, tuple(_grouped(one, f"edit {i % 2}") for i, one in enumerate(made.entries)), made.recipe
     )
     found = []
     for goal in ("evade", "collide"):

@@ -39,6 +39,7 @@ def test_a_table_of_pairs(tmp_path, trees) -> None:
     assert torch.equal(batch.reference[0], read_image(tmp_path / "0.png", ""))
     assert torch.equal(batch.other[1], read_image(tmp_path / "2.png", ""))
     assert len(source.limited(2)) == 2
+    assert source.limited(1).note.startswith(("1 same and 0 different", "0 same and 1 different pairs; 3 rows"))
 
 
 def test_a_photograph_has_one_name_whatever_its_path(tmp_path, trees) -> None:
