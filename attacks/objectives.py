@@ -103,14 +103,70 @@ class FlipByAll(Objective):
 
 
 @dataclass(frozen=True)
-class DistanceShift(Objective):
-    """Push an image away from itself (sign +1), or pull it towards another one (-1), in the metric's distance.
+class CrossThreshold(Objective):
+    """Turn the decision `d <= tau` on a pair by moving its reference: evade a match (sign +1), or collide (-1).
 
-    The goal is endless.
+    The loss is d - tau for evasion, reached above 0, and tau - d for collision, reached at 0: a distance of tau is a
+    match, whoever that helps.
+
+    Args:
+        anchors: prepared from the images that stay.
+        at_stake: (n,), pairs whose decision the attacker wants to turn; there is nothing to reach for the others.
     """
 
     anchors: Anchors
+    tau: float
     sign: int
+    at_stake: Mask
+
+    def loss(self, x: Images) -> PerImage:
+        return self.sign * (self.anchors.distances(x)[0] - self.tau)
+
+    def reached(self, loss: PerImage) -> Mask:
+        return crossed(loss, self.sign) | ~self.at_stake
+
+    def select(self, index: Tensor) -> "CrossThreshold":
+        return CrossThreshold(self.anchors.select(index), self.tau, self.sign, self.at_stake[index])
+
+
+@dataclass(frozen=True)
+class CrossByBoth(Objective):
+    """The same by moving both images, stacked as reference and other (attacks/threats/stacked.py)."""
+
+    metric: Metric
+    tau: float
+    sign: int
+    at_stake: Mask
+
+    def loss(self, x: Images) -> PerImage:
+        reference, other = unstack(x, 2)
+        if isinstance(self.metric, EmbeddingMetric):
+            return self.sign * (
+                self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau
+            )
+        return self.sign * (self.metric(reference, other) - self.tau)
+
+    def reached(self, loss: PerImage) -> Mask:
+        return crossed(loss, self.sign) | ~self.at_stake
+
+    def select(self, index: Tensor) -> "CrossByBoth":
+        return CrossByBoth(self.metric, self.tau, self.sign, self.at_stake[index])
+
+
+def crossed(loss: PerImage, sign: int) -> Mask:
+    """Which losses mean that the decision has turned: d > tau for evasion (+1), d <= tau for collision (-1)."""
+    return loss > 0 if sign > 0 else loss >= 0
+
+
+@dataclass(frozen=True)
+class DistanceShift(Objective):
+    """Push an image away from itself (sign +1), or pull it towards another one (-1), in the metric's distance.
+
+    The goal is endless. `sign` is one for all images, or one each (n,).
+    """
+
+    anchors: Anchors
+    sign: int | PerImage
 
     @property
     def endless(self) -> bool:
@@ -123,7 +179,12 @@ class DistanceShift(Objective):
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "DistanceShift":
-        return DistanceShift(self.anchors.select(index), self.sign)
+        return DistanceShift(self.anchors.select(index), _signs(self.sign, index))
+
+
+def _signs(sign: int | Tensor, index: Tensor) -> int | Tensor:
+    """Those of some images."""
+    return sign if isinstance(sign, int) else sign[index]
 
 
 def with_embedding(metric: Metric) -> EmbeddingMetric:
@@ -144,12 +205,13 @@ class EmbeddingShift(Objective):
 
     Args:
         unit: what embeddings are multiplied by, since squares of very small values would be lost.
+        sign: one for all images, or one each (n,).
     """
 
     metric: EmbeddingMetric
     target: Embeddings
     unit: PerImage
-    sign: int = 1
+    sign: int | PerImage = 1
 
     @property
     def endless(self) -> bool:
@@ -157,7 +219,7 @@ class EmbeddingShift(Objective):
 
     @classmethod
     @torch.no_grad()
-    def make(cls, metric: Metric, x: Images, sign: int = 1) -> "EmbeddingShift":
+    def make(cls, metric: Metric, x: Images, sign: int | PerImage = 1) -> "EmbeddingShift":
         """Away from these images, or towards them. Raises UserError for a metric that has no embedding."""
         target = with_embedding(metric).embed(x)
         return cls(with_embedding(metric), target, power_of_two(target), sign)
@@ -169,7 +231,7 @@ class EmbeddingShift(Objective):
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "EmbeddingShift":
-        return EmbeddingShift(self.metric, self.target[index], self.unit[index], self.sign)
+        return EmbeddingShift(self.metric, self.target[index], self.unit[index], _signs(self.sign, index))
 
 
 @dataclass(frozen=True)

@@ -65,4 +65,39 @@ class Certifier(Protocol):
         ...
 
 
+@runtime_checkable
+class DecisionCertifier(Certifier, Protocol):
+    """A certifier that also proves decisions on pairs: whether two images match at a threshold.
+
+    One that knows nothing of triplets raises UserError in `prove`.
+    """
+
+    def prove_decision(self, seen: Seen, tau: float | PerImage, threat: Threat) -> Proof:
+        """Radii (n,) in pixel l2 within which `d(reference, other) <= tau` keeps its truth, for matches and others.
+
+        A distance of exactly tau is a match. Both images are in [0, 1] before and after a change.
+
+        Args:
+            seen: the images "reference", which moves, and "other".
+            tau: the threshold, one for all or one a pair (n,).
+            threat: who moves. Of `move="reference"` the radius bounds the change of the reference. Of `move="all"` both
+                move: where `norm` is l2 the radius bounds both changes as one vector, else each of them.
+
+        Raises UserError for a metric or a threat it cannot answer for.
+        """
+        ...
+
+
+@runtime_checkable
+class IntervalCertifier(Certifier, Protocol):
+    """A certifier that also bounds distances: how near and how far two images may come."""
+
+    def prove_interval(self, seen: Seen, eps: float) -> tuple[PerImage, PerImage]:
+        """Bounds (n,) of `d(reference, other)` while "reference" moves by at most eps in pixel l2.
+
+        Raises UserError for a metric it cannot answer for.
+        """
+        ...
+
+
 certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers", of=Certifier)

@@ -43,20 +43,23 @@ def certify(
     if seen is None:
         seen = Seen(metric, batch.images)
     proof = certifier.prove(seen, batch.label, _scaled(threat, scale), noise)
-    _check_proof(proof, certifier, len(batch.ids))
+    check_proof(proof, certifier, len(batch.ids), "prove")
     together = 3 if threat.move == "all" and not threat.separate and threat.norm == "l2" else 1
     widest = (together * batch.reference[0].numel()) ** 0.5
     return in_norm(replace(proof, radius=proof.radius.clamp(max=widest)), threat.norm, batch.reference)
 
 
-def _check_proof(proof: Proof, certifier: Certifier, n: int) -> None:
-    """Raises UserError for anything but a proof of this many samples whose radii are numbers."""
+def check_proof(proof: Proof, certifier: Certifier, n: int, method: str) -> None:
+    """Raises UserError for anything but a proof of this many samples whose radii are numbers.
+
+    `method` is the one of the certifier that gave it.
+    """
     name = f"the certifier {type(certifier).__name__}"
     if not isinstance(proof, Proof) or not all(isinstance(getattr(proof, one.name), Tensor) for one in fields(Proof)):
-        raise UserError(f"{name}: expected a Proof of four tensors, got {type(proof).__name__}; mend prove")
+        raise UserError(f"{name}: expected a Proof of four tensors, got {type(proof).__name__}; mend {method}")
     if {tuple(getattr(proof, one.name).shape) for one in fields(Proof)} != {(n,)}:
         raise UserError(
-            f"{name}: expected ({n},) for each part of a Proof, got {tuple(proof.radius.shape)}; mend prove"
+            f"{name}: expected ({n},) for each part of a Proof, got {tuple(proof.radius.shape)}; mend {method}"
         )
     if not bool((proof.radius >= 0).all()):
         raise UserError(f"{name} gave a radius that is negative or no number; claim 0 where nothing is proved")

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     tasks = "tasks"
     threats = "threats"
     engines = "engines"
+    edits = "edits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class ListRequest:
     """What to list."""
 
     kind: Kind = field(
-        metadata=option("metrics, attacks, certifiers, data, tasks, threats or engines.", positional=True)
+        metadata=option("metrics, attacks, certifiers, data, tasks, threats, engines or edits.", positional=True)
     )
 
 
@@ -96,9 +97,10 @@ def _registry(kind: Kind):  # type: ignore[no-untyped-def]
     from perceptbench.metrics.base import metric
     from perceptbench.tasks.base import task
     from perceptbench.triplets.base import triplets
+    from perceptbench.triplets.edits.base import edit
 
     registries = {
         Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets,
-        Kind.tasks: task, Kind.threats: threat, Kind.engines: engine,
+        Kind.tasks: task, Kind.threats: threat, Kind.engines: engine, Kind.edits: edit,
     }  # fmt: skip
     return registries[kind]

@@ -12,6 +12,8 @@ from perceptbench.metrics.spaces.geometry import angle, angle_at, distance_at, s
 from perceptbench.metrics.spaces.quadrics import clearance
 from perceptbench.metrics.spaces.space import Answer, Space
 
+_HALVINGS = 44
+"""Of a search for a radius."""
 _CELLS = 2048
 """Cells of the search over t. The shared radius is a few parts in ten thousand below the exact one for it."""
 
@@ -75,9 +77,22 @@ class Angular(Space):
 
     def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
         """The cost of turning from the present angle to the angle of tau; 0 for zero vectors."""
-        needed = (angle_at(tau) - angle(a, b)).abs()
-        directed = (a.norm(dim=1) > 0) & (b.norm(dim=1) > 0)
-        return torch.where(directed, self.reach(a, needed[:, None])[:, 0], 0.0)
+        return torch.where(_directed(a, b), self.reach(a, _turn_to(tau, a, b)[:, None])[:, 0], 0.0)
+
+    def joint_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """The cost of turning both by that angle in all."""
+        return torch.where(_directed(a, b), self.turning_cost(a, b, _turn_to(tau, a, b)[:, None] / 2)[:, 0], 0.0)
+
+    def each_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """The least e at which both angles together, `turn` of each, come to that angle; found from below."""
+        needed = _turn_to(tau, a, b)
+        low = torch.zeros_like(needed)
+        high = self.reach(a, needed[:, None])[:, 0].clamp(max=a.norm(dim=1) + b.norm(dim=1))
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            safe = self.turn(a, middle) + self.turn(b, middle) < needed
+            low, high = torch.where(safe, middle, low), torch.where(safe, high, middle)
+        return torch.where(_directed(a, b), low, 0.0)
 
     def separate_radius(self, answer: Answer, eps_near: PerImage, eps_far: PerImage, exact: bool) -> PerImage:
         t = (self.turn(answer.near, eps_near) + self.turn(answer.far, eps_far)) / 2
@@ -103,6 +118,16 @@ class Angular(Space):
         if exact:
             return self.leave(answer, t)
         return self.reach(answer.reference, (_half_gap(answer)[:, None] - t).clamp_min(0))
+
+
+def _turn_to(tau: PerImage, a: Embeddings, b: Embeddings) -> PerImage:
+    """By how much the angle between a and b differs from that of the distance tau."""
+    return (angle_at(tau) - angle(a, b)).abs()
+
+
+def _directed(a: Embeddings, b: Embeddings) -> Tensor:
+    """Whether both have a direction (n,). A zero vector is 1/2 away from every other one."""
+    return (a.norm(dim=1) > 0) & (b.norm(dim=1) > 0)
 
 
 def _half_gap(answer: Answer) -> PerImage:

@@ -33,13 +33,24 @@ class Decibels(Euclid):
         return low, high
 
     def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
-        return super().decision_radius(a, b, a.shape[1] ** 0.5 * 10 ** (tau / 20))
+        return super().decision_radius(a, b, _threshold_in_l2(a, tau))
+
+    def joint_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        return super().joint_decision_radius(a, b, _threshold_in_l2(a, tau))
+
+    def each_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        return super().each_decision_radius(a, b, _threshold_in_l2(a, tau))
 
     def separate_radius(self, answer: Answer, eps_near: PerImage, eps_far: PerImage, exact: bool) -> PerImage:
         return super().separate_radius(_in_l2(answer, eps_near), eps_near, eps_far, exact)
 
     def shared_radius(self, answer: Answer, exact: bool) -> PerImage:
         return super().shared_radius(_in_l2(answer, torch.zeros_like(answer.slack)), exact)
+
+
+def _threshold_in_l2(a: Embeddings, tau: PerImage) -> PerImage:
+    """The Euclidean distance at which vectors such as a are tau decibels apart."""
+    return a.shape[1] ** 0.5 * 10 ** (tau / 20)
 
 
 def _in_l2(answer: Answer, eps_near: PerImage) -> Answer:

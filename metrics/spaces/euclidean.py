@@ -26,6 +26,13 @@ class Euclid(Space):
     def decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
         return ((a - b).norm(dim=1) - tau).abs()
 
+    def joint_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """Each takes half of the gap: 2 (gap / 2)^2 is the least sum of two squares."""
+        return Euclid.decision_radius(self, a, b, tau) / math.sqrt(2)
+
+    def each_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        return Euclid.decision_radius(self, a, b, tau) / 2
+
     def separate_radius(self, answer: Answer, eps_near: PerImage, eps_far: PerImage, exact: bool) -> PerImage:
         """Exact: to the hyperboloid. Simple: |d1 - d0| falls by at most 2 eps + eps0 + eps1."""
         lost = eps_near + eps_far + answer.slack

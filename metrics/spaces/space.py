@@ -48,6 +48,14 @@ class Space:
         """How far a may move before `distance(a, b) <= tau` changes (case B, inverted)."""
         raise NotImplementedError
 
+    def joint_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """How far both may move, measured as one vector, before `distance(a, b) <= tau` changes."""
+        raise NotImplementedError
+
+    def each_decision_radius(self, a: Embeddings, b: Embeddings, tau: PerImage) -> PerImage:
+        """How far each of both may move before `distance(a, b) <= tau` changes."""
+        raise NotImplementedError
+
     def signed_radius(self, reference: Embeddings, left: Embeddings, right: Embeddings) -> PerImage:
         """How far the reference may move (case A), positive where `right` is nearer: to the plane."""
         return geometry.signed_radius(reference, *self.boundary(left, right), 1.0)
