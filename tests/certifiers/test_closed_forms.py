@@ -184,8 +184,7 @@ def test_what_each_of_two_images_may_move_lies_between_the_joint_radius_and_its_
     tau = torch.full_like(a[:, 0], 0.4)
     space = SPACES[kind]
     alone, joint, each = (
-        radius(a, b, tau)
-        for radius in (space.decision_radius, space.joint_decision_radius, space.each_decision_radius)
+        radius(a, b, tau) for radius in (space.decision_radius, space.joint_decision_radius, space.each_decision_radius)
     )
     assert (each >= joint / math.sqrt(2) - 1e-9).all()
     assert (each <= joint + 1e-9).all()

@@ -1,0 +1,165 @@
+"""The closed-form attack on a perceptual hash: the smallest change of an image that flips chosen bits.
+
+The values c = A x behind the bits are linear in the image, so of all changes of the image that move them by Delta,
+A^T K^-1 Delta with K = A A^T is the smallest. What is left is which bits to flip, and where the threshold lies then:
+for each number of flips the cheapest choice is taken, and the metric's own library says which number is enough.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from perceptbench.attacks.base import Attack, Objective, attack
+from perceptbench.attacks.norms import length, per_image
+from perceptbench.attacks.smallest import Smallest
+from perceptbench.core.errors import UserError
+from perceptbench.core.noise import Noise
+from perceptbench.core.ref import Norm
+from perceptbench.core.tensors import Images
+from perceptbench.metrics.base import Metric
+from perceptbench.metrics.hashes.eight_bit import LEVELS
+from perceptbench.metrics.hashes.linear_hash import LinearHash
+from perceptbench.metrics.hashes.soft_hash import SoftHash
+
+_HALVINGS = 10
+_JUST = 1e-3
+"""How far beyond half a grey level a pixel is taken, in grey levels."""
+
+
+@attack("l2-hash", source="this repository: docs/hashes.md")
+@dataclass(frozen=True)
+class L2Hash(Attack):
+    """Solves the linear map of a perceptual hash in closed form: looks for the smallest flip of enough bits.
+
+    Each value is taken over the threshold by what a change of the image of l2 norm `margin` can do, since libraries
+    round. `margins` such sizes are tried, each twice the one before.
+
+    Args:
+        margin: the smallest, in pixel l2; rounding to 8 bits moves a value by some 0.001.
+        margins: how many sizes.
+    """
+
+    norm: ClassVar[Norm] = "l2"
+    minimal: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+    solves: ClassVar[type[Metric] | None] = SoftHash
+    margin: float = 0.002
+    margins: int = 6
+
+    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        linear = linear_of(objective)
+        values = linear.values(x)
+        # Where a larger value raises the loss, the goal wants the bit set.
+        towards = linear.slope(objective.gradient(x)[1])
+        found = Smallest.none_yet(x)
+        for i in range(self.margins):
+            beyond = self.margin * 2**i * linear.scale(*x.shape[-2:]).to(x.device).sqrt()
+            plans = [_plans(linear, c, t, beyond) for c, t in zip(values, towards, strict=True)]
+            self._fewest(objective, linear, x, plans, found)
+        return found.best
+
+    def _fewest(
+        self, objective: Objective, linear: LinearHash, x: Images, plans: list[Tensor], found: Smallest
+    ) -> None:
+        """Halve towards the fewest flips that reach the goal; note the smallest success."""
+        low, high = (torch.tensor([n * len(rows) for rows in plans]) for n in (0, 1))
+        while bool((low < high).any()):
+            middle = (low + high) // 2
+            chosen = [rows[min(int(at), len(rows) - 1)] for rows, at in zip(plans, middle, strict=True)]
+            changed = _in_favour(x, linear.lift(torch.stack(chosen), x))
+            reached = objective.reached(objective.value(changed))
+            found.update(changed, length(changed - x, "l2"), reached)
+            here = reached.cpu()
+            low, high = torch.where(here | (low >= high), low, middle + 1), torch.where(here, middle, high)
+
+
+def linear_of(objective: Objective) -> LinearHash:
+    """The linear map behind the goal. Raises UserError for a metric that is no hash."""
+    if not isinstance(objective.surrogate, SoftHash):
+        raise UserError("l2-hash solves the linear map of a perceptual hash; use --metric pdq, phash, dhash or ahash")
+    return objective.surrogate.linear
+
+
+def _in_favour(x: Images, change: Images) -> Images:
+    """Images whose 8-bit pictures have changed by about `change`, with the smallest change of their own.
+
+    A pixel is rounded to the next grey level from half a level on, so the other half need not be paid. Which pixels
+    change is decided by rounding a multiple of the change: the one of which as much is left along it as was asked for.
+    """
+    levels, start = change * LEVELS, (x.double() * LEVELS).round()
+    wanted = levels.square().sum((1, 2, 3))
+    low, high = torch.zeros_like(wanted), 1 / levels.abs().amax((1, 2, 3)).clamp_min(1e-9) + 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        enough = (levels * (levels * per_image(middle)).round()).sum((1, 2, 3)) >= wanted
+        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
+    whole = ((levels * per_image(high)).round() + start).clamp(0, LEVELS) - start
+    moved = start + whole - whole.sign() * (0.5 - _JUST)
+    return torch.where(whole == 0, x, (moved / LEVELS).to(x.dtype)).clamp(0, 1)
+
+
+def _plans(linear: LinearHash, values: Tensor, towards: Tensor, beyond: Tensor) -> Tensor:
+    """Changes of the values (t, k) that flip 1, 2, 3, ... more bits in favour than against, each the cheapest.
+
+    At each threshold m' that is tried, g values in favour come down to just below it and v come up to just above it, in
+    the order of their costs; values that m' has passed over flip by themselves. Where the threshold is the middle of
+    the values, v follows from g, so that m' is the middle afterwards too.
+
+    Args:
+        values: c (k,).
+        towards: its sign says whether a larger value is in favour (k,).
+        beyond: how far each value is taken over the threshold (k,); costs count in this unit.
+    """
+    k, now = len(values), linear.threshold(values[None])
+    fixed = linear.above + linear.below > k
+    at = (now if fixed else _between(values))[:, None]
+    over, wanted = values > at, towards > 0
+    cost = ((values - at).abs() / beyond + 1).square()
+    down, up = (torch.where(moves, cost, torch.inf) for moves in (over & ~wanted, ~over & wanted))
+    g, v = _counts(over, down, up, linear.above, fixed)
+    total = _sums(down).gather(1, g) + _sums(up).gather(1, v)
+    gained = ((over != (values > now)) * torch.where(over == wanted, 1, -1)).sum(1, keepdim=True) + g + v
+    total = torch.where(gained > 0, total, torch.inf)
+    rows = []
+    for flips in range(1, int(gained.max()) + 1):
+        best = int(torch.where(gained >= flips, total, torch.inf).argmin())
+        j, i = divmod(best, g.shape[1])
+        if not bool(total[j, i].isfinite()):
+            break
+        change = torch.zeros_like(values)
+        lower, upper = down[j].argsort()[: int(g[j, i])], up[j].argsort()[: int(v[j, i])]
+        change[lower] = (at[j] - beyond - values)[lower]
+        change[upper] = (at[j] + beyond - values)[upper]
+        rows.append(change)
+    return torch.stack(rows) if rows else torch.zeros_like(values)[None]
+
+
+def _between(values: Tensor) -> Tensor:
+    """Thresholds halfway between two neighbouring values, near their middle."""
+    ordered, half = values.sort().values, len(values) // 2
+    near = ordered[half - half // 2 : half + half // 2]
+    return (near[1:] + near[:-1]) / 2
+
+
+def _counts(over: Tensor, down: Tensor, up: Tensor, above: int, fixed: bool) -> tuple[Tensor, Tensor]:
+    """How many values come down and up (j, i): all pairs that keep `above` of them over the threshold.
+
+    With a fixed threshold: those among the i cheapest of both kinds.
+    """
+    if fixed:
+        cheapest = torch.minimum(down, up).argsort(1)
+        g, v = (kind.isfinite().gather(1, cheapest).cumsum(1) for kind in (down, up))
+        return g, v
+    g = torch.arange(over.shape[1] + 1, device=over.device).expand(len(over), -1)
+    v = above - over.sum(1, keepdim=True) + g
+    inside = (v >= 0) & (v <= over.shape[1])
+    # A pair that cannot be is put where its cost is infinite.
+    nowhere = torch.full_like(g, over.shape[1])
+    return torch.where(inside, g, nowhere), torch.where(inside, v, nowhere)
+
+
+def _sums(costs: Tensor) -> Tensor:
+    """Sums of the 0, 1, 2, ... smallest of each row (j, k + 1)."""
+    return torch.nn.functional.pad(costs.sort(1).values.cumsum(1), (1, 0))
