@@ -103,6 +103,60 @@ class FlipByAll(Objective):
 
 
 @dataclass(frozen=True)
+class CrossThreshold(Objective):
+    """Turn the decision `d <= tau` on a pair by moving its reference: evade a match (sign +1), or collide (-1).
+
+    The loss is d - tau for evasion, reached above 0, and tau - d for collision, reached at 0: a distance of tau is a
+    match, whoever that helps.
+
+    Args:
+        anchors: prepared from the images that stay.
+        at_stake: (n,), pairs whose decision the attacker wants to turn; there is nothing to reach for the others.
+    """
+
+    anchors: Anchors
+    tau: float
+    sign: int
+    at_stake: Mask
+
+    def loss(self, x: Images) -> PerImage:
+        return self.sign * (self.anchors.distances(x)[0] - self.tau)
+
+    def reached(self, loss: PerImage) -> Mask:
+        return crossed(loss, self.sign) | ~self.at_stake
+
+    def select(self, index: Tensor) -> "CrossThreshold":
+        return CrossThreshold(self.anchors.select(index), self.tau, self.sign, self.at_stake[index])
+
+
+@dataclass(frozen=True)
+class CrossByBoth(Objective):
+    """The same by moving both images, stacked as reference and other (attacks/threats/stacked.py)."""
+
+    metric: Metric
+    tau: float
+    sign: int
+    at_stake: Mask
+
+    def loss(self, x: Images) -> PerImage:
+        reference, other = unstack(x, 2)
+        if isinstance(self.metric, EmbeddingMetric):
+            return self.sign * (self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau)
+        return self.sign * (self.metric(reference, other) - self.tau)
+
+    def reached(self, loss: PerImage) -> Mask:
+        return crossed(loss, self.sign) | ~self.at_stake
+
+    def select(self, index: Tensor) -> "CrossByBoth":
+        return CrossByBoth(self.metric, self.tau, self.sign, self.at_stake[index])
+
+
+def crossed(loss: PerImage, sign: int) -> Mask:
+    """Which losses mean that the decision has turned: d > tau for evasion (+1), d <= tau for collision (-1)."""
+    return loss > 0 if sign > 0 else loss >= 0
+
+
+@dataclass(frozen=True)
 class DistanceShift(Objective):
     """Push an image away from itself (sign +1), or pull it towards another one (-1), in the metric's distance.
 

@@ -116,6 +116,11 @@ def check_fit(
         if question.moves == ("reference",):
             raise UserError(f"--goal {goal} moves the reference, got --move {request.move}; leave --move out")
         raise UserError(f"--task {question.name} moves {', '.join(question.moves)}, got --move {request.move}")
+    if request.eps_left is not None and "triplets" not in question.kinds:
+        raise UserError(
+            f"--eps-left and --eps-right are budgets of triplets, and --task {question.name} reads "
+            f"{' or '.join(question.kinds)}; leave them out"
+        )
     if not question.endless:
         return
     if not isinstance(made, Attack) or made.minimal or made.flips_only:

@@ -24,6 +24,9 @@ class Plan:
     threat: ThreatSet
     metric: Metric
     source: Source
+    """The samples that are answered."""
+    data: Source
+    """All samples: the task may fit what it needs on those that are not answered."""
     attack: Attack | Ensemble | None
     certifier: Certifier | None
     request: Request

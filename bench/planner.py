@@ -38,7 +38,7 @@ def make_plans(request: Request) -> list[Plan]:
     certifier is a run of its own.
     """
     check(request)
-    sources = [(ref, _source(ref, made)) for ref, made in _built(request.data, triplets)]
+    sources = [(ref, _source(ref, made)) for ref, made in _built(_data(request), triplets)]
     for data_ref, source in sources:
         _say_converted(data_ref, source.limited(request.limit))
     plans = []
@@ -53,6 +53,21 @@ def make_plans(request: Request) -> list[Plan]:
                 plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
                 plans.append(_as_far_as_possible(plan, gradient))
     return plans
+
+
+def _data(request: Request) -> list[str | Held]:
+    """The data that were asked for, with what `--edit` says in their names. Raises UserError for data that take none."""
+    if not request.edit:
+        return list(request.data)
+    named: list[str | Held] = []
+    for one in request.data:
+        for ref in _refs(one):
+            if isinstance(one, Held) or "edits" not in triplets.resolve(ref):
+                raise UserError(f"--edit chooses the edits of --data copies, and {ref} has none; leave it out")
+            if "edits" in dict(ref.args):
+                raise UserError(f"got edits twice, in {ref} and by --edit; leave one of them out")
+            named.append(str(Ref(ref.name, ref.target, (*ref.args, ("edits", " ".join(request.edit))))))
+    return named
 
 
 def _source(ref: Ref, made: Any) -> Source:
@@ -118,6 +133,7 @@ def _plan(
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
     question.admit(source)
+    answered = question.answered(source)
     if request.save_images and source.kind not in KINDS:
         raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
@@ -158,11 +174,11 @@ def _plan(
         },
     )
     alone = replace(
-        request, metrics=_one(request.metrics, metric_ref), data=_one(request.data, data_ref),
+        request, metrics=_one(request.metrics, metric_ref), data=_one(request.data, data_ref), edit=(),
         attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
         task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
     )  # fmt: skip
-    return Plan(spec, question, within, built, source, made, proof, alone)
+    return Plan(spec, question, within, built, answered, source, made, proof, alone)
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:

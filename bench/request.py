@@ -74,6 +74,7 @@ class Request(Options):
     Args:
         metrics, data, attacks, certifiers: names as typed; each text may be a comma list. Metrics and data may also
             be objects.
+        edit: edits as `triplets/edits/base.py` reads them, for data that take `edits`; empty for those the data say.
         eps: budgets, sorted.
         task: what is asked of the metric; None for the task that goal, attack or data imply.
         threat: the set of changes; None for the ball of the attack's norm.
@@ -85,7 +86,11 @@ class Request(Options):
 
     metrics: Sequence[str | Held] = field(metadata=option("Metrics; repeat, or give a comma list.", name="metric"))
     data: Sequence[str | Held] = field(
-        default=("photos",), metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR.")
+        default=("photos",), metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR, pairs:FILE, copies.")
+    )
+    edit: Sequence[str] = field(
+        default=(),
+        metadata=option("An edit of --data copies and its strengths, jpeg:95,75,30; repeat. Default: every edit."),
     )
     attacks: Sequence[str] = field(
         default=(), metadata=option("Attacks; repeat, or give a comma list.", name="attack", required=True)

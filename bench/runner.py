@@ -217,7 +217,7 @@ def _fitted(plan: Plan, folder: Path | None) -> State:
     if kept is not None and kept.exists():
         return _read_state(kept)
     with contained():
-        state = plan.task.fit(plan.metric, plan.source, plan.request.where)
+        state = plan.task.fit(plan.metric, plan.data, plan.request.where)
     if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
     return state
@@ -269,6 +269,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "note": plan.source.note,
         "converted": conversions(plan.source.entries),
         "references": repeated_references(plan.source.entries),
+        "others": {entry.id: entry.other for entry in plan.source.entries if getattr(entry, "other", "")},
         "resumed": resumed,
         "seconds": round(seconds, 2),
         "forwards": float(last["forwards"].sum()),
@@ -278,6 +279,9 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
 
 
 def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
-    """The reference image of each sample by id, for images in several samples: intervals resample them by image."""
-    count = Counter(entry.reference for entry in entries)
+    """The reference image of each sample by id, for images in several samples: intervals resample them by image.
+
+    The image that a pair is compared with (`other`) counts too.
+    """
+    count = Counter(name for entry in entries for name in {entry.reference, getattr(entry, "other", "")})
     return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}

@@ -185,6 +185,7 @@ FACTS = {
     "ties": whole(0),
     "note": TEXT,
     "references": mapping(TEXT),
+    "others": mapping(TEXT),
     "converted": mapping(whole(1)),
     "resumed": whole(0),
     "seconds": number(0),

@@ -19,3 +19,17 @@ def references(record: Record, ids: Iterable[str]) -> np.ndarray:
         raise UserError(f"the record of run {record.run} is damaged: references should map ids to names; run it again")
     # A reference may have the name of another triplet.
     return np.array([f"reference {names[one]}" if one in names else f"triplet {one}" for one in ids], dtype=str)
+
+
+def photographs(record: Record, ids: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Names of the photographs on both sides of each pair, equal where a photograph stands in several pairs.
+
+    A sample that is no pair has its reference on both sides.
+    """
+    ids = list(ids)
+    names, others = record.facts.get("references", {}), record.facts.get("others", {})
+    if not isinstance(names, Mapping) or not isinstance(others, Mapping):
+        raise UserError(f"the record of run {record.run} is damaged: others should map ids to names; run it again")
+    first = np.array([f"photograph {names[one]}" if one in names else f"pair {one}" for one in ids], dtype=str)
+    second = [f"photograph {others[one]}" if one in others else name for one, name in zip(ids, first, strict=True)]
+    return first, np.array(second, dtype=str)

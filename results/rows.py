@@ -16,6 +16,7 @@ from perceptbench.results.tasks.base import scores_of, task_name
 
 Kind = Literal["natural", "attack", "certificate"]
 Unit = Literal["percent", "distance"]
+Better = Literal["larger", "smaller"]
 
 _ROUNDING = (("quantize", None),)
 """Rounded clean images are other images, so the natural score is another one too."""
@@ -62,6 +63,10 @@ class Row:
     """What eps is measured in, in a phrase; None for a natural row."""
     flags: tuple[RaisedFlag, ...] = ()
     """What was seen that speaks against this number (docs/flags.md)."""
+    measure: str = ""
+    """What the score is, where a task has several: `TPR`, `evasion rate`; '' for the one score of a task."""
+    better: Better = "larger"
+    """Which scores are better for the metric."""
 
     @property
     def likely(self) -> bool:
@@ -78,12 +83,14 @@ class Measured(NamedTuple):
 
     estimate: Estimate
     unit: Unit
+    measure: str = ""
+    better: Better = "larger"
 
 
-ScoreSamples: TypeAlias = Callable[[pd.DataFrame], Measured]
-"""Scores samples of one eps, one row a sample."""
-ScoreProofs: TypeAlias = Callable[[pd.DataFrame, float], Measured]
-"""Scores what is proved at an eps of samples, one row a sample."""
+ScoreSamples: TypeAlias = Callable[[pd.DataFrame], Measured | None]
+"""Scores samples of one eps, one row a sample; None where they hold nothing to score."""
+ScoreProofs: TypeAlias = Callable[[pd.DataFrame, float], Measured | None]
+"""Scores what is proved at an eps of samples, one row a sample; None where they hold nothing to score."""
 
 
 def shares(record: Record, samples: pd.DataFrame, credits: np.ndarray) -> Measured:
@@ -108,7 +115,12 @@ def rows_of(record: Record) -> list[Row]:
 
 
 def score_rows(
-    record: Record, *, natural: ScoreSamples, attacked: ScoreSamples, certified: ScoreProofs | None = None
+    record: Record,
+    *,
+    natural: ScoreSamples,
+    attacked: ScoreSamples,
+    certified: ScoreProofs | None = None,
+    also: Sequence[ScoreSamples] = (),
 ) -> list[Row]:
     """The rows of a run of any task: natural first, then one attack and one certificate row an eps.
 
@@ -116,13 +128,15 @@ def score_rows(
         natural: scores clean samples.
         attacked: scores samples after the attack.
         certified: scores what the radii of samples prove; None for a task that proves nothing.
+        also: further scores of clean samples, each with a `measure` of its own.
     """
     spec, samples = record.spec, record.samples
     clean = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
-    rows = [_row(record, "natural", None, None, natural(clean))]
+    clean_scores = (scored(clean) for scored in (natural, *also))
+    rows = [_row(record, "natural", None, None, one) for one in clean_scores if one is not None]
     for eps in spec["eps"]:
-        if spec["attack"]:
-            rows.append(attack_row(record, eps, attacked(samples[samples["eps"] == eps])))
+        if spec["attack"] and (left := attacked(samples[samples["eps"] == eps])) is not None:
+            rows.append(attack_row(record, eps, left))
         if certified and (row := certificate_row(record, eps, certified)):
             rows.append(row)
     return rows
@@ -143,7 +157,8 @@ def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row |
     if not record.spec["certifier"]:
         return None
     method = _joined(record.spec["certifier"], options_of(record))
-    return _row(record, "certificate", method, eps, certified(record.samples.drop_duplicates("id"), eps))
+    proved = certified(record.samples.drop_duplicates("id"), eps)
+    return None if proved is None else _row(record, "certificate", method, eps, proved)
 
 
 def options_of(record: Record) -> str:
@@ -191,7 +206,8 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
         # Rounded clean images are other images, and another seed is another draw.
         setting = record.spec.get("quantize"), record.spec.get("seed")
         for row in rows_of(record):
-            key = (row.metric, row.data, row.task, row.kind, row.method, row.threat, row.eps, row.n, row.unit)
+            key = (row.metric, row.data, row.task, row.kind, row.method, row.threat, row.eps, row.n, row.unit,
+                   row.measure)  # fmt: skip
             key += setting[:1] if row.kind == "natural" else setting
             rows.setdefault(key, row)
     order = {"natural": 0, "attack": 1, "certificate": 2}
@@ -203,7 +219,7 @@ def table_rows(records: Sequence[Record]) -> list[Row]:
 
 
 def _row(record: Record, kind: Kind, method: str | None, eps: float | None, measured: Measured) -> Row:
-    facts, (estimate, unit) = record.facts, measured
+    facts, (estimate, unit, measure, better) = record.facts, measured
     scale = 100 if unit == "percent" else 1
     natural, proved = kind == "natural", kind == "certificate"
     return Row(
@@ -230,6 +246,8 @@ def _row(record: Record, kind: Kind, method: str | None, eps: float | None, meas
         threat=None if natural else record.threat,
         eps_unit=None if natural else record.eps_unit,
         flags=raised(facts, kind),
+        measure=measure,
+        better=better,
     )
 
 

@@ -76,8 +76,9 @@ def run_problem(samples: pd.DataFrame, spec: Mapping[str, Any], facts: Mapping[s
             return f"id {missing!r} has no row at eps {budget:g}"
     if facts.get("n", count) != count:
         return f"id should have facts.n, {facts['n']}, different values, got {count}"
-    if strange := sorted(set(facts.get("references", {})) - set(samples["id"])):
-        return f"facts.references names {strange[0]!r}, which is the id of no sample"
+    for key in ("references", "others"):
+        if strange := sorted(set(facts.get(key, {})) - set(samples["id"])):
+            return f"facts.{key} names {strange[0]!r}, which is the id of no sample"
     return _sweep_problem(samples, spec, facts)
 
 

@@ -172,8 +172,19 @@ class Task(Scores, Generic[P]):
             wanted = " or ".join(self.kinds)
             raise UserError(f"--task {self.name} reads {wanted}, and {source.name} has {source.kind}; name other data")
 
+    def answered(self, source: Source) -> Source:
+        """The samples that a run answers, attacks and reports: all of them, unless a task keeps some for `fit` alone.
+
+        What is fitted must not be judged on the samples it was fitted on. The choice depends on the data alone.
+        Raises UserError where no sample is left.
+        """
+        return source
+
     def fit(self, metric: Metric, source: Source, device: str) -> State:
-        """What is computed on clean data once a run. It is stored, so that a resumed run does not compute it again."""
+        """What is computed on clean data once a run. It is stored, so that a resumed run does not compute it again.
+
+        `source` has all samples, also those that `answered` leaves out.
+        """
         return {}
 
     def prepare(self, metric: Metric, batch: Any, aim: Aim, state: State) -> P:

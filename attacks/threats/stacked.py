@@ -1,4 +1,4 @@
-"""Three images that change together, stacked as one image; each has its own ball (`--eps-left`, `--eps-right`)."""
+"""Images that change together, stacked as one; those of a triplet may have a ball each (`--eps-left`, `--eps-right`)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,14 +15,14 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
 
 
-def stack(reference: Images, left: Images, right: Images) -> Tensor:
-    """Three images as one (n, 3, 3 h, w), so that an attack on all of them works on one image."""
-    return torch.cat((reference, left, right), dim=2)
+def stack(*images: Images) -> Tensor:
+    """k images as one (n, 3, k h, w), so that an attack on all of them works on one image."""
+    return torch.cat(images, dim=2)
 
 
-def unstack(x: Tensor) -> tuple[Tensor, ...]:
-    """Reference, left and right of `stack`."""
-    return x.chunk(3, dim=2)
+def unstack(x: Tensor, count: int = 3) -> tuple[Tensor, ...]:
+    """The images of `stack`: reference, left and right of a triplet, reference and other of a pair."""
+    return x.chunk(count, dim=2)
 
 
 @dataclass(frozen=True)

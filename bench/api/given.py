@@ -75,7 +75,7 @@ class PlannedTriplets:
         moved: list[Images] = []
         where = self.plan.request.where
         with contained():
-            state = self.plan.task.fit(self.plan.metric, self.plan.source, where)
+            state = self.plan.task.fit(self.plan.metric, self.plan.data, where)
         name = str(self.plan.spec.metric)
         with untouched(name, tuple(self.batch.images.values()), where) as (reference, left, right):
             batch = replace(self.batch.to(where), reference=reference, left=left, right=right)
