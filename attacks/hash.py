@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Objective, attack
+from perceptbench.attacks.bit_choices import Choices
 from perceptbench.attacks.norms import length, per_image
 from perceptbench.attacks.smallest import Smallest
 from perceptbench.core.errors import UserError
@@ -56,23 +56,23 @@ class L2Hash(Attack):
         found = Smallest.none_yet(x)
         for i in range(self.margins):
             beyond = self.margin * 2**i * linear.scale(*x.shape[-2:]).to(x.device).sqrt()
-            plans = [_plans(linear, c, t, beyond) for c, t in zip(values, towards, strict=True)]
-            self._fewest(objective, linear, x, plans, found)
+            choices = [Choices.of(linear, c, t, beyond) for c, t in zip(values, towards, strict=True)]
+            self._fewest(objective, linear, x, choices, found)
         return found.best
 
     def _fewest(
-        self, objective: Objective, linear: LinearHash, x: Images, plans: list[Tensor], found: Smallest
+        self, objective: Objective, linear: LinearHash, x: Images, choices: list[Choices], found: Smallest
     ) -> None:
         """Halve towards the fewest flips that reach the goal; note the smallest success."""
-        low, high = (torch.tensor([n * len(rows) for rows in plans]) for n in (0, 1))
+        low, high = torch.ones(len(x), dtype=torch.long), torch.tensor([len(one.best) + 1 for one in choices])
         while bool((low < high).any()):
             middle = (low + high) // 2
-            chosen = [rows[min(int(at), len(rows) - 1)] for rows, at in zip(plans, middle, strict=True)]
-            changed = _in_favour(x, linear.lift(torch.stack(chosen), x))
+            changes = [one.change(int(flips)) for one, flips in zip(choices, middle, strict=True)]
+            changed = _in_favour(x, linear.lift(torch.stack(changes), x))
             reached = objective.reached(objective.value(changed))
             found.update(changed, length(changed - x, "l2"), reached)
-            here = reached.cpu()
-            low, high = torch.where(here | (low >= high), low, middle + 1), torch.where(here, middle, high)
+            enough = reached.cpu()
+            low, high = torch.where(enough | (low >= high), low, middle + 1), torch.where(enough, middle, high)
 
 
 def linear_of(objective: Objective) -> LinearHash:
@@ -98,68 +98,3 @@ def _in_favour(x: Images, change: Images) -> Images:
     whole = ((levels * per_image(high)).round() + start).clamp(0, LEVELS) - start
     moved = start + whole - whole.sign() * (0.5 - _JUST)
     return torch.where(whole == 0, x, (moved / LEVELS).to(x.dtype)).clamp(0, 1)
-
-
-def _plans(linear: LinearHash, values: Tensor, towards: Tensor, beyond: Tensor) -> Tensor:
-    """Changes of the values (t, k) that flip 1, 2, 3, ... more bits in favour than against, each the cheapest.
-
-    At each threshold m' that is tried, g values in favour come down to just below it and v come up to just above it, in
-    the order of their costs; values that m' has passed over flip by themselves. Where the threshold is the middle of
-    the values, v follows from g, so that m' is the middle afterwards too.
-
-    Args:
-        values: c (k,).
-        towards: its sign says whether a larger value is in favour (k,).
-        beyond: how far each value is taken over the threshold (k,); costs count in this unit.
-    """
-    k, now = len(values), linear.threshold(values[None])
-    fixed = linear.above + linear.below > k
-    at = (now if fixed else _between(values))[:, None]
-    over, wanted = values > at, towards > 0
-    cost = ((values - at).abs() / beyond + 1).square()
-    down, up = (torch.where(moves, cost, torch.inf) for moves in (over & ~wanted, ~over & wanted))
-    g, v = _counts(over, down, up, linear.above, fixed)
-    total = _sums(down).gather(1, g) + _sums(up).gather(1, v)
-    gained = ((over != (values > now)) * torch.where(over == wanted, 1, -1)).sum(1, keepdim=True) + g + v
-    total = torch.where(gained > 0, total, torch.inf)
-    rows = []
-    for flips in range(1, int(gained.max()) + 1):
-        best = int(torch.where(gained >= flips, total, torch.inf).argmin())
-        j, i = divmod(best, g.shape[1])
-        if not bool(total[j, i].isfinite()):
-            break
-        change = torch.zeros_like(values)
-        lower, upper = down[j].argsort()[: int(g[j, i])], up[j].argsort()[: int(v[j, i])]
-        change[lower] = (at[j] - beyond - values)[lower]
-        change[upper] = (at[j] + beyond - values)[upper]
-        rows.append(change)
-    return torch.stack(rows) if rows else torch.zeros_like(values)[None]
-
-
-def _between(values: Tensor) -> Tensor:
-    """Thresholds halfway between two neighbouring values, near their middle."""
-    ordered, half = values.sort().values, len(values) // 2
-    near = ordered[half - half // 2 : half + half // 2]
-    return (near[1:] + near[:-1]) / 2
-
-
-def _counts(over: Tensor, down: Tensor, up: Tensor, above: int, fixed: bool) -> tuple[Tensor, Tensor]:
-    """How many values come down and up (j, i): all pairs that keep `above` of them over the threshold.
-
-    With a fixed threshold: those among the i cheapest of both kinds.
-    """
-    if fixed:
-        cheapest = torch.minimum(down, up).argsort(1)
-        g, v = (kind.isfinite().gather(1, cheapest).cumsum(1) for kind in (down, up))
-        return g, v
-    g = torch.arange(over.shape[1] + 1, device=over.device).expand(len(over), -1)
-    v = above - over.sum(1, keepdim=True) + g
-    inside = (v >= 0) & (v <= over.shape[1])
-    # A pair that cannot be is put where its cost is infinite.
-    nowhere = torch.full_like(g, over.shape[1])
-    return torch.where(inside, g, nowhere), torch.where(inside, v, nowhere)
-
-
-def _sums(costs: Tensor) -> Tensor:
-    """Sums of the 0, 1, 2, ... smallest of each row (j, k + 1)."""
-    return torch.nn.functional.pad(costs.sort(1).values.cumsum(1), (1, 0))

@@ -34,8 +34,9 @@ class Code:
 def least_length(code: Code, wanted: Bool[np.ndarray, " k"], flips: int) -> float:
     """The length of the smallest change that flips `flips` more of the wanted bits than of the others.
 
-    It is the infimum over all changes, ties at the threshold included, less at most a ten-thousandth. The search is in one
-    unknown, the threshold m' after the change. Between two thresholds a < b that no value separates, a value above
+    Where the threshold is one of the values it is the infimum over all changes, ties included, less at most a
+    ten-thousandth; where it is the mean of two, a bound from below. The search is in one unknown, the threshold m'
+    after the change. Between two thresholds a < b that no value separates, a value above
     costs at least what it costs at b, and one below what it costs at a. So each interval has a bound; those that may
     hold the minimum are divided until it is close.
 
