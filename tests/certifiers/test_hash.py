@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from perceptbench.attacks.guided import Guided
-from perceptbench.attacks.hash import L2Hash
+from perceptbench.attacks.l2_hash import L2Hash
 from perceptbench.attacks.objectives import CrossThreshold
 from perceptbench.attacks.pgd import L2PGD
 from perceptbench.attacks.running.sweep import run_attack
