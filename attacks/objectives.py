@@ -141,7 +141,9 @@ class CrossByBoth(Objective):
     def loss(self, x: Images) -> PerImage:
         reference, other = unstack(x, 2)
         if isinstance(self.metric, EmbeddingMetric):
-            return self.sign * (self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau)
+            return self.sign * (
+                self.metric.compare(*self.metric.embed(torch.cat((reference, other))).chunk(2)) - self.tau
+            )
         return self.sign * (self.metric(reference, other) - self.tau)
 
     def reached(self, loss: PerImage) -> Mask:
@@ -160,11 +162,11 @@ def crossed(loss: PerImage, sign: int) -> Mask:
 class DistanceShift(Objective):
     """Push an image away from itself (sign +1), or pull it towards another one (-1), in the metric's distance.
 
-    The goal is endless.
+    The goal is endless. `sign` is one for all images, or one each (n,).
     """
 
     anchors: Anchors
-    sign: int
+    sign: int | PerImage
 
     @property
     def endless(self) -> bool:
@@ -177,7 +179,11 @@ class DistanceShift(Objective):
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "DistanceShift":
-        return DistanceShift(self.anchors.select(index), self.sign)
+        return DistanceShift(self.anchors.select(index), _signs(self.sign, index))
+
+
+def _signs(sign: int | PerImage, index: Tensor) -> int | PerImage:
+    return sign if isinstance(sign, int) else sign[index]
 
 
 def with_embedding(metric: Metric) -> EmbeddingMetric:
@@ -198,12 +204,13 @@ class EmbeddingShift(Objective):
 
     Args:
         unit: what embeddings are multiplied by, since squares of very small values would be lost.
+        sign: one for all images, or one each (n,).
     """
 
     metric: EmbeddingMetric
     target: Embeddings
     unit: PerImage
-    sign: int = 1
+    sign: int | PerImage = 1
 
     @property
     def endless(self) -> bool:
@@ -211,7 +218,7 @@ class EmbeddingShift(Objective):
 
     @classmethod
     @torch.no_grad()
-    def make(cls, metric: Metric, x: Images, sign: int = 1) -> "EmbeddingShift":
+    def make(cls, metric: Metric, x: Images, sign: int | PerImage = 1) -> "EmbeddingShift":
         """Away from these images, or towards them. Raises UserError for a metric that has no embedding."""
         target = with_embedding(metric).embed(x)
         return cls(with_embedding(metric), target, power_of_two(target), sign)
@@ -223,7 +230,7 @@ class EmbeddingShift(Objective):
         return torch.zeros_like(loss, dtype=torch.bool)
 
     def select(self, index: Tensor) -> "EmbeddingShift":
-        return EmbeddingShift(self.metric, self.target[index], self.unit[index], self.sign)
+        return EmbeddingShift(self.metric, self.target[index], self.unit[index], _signs(self.sign, index))
 
 
 @dataclass(frozen=True)

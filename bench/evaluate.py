@@ -49,8 +49,10 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
             watch(batch, outcome)
         lost = reached if plan.literal else lost | reached
         broken = lost & ~clean.judged.reached
+        proved = plan.task.prove_at(prepared, plan.certifier, plan.certified, outcome.eps) if plan.certifier else {}
         frames.append(_frame(plan, {
-            "id": list(batch.ids), "group": list(groups), "eps": outcome.eps, **clean.columns, **judged.columns,
+            "id": list(batch.ids), "group": list(groups), "eps": outcome.eps,
+            **clean.columns, **judged.columns, **proved,
             "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(broken, outcome, plan.attack_name),
             "radius": radius, "forwards": outcome.forwards, "backwards": outcome.backwards,
             "content": content,

@@ -61,7 +61,8 @@ def _caption(rows: Sequence[Row]) -> str:
     norm = f"norm over all pixels and channels, images in [0, 1] at {' or '.join(sizes_of(row.data for row in rows))}"
     units = [*([norm] if any(row.norm for row in rows) or not others else [])]
     units += [f"of {threat}: {unit}" for threat, unit in others.items()]
-    return f"eps: {'; '.join(units)}; certified: proved lower bound"
+    bound = "no attack within eps gets past it" if any(row.measure for row in rows) else "proved lower bound"
+    return f"eps: {'; '.join(units)}; certified: {bound}"
 
 
 def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -76,7 +77,8 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
     """The lines of one metric; repeated cells are left blank."""
-    natural = next(row for row in rows if row.kind == "natural")
+    naturals = [row for row in rows if row.kind == "natural"]
+    natural = naturals[0]
     lines: list[list[str]] = []
     keys = dict.fromkeys((r.threat, r.eps) for r in rows if r.kind != "natural")
     for threat, eps in keys:
@@ -86,12 +88,16 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
         for i in range(max(len(attacks), len(proofs))):
             attacked = attacks[i] if i < len(attacks) else None
             proof = proofs[i] if i < len(proofs) else None
-            first = not lines
             lines.append([
-                natural.metric if first else "", attacked.method or "" if attacked else "", threat or "", f"{eps:.4g}",
-                str(natural.n) if first else "", _score(natural) if first else "",
+                "", attacked.method or "" if attacked else "", threat or "", f"{eps:.4g}",
+                "", "",
                 _score(attacked) if attacked else "", _proof(proof, many=len(proofs) > 1) if proof else "",
             ])  # fmt: skip
+    # Clean scores stand in lines of their own column, however many there are.
+    lines += [[""] * 8 for _ in naturals[len(lines) :]]
+    for line, row in zip(lines, naturals, strict=False):
+        line[5] = _score(row)
+    lines[0][0], lines[0][4] = natural.metric, str(natural.n)
     return lines
 
 
@@ -102,6 +108,8 @@ def _proof(row: Row, *, many: bool) -> str:
 
 def _score(row: Row) -> str:
     mark = FLAGGED if row.flags else ""
+    if row.measure:
+        return f"{row.measure} {row.score:.1f} [{row.low:.1f}, {row.high:.1f}] of {row.n}{mark}"
     if row.unit == "distance":
         return f"mean distance {row.score:.4f} [{row.low:.4f}, {row.high:.4f}]{mark}"
     return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]{mark}"
@@ -132,14 +140,16 @@ def explain(rows: Sequence[Row]) -> list[str]:
         subject = (name, data, task)
         mine = [row for row in rows if (row.metric, row.data, row.task) == subject and row.unit == "percent"]
         natural = next((row for row in mine if row.kind == "natural"), None)
-        attacked = max((r for r in mine if r.kind == "attack"), key=lambda r: (r.eps or 0, -r.score), default=None)
+        attacked = max((r for r in mine if r.kind == "attack"), key=_worst, default=None)
         if natural is None or attacked is None:
             continue
         proved = next((r for r in mine if r.kind == "certificate" and r.sound and _same(r, attacked)), None)
-        promise = f", and it is proved that no such change pushes it below {proved.score:.0f} %" if proved else ""
+        beyond = "above" if attacked.better == "smaller" else "below"
+        promise = f", and it is proved that no such change pushes it {beyond} {proved.score:.0f} %" if proved else ""
         head = f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on"
         if task != "preference":
-            head = f"{name} on {data}: {score_name(task)} {natural.score:.0f} %, and"
+            head = f"{name} on {data}: {natural.measure or score_name(task)} {natural.score:.0f} %, and"
+            head += f" {attacked.measure}" * bool(attacked.measure)
         left = f"{attacked.score:.0f} %{FLAGGED * bool(attacked.flags)}"
         sentences.append(
             f"{head} {left} once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}{promise}."
@@ -174,6 +184,11 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
     promised = {row.method: row.promise for row in rows if row.kind == "certificate" and not row.sound}
     words = [f"{name} = {text}" for name, text in (*made_of.items(), *promised.items(), *said.items())]
     return [*doubt_notes(doubt for row in rows for doubt in doubts_of(row)), *words]
+
+
+def _worst(row: Row) -> tuple[float, float]:
+    """Orders attack rows: by eps, then by what is worse for the metric."""
+    return row.eps or 0, row.score if row.better == "smaller" else -row.score
 
 
 def _same(one: Row, other: Row) -> bool:

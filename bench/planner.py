@@ -56,7 +56,7 @@ def make_plans(request: Request) -> list[Plan]:
 
 
 def _data(request: Request) -> list[str | Held]:
-    """The data that were asked for, with what `--edit` says in their names. Raises UserError for data that take none."""
+    """The data that were asked for, named with what `--edit` says. Raises UserError for data that take none."""
     if not request.edit:
         return list(request.data)
     named: list[str | Held] = []

@@ -86,7 +86,8 @@ class Request(Options):
 
     metrics: Sequence[str | Held] = field(metadata=option("Metrics; repeat, or give a comma list.", name="metric"))
     data: Sequence[str | Held] = field(
-        default=("photos",), metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR, pairs:FILE, copies.")
+        default=("photos",),
+        metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR, pairs:FILE, copies."),
     )
     edit: Sequence[str] = field(
         default=(),

@@ -269,7 +269,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "note": plan.source.note,
         "converted": conversions(plan.source.entries),
         "references": repeated_references(plan.source.entries),
-        "others": {entry.id: entry.other for entry in plan.source.entries if getattr(entry, "other", "")},
+        "others": _others(plan.source.entries),
         "resumed": resumed,
         "seconds": round(seconds, 2),
         "forwards": float(last["forwards"].sum()),
@@ -283,5 +283,12 @@ def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
 
     The image that a pair is compared with (`other`) counts too.
     """
-    count = Counter(name for entry in entries for name in {entry.reference, getattr(entry, "other", "")})
+    others = _others(entries)
+    count = Counter(name for entry in entries for name in {entry.reference, others.get(entry.id, "")})
     return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}
+
+
+def _others(entries: Sequence[Sample]) -> dict[str, str]:
+    """The image that each sample is compared with, by id; empty where samples are no pairs."""
+    found = {entry.id: str(getattr(entry, "other", "")) for entry in entries}
+    return {name: other for name, other in found.items() if other}

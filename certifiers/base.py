@@ -88,4 +88,16 @@ class DecisionCertifier(Certifier, Protocol):
         ...
 
 
+@runtime_checkable
+class IntervalCertifier(Certifier, Protocol):
+    """A certifier that also bounds distances: how near and how far two images may come."""
+
+    def prove_interval(self, seen: Seen, eps: float) -> tuple[PerImage, PerImage]:
+        """Bounds (n,) of `d(reference, other)` while "reference" moves by at most eps in pixel l2.
+
+        Raises UserError for a metric it cannot answer for.
+        """
+        ...
+
+
 certifier: Registry[Certifier] = Registry("certifier", "perceptbench.certifiers", of=Certifier)

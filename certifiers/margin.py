@@ -6,7 +6,7 @@ from typing import cast
 import torch
 
 from perceptbench.certifiers.base import Proof, certifier
-from perceptbench.certifiers.decision import decision_proof
+from perceptbench.certifiers.decision import decision_proof, interval_proof
 from perceptbench.certifiers.embedded import PROOF, Embedded, EmbeddingCertifier, lipschitz_only
 from perceptbench.core.tensors import PerImage
 from perceptbench.core.threat import Threat
@@ -60,6 +60,9 @@ class Margin(EmbeddingCertifier):
 
     def prove_decision(self, seen: Seen, tau: float | PerImage, threat: Threat) -> Proof:
         return decision_proof(seen, "reference", "other", tau, threat)
+
+    def prove_interval(self, seen: Seen, eps: float) -> tuple[PerImage, PerImage]:
+        return interval_proof(seen, "reference", "other", eps)
 
     def _same_for_each(self, embedded: Embedded, slack: PerImage) -> PerImage:
         """The largest e such that each of the three embeddings may move by e, found from below."""

@@ -132,6 +132,11 @@ class Panel:
     title: str
     x_label: str
     curves: tuple[Curve, ...]
+    y_label: str = "2AFC score, percent"
+    solid: str = "after all attacks"
+    """What curves are that are not proved."""
+    even: bool = True
+    """Whether a line at 50 % says what a coin scores."""
 
     @property
     def banded(self) -> bool:

@@ -70,6 +70,12 @@ def by_threat(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     return [(threat, [record for record in records if record.threat == threat]) for threat in threats]
 
 
+def by_goal(records: Sequence[Record]) -> list[list[Record]]:
+    """Runs by what the attacker wants, in alphabetical order of the goals."""
+    goals = sorted({str(record.spec.get("goal", "")) for record in records})
+    return [[record for record in records if str(record.spec.get("goal", "")) == goal] for goal in goals]
+
+
 def styles(records: Sequence[Record]) -> dict[str, tuple[str, int]]:
     """(label, number) of each metric: the same colour and marker in every picture of a report."""
     names = labels(sorted(record.spec["metric"] for record in records))

@@ -107,5 +107,6 @@ def _answers(record: Record, kind: Kind, eps: float | None) -> pd.DataFrame:
             raise ValueError(f"the run {record.run} moved distances, which are no answers")
         samples = samples[samples["eps"] == eps]
         right = samples["robust"] if kind == "attack" else samples["radius"] > eps
-        score = credit(samples, right)
+        # Only triplets have people who were divided.
+        score = credit(samples, right) if "right_share" in samples else right.to_numpy(dtype=float)
     return pd.DataFrame({"right": right.to_numpy(), "score": score}, index=samples["id"].to_numpy())

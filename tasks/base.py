@@ -213,6 +213,10 @@ class Task(Scores, Generic[P]):
         """
         raise UserError(f"--task {self.name} has no certificate; leave --certifier out")
 
+    def prove_at(self, prepared: P, certifier: Certifier, threat: Threat, eps: float) -> Columns:
+        """Columns of what is proved at one eps, where a radius does not say it; they replace those of `clean`."""
+        return {}
+
     def judge(self, prepared: P, changed: Tensor, index: Tensor) -> Judged:
         """The answers after a change of some samples.
 

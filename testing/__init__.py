@@ -16,6 +16,7 @@ from perceptbench.testing.attack_contract import AttackContract
 from perceptbench.testing.certifier_contract import CertifierContract
 from perceptbench.testing.engine_contract import EngineContract
 from perceptbench.testing.metric_contract import MetricContract
+from perceptbench.testing.pairs_contract import PairsContract
 from perceptbench.testing.strategies import images
 from perceptbench.testing.task_contract import TaskContract
 from perceptbench.testing.threat_contract import ThreatContract
@@ -26,6 +27,7 @@ __all__ = [
     "CertifierContract",
     "EngineContract",
     "MetricContract",
+    "PairsContract",
     "TaskContract",
     "ThreatContract",
     "TripletsContract",

@@ -9,6 +9,7 @@ from torch import Tensor
 from perceptbench.core.ref import Norm
 from perceptbench.metrics.base import Metric
 from perceptbench.triplets.base import Entry, Triplets, TripletSource
+from perceptbench.triplets.pairs import PairEntry, Pairs, PairSource, pair_source
 
 
 def generator(seed: int) -> torch.Generator:
@@ -90,3 +91,29 @@ def source_of(batch: Triplets, name: str = "made up") -> TripletSource:
 
 def _row(batch: Triplets, i: int) -> tuple[Tensor, Tensor, Tensor]:
     return batch.reference[i], batch.left[i], batch.right[i]
+
+
+def pairs(distances: list[float], same: list[bool], side: int = 8, seed: int = 0) -> Pairs:
+    """Pairs around mid-grey at these distances under pixel l2. `same` is a label; the images say nothing of it.
+
+    No pixel comes near 0 or 1, so that clipping forbids nothing.
+    """
+    n, draw = len(distances), generator(seed)
+    reference = 0.5 + 0.1 * (torch.rand(n, 3, side, side, generator=draw, dtype=torch.float64) - 0.5)
+    away = torch.randn(n, 3, side, side, generator=draw, dtype=torch.float64)
+    away = away / away.flatten(1).norm(dim=1)[:, None, None, None]
+    other = reference + torch.tensor(distances, dtype=torch.float64)[:, None, None, None] * away
+    return Pairs(reference.float(), other.float(), torch.tensor(same), tuple(f"p{seed}-{i}" for i in range(n)))
+
+
+def pairs_source(batch: Pairs, photographs: list[tuple[str, str]] | None = None, name: str = "made up") -> PairSource:
+    """A data set of these pairs, whose images keep their size; each has photographs of its own where none are named."""
+    names = photographs or [(f"{one} a", f"{one} b") for one in batch.ids]
+    entries = [
+        PairEntry(one, bool(batch.same[i]), partial(_pair, batch, i), *names[i]) for i, one in enumerate(batch.ids)
+    ]
+    return pair_source(name, entries, name)
+
+
+def _pair(batch: Pairs, i: int) -> tuple[Tensor, Tensor]:
+    return batch.reference[i], batch.other[i]

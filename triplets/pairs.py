@@ -1,7 +1,8 @@
 """Pairs of images: are they the same picture, edited, or two different ones?
 
-A source is a list of small entries; images are read when a batch is asked for. In each pair the `reference` is the query,
-such as an upload, which an attacker controls; `other` is the image it is compared with, such as one of a data base.
+A source is a list of small entries; images are read when a batch is asked for. In each pair the `reference` is the
+query, such as an upload, which an attacker controls; `other` is the image it is compared with, such as one of a data
+base.
 """
 
 import hashlib
@@ -45,8 +46,8 @@ class Pairs:
 class PairEntry:
     """One pair before its images are read.
 
-    `load` gives reference and other, each (3, side, side) in [0, 1]; it raises UserError with file and row when an image
-    cannot be read.
+    `load` gives reference and other, each (3, side, side) in [0, 1]; it raises UserError with file and row when an
+    image cannot be read.
     """
 
     id: str

@@ -18,8 +18,9 @@ COLUMNS = ("id", "a", "b", "same")
 def pairs_table(path: str) -> PairSource:
     """Your own pairs from a table: pairs:FILE.csv, columns id, a, b, same, and maybe group.
 
-    `a` is the query, such as an upload, and `b` the image it is compared with. Their paths are relative to the folder of
-    the file and stay inside it. `same` is 1 where both show one picture, else 0. `group` names a subset, such as an edit.
+    `a` is the query, such as an upload, and `b` the image it is compared with. Their paths are relative to the folder
+    of the file and stay inside it. `same` is 1 where both show one picture, else 0. `group` names a subset, such as an
+    edit.
 
     Raises UserError for a faulty table, an id used twice, or an image that is missing, broken or outside the folder.
     """

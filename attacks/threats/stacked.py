@@ -1,4 +1,4 @@
-"""Images that change together, stacked as one; those of a triplet may have a ball each (`--eps-left`, `--eps-right`)."""
+"""Images that change together, stacked as one; those of a triplet may have a ball each (`--eps-left`)."""
 
 from dataclasses import dataclass
 from typing import ClassVar

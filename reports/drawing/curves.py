@@ -17,25 +17,26 @@ _LOW, _HIGH = -2.0, 102.0
 def draw(axis: Axes, panel: Panel) -> None:
     """Curves and their bands; solid after an attack, dashed and hollow where proved."""
     largest = max(eps for curve in panel.curves for eps, _ in curve.points)
-    axis.axhline(50, color=GRID, linewidth=0.8, zorder=0)
+    if panel.even:
+        axis.axhline(50, color=GRID, linewidth=0.8, zorder=0)
     for curve in panel.curves:
         _draw_curve(axis, curve, panel.banded)
     _label_ends(axis, panel.curves, largest)
     axis.set_xlim(0, largest * 1.02)
     axis.set_ylim(_LOW, _HIGH)
     axis.set_yticks(range(0, 101, 25))
-    dress(axis, panel.title, panel.x_label, "2AFC score, percent")
+    dress(axis, panel.title, panel.x_label, panel.y_label)
 
 
 def key(panels: Sequence[Panel]) -> list[tuple[Line2D, str]]:
     """What solid, dashed and grey lines are."""
     kinds = {curve.proved for panel in panels for curve in panel.curves}
     lines = [
-        (False, Line2D([], [], color=FAINT, linestyle="-", marker="o", markersize=5), "after all attacks"),
+        (False, Line2D([], [], color=FAINT, linestyle="-", marker="o", markersize=5), panels[0].solid),
         (True, Line2D([], [], color=FAINT, linestyle="--", marker="o", markersize=4, mfc="white"), "proved"),
     ]
     shown = [(line, text) for kind, line, text in lines if kind in kinds]
-    return [*shown, (Line2D([], [], color=GRID, linewidth=0.8), "chance")]
+    return [*shown, *([(Line2D([], [], color=GRID, linewidth=0.8), "chance")] if panels[0].even else [])]
 
 
 def _draw_curve(axis: Axes, curve: Curve, banded: bool) -> None:

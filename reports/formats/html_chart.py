@@ -40,7 +40,8 @@ def _(panel: Panel) -> dict[str, Any]:
     return {
         "kind": "curves",
         "x": panel.x_label,
-        "y": "2AFC score, percent",
+        "y": panel.y_label,
+        "even": panel.even,
         "stops": [[eps, eps_text(eps)] for eps in stops],
         "curves": [
             {
@@ -57,11 +58,11 @@ def _(panel: Panel) -> dict[str, Any]:
 @_numbers.register
 def _(panel: Panel) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     rows: list[tuple[Value, ...]] = [
-        (curve.metric, "proved" if curve.proved else "attacked", eps_text(eps), cell, cell.n)
+        (curve.metric, "proved" if curve.proved else "attacked" if panel.even else "found", eps_text(eps), cell, cell.n)
         for curve in panel.curves
         for eps, cell in curve.points
     ]
-    return ("metric", "score", "eps", "percent", "n"), rows
+    return ("metric", "score", "eps" if panel.even else "FPR", "percent", "n"), rows
 
 
 @panel_data.register

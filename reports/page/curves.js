@@ -8,9 +8,11 @@ function curves(panel) {
   const last = panel.stops.at(-1)[0] || 1;
   return {
     series: names.map((name) => panel.curves.find((curve) => curve.name === name)),
-    columns: kinds.map((proved) => (proved ? "proved" : "attacked")),
-    caption: "Percent at the chosen eps. Brackets: intervals that hold at all marked points of a curve at once with 95 % confidence, wider than those of the tables.",
-    stops: panel.stops.map(([, text]) => `eps ${text}`),
+    columns: kinds.map((proved) => (proved ? "proved" : panel.even ? "attacked" : "found")),
+    caption: panel.even
+      ? "Percent at the chosen eps. Brackets: intervals that hold at all marked points of a curve at once with 95 % confidence, wider than those of the tables."
+      : "Percent at the chosen rate, where a curve has a point there.",
+    stops: panel.stops.map(([, text]) => (panel.even ? `eps ${text}` : `${text} %`)),
     start: panel.stops.length - 1,
     read(stop, name) {
       const eps = panel.stops[stop][0];
@@ -24,7 +26,7 @@ function curves(panel) {
       const { svg, x, y, box } = axes(width, [0, last], [0, 100], panel.x, panel.y);
       const eps = panel.stops[state.stop][0];
       svg.append(
-        shape("line", { class: "chance", x1: box.left, x2: box.right, y1: y(50), y2: y(50) }),
+        ...(panel.even ? [shape("line", { class: "chance", x1: box.left, x2: box.right, y1: y(50), y2: y(50) })] : []),
         shape("line", { class: "cursor", x1: x(eps), x2: x(eps), y1: box.top, y2: box.bottom }),
       );
       for (const curve of panel.curves.filter((each) => state.shown.has(each.name))) {

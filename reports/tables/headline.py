@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
-from perceptbench.reports.newest import by_data, by_task, by_threat, newest_first
+from perceptbench.reports.newest import by_data, by_goal, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, score_name, sizes_of, threat_label, unit_notes
 from perceptbench.results.record import Record
+from perceptbench.results.rows import Row
 from perceptbench.results.tasks.base import task_name
 
 EPS_MEANING = (
@@ -25,7 +26,11 @@ def opening(records: Sequence[Record]) -> list[str]:
     sentences = []
     for _, label, runs in by_data(records):
         for task, same in by_task(runs):
-            found = (_sentence(label, task, threat, mine, names) for threat, mine in by_threat(same))
+            found = (
+                _sentence(label, task, threat, mine, names)
+                for threat, every in by_threat(same)
+                for mine in by_goal(every)
+            )
             sentences += [sentence for sentence in found if sentence]
     notes = [(label, r.facts["note"]) for _, label, mine in by_data(records) for r in mine if r.facts.get("note")]
     about = [f"{label}: {note}." for label, note in dict.fromkeys(notes)]
@@ -57,17 +62,26 @@ def _sentence(data: str, task: str, threat: str, records: Sequence[Record], name
     largest = max(eps for eps, *_ in found)
     most = max(bound.case.n for eps, bound, _ in found if eps == largest)
     last = [(bound, attacked) for eps, bound, attacked in found if eps == largest and bound.case.n == most]
-    words = []
-    for bound, attacked in sorted(last, key=lambda pair: -pair[1].score)[:SHOWN]:
-        promise = f", at least {bound.proved.score:.1f} whatever the attack" if bound.proved else ""
+    words, first = [], last[0][1]
+    smaller = first.better == "smaller"
+    for bound, attacked in sorted(last, key=lambda pair: pair[1].score * (1 if smaller else -1))[:SHOWN]:
+        limit = "at most" if smaller else "at least"
+        promise = f", {limit} {bound.proved.score:.1f} whatever the attack" if bound.proved else ""
         words.append(
-            f"{names[bound.case.metric]} from {bound.natural.score:.1f} to {attacked.score:.1f}"
-            f"{FLAGGED * bool(attacked.flags)} [{attacked.low:.1f}, {attacked.high:.1f}] (n = {most}{promise})"
+            f"{names[bound.case.metric]} {_from(bound.natural)}{attacked.score:.1f}"
+            f"{FLAGGED * bool(attacked.flags)} [{attacked.low:.1f}, {attacked.high:.1f}] (n = {attacked.n}{promise})"
         )
     rest = "leaderboard" if task == "preference" else "tables"
+    what = f"{first.measure}, {task}," if first.measure else score_name(task)
+    when = "" if first.measure else "without an attack and "
     return (
-        f"{score_name(task)} on {data} in percent, without an attack and at {threat_label(threat)} "
+        f"{what} on {data} in percent, {when}at {threat_label(threat)} "
         f"eps {eps_text(largest)}: "
         + "; ".join(words)
         + (f"; {len(last) - SHOWN} more in the {rest}." if len(last) > SHOWN else ".")
     )
+
+
+def _from(natural: Row) -> str:
+    """The clean score that an attacked one is compared with; a rate of attacks has none."""
+    return "" if natural.measure else f"from {natural.score:.1f} to "

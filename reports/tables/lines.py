@@ -45,7 +45,8 @@ def measured(
     """
     found: dict[tuple[str, int, str, object], tuple[Row | None, dict[float, Value], dict[str, Record]]] = {}
     for record in newest_first(records):
-        rows = [row for row in rows_of(record) if row.unit == unit]
+        # Scores that have a name of their own stand in tables of their task.
+        rows = [row for row in rows_of(record) if row.unit == unit and not row.measure]
         natural = next((row for row in rows if row.kind == "natural"), None)
         more = (row for eps in also if (row := certified_row(record, eps)))
         for row in (*rows, *more):

@@ -1,9 +1,11 @@
 """Do two images match at a threshold? Copy detection, de-duplication, moderation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
 from perceptbench.results.tasks.base import Gated, Scores, scores
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Better, Measured, Row
+    from perceptbench.results.statistics.pairs import Sides
 
 RATES = {"evade": "evasion rate", "collide": "collision rate"}
 
@@ -29,10 +32,16 @@ class MatchingScores(Scores):
     columns: ClassVar[Mapping[str, str]] = {"same": "bool", "d": "float64", "matched": "bool", "d_adv": "float64"}
     """`same` = both show one picture; `d` = distance of the query to the other image; `matched` = d <= tau; `d_adv` = d
     after the attack."""
-    tau: float | None = field(default=None, metadata=option("Pairs at most this far apart match."))
-    fpr: float | None = field(
+    tau: float | int | None = field(default=None, metadata=option("Pairs at most this far apart match."))
+    fpr: float | int | None = field(
         default=None, metadata=option("Find tau for this false-positive rate per pair, on half of the photographs.")
     )
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what is no number; a threshold may be negative, as decibels are."""
+        for name, value in (("tau", self.tau), ("fpr", self.fpr)):
+            if value is not None and (isinstance(value, bool | str) or not math.isfinite(value)):
+                raise UserError(f"matching({name}=...) wants a finite number, got {value!r}")
 
     def rows(self, record: "Record") -> "list[Row]":
         """Clean rates and curves, then the rate at which an attacker evades or collides, and a proved bound of it.
@@ -56,11 +65,14 @@ class MatchingScores(Scores):
             return _rate(record, mine, ~(mine["radius"] > eps), name, "smaller")
 
         first, second = (tpr, fpr) if evades else (fpr, tpr)
-        curves = (lambda samples: _curve(record, samples, "ROC-AUC"), lambda samples: _curve(record, samples, "micro-AP"))
+        curves = (
+            lambda samples: _curve(record, samples, "ROC-AUC"),
+            lambda samples: _curve(record, samples, "micro-AP"),
+        )
         return score_rows(record, natural=first, attacked=lost, certified=unproved, also=(second, *curves))
 
     def gated(self, record: "Record") -> Gated:
-        """Whether the decision on a pair is right, and whether it stays right. Nobody attacks the other kind of pairs."""
+        """Whether the decision on a pair is right, and stays right. Nobody attacks the other kind of pairs."""
         samples, tau = record.samples, float(record.facts["state"]["tau"])
         right = samples["same"] == samples["matched"]
         attacked = samples["robust"].where(at_stake(samples, record.spec["goal"]), right)
@@ -91,7 +103,7 @@ def _rate(
 
     if len(samples) == 0:
         return None
-    return Measured(rate(values.to_numpy(float), _sides(record, samples["id"])), "percent", name, better)
+    return Measured(rate(values.to_numpy(float), sides_of(record, samples["id"])), "percent", name, better)
 
 
 def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | None":
@@ -101,11 +113,12 @@ def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | 
     if samples["same"].nunique() < 2:
         return None
     scored = roc_auc if name == "ROC-AUC" else micro_ap
-    found = scored(samples["d"].to_numpy(), samples["same"].to_numpy(bool), _sides(record, samples["id"]))
+    found = scored(samples["d"].to_numpy(), samples["same"].to_numpy(bool), sides_of(record, samples["id"]))
     return Measured(found, "percent", name)
 
 
-def _sides(record: "Record", ids: "Sequence[str] | pd.Series"):  # type: ignore[no-untyped-def]
+def sides_of(record: "Record", ids: "Sequence[str] | pd.Series") -> "Sides":
+    """The photographs on both sides of some pairs."""
     from perceptbench.results.references import photographs
     from perceptbench.results.statistics.pairs import Sides
 

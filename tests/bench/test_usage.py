@@ -13,10 +13,11 @@ SURFACE = {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
         "--protocol", "--save-images", "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--edit", "--tau", "--fpr",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
-        "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help", "--edit", "--tau", "--fpr",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "doctor": {"--metric", "--device", "--json", "--help"},

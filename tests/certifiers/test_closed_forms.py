@@ -144,7 +144,9 @@ def test_the_decision_on_a_copy_stands_until_the_distance_is_tau(kind: str, tau:
             assert float(radius[i]) == pytest.approx(found, abs=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "tau"), [("raw", 0.1), ("raw", 1.6), ("lifted", 0.7), ("sphere", 0.7), ("euclid", 0.7)])
+@pytest.mark.parametrize(
+    ("kind", "tau"), [("raw", 0.1), ("raw", 1.6), ("lifted", 0.7), ("sphere", 0.7), ("euclid", 0.7)]
+)
 def test_both_images_of_a_pair_move_until_the_distance_is_tau(kind: str, tau: float) -> None:
     """Exact, but for lifted embeddings, where the turn of each image is charged as if it were in its best direction."""
     a, b, _ = triples(kind, n=2, seed=5)

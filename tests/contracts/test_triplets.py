@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from perceptbench.core.ref import Ref
-from perceptbench.testing import TripletsContract
+from perceptbench.testing import PairsContract, TripletsContract
 from perceptbench.triplets.base import TripletSource, triplets
 from perceptbench.triplets.material2afc import COLUMNS as MATERIAL
+from perceptbench.triplets.pairs import PairSource
 
 
 def picture(path: Path, seed: int) -> None:
@@ -78,6 +79,21 @@ def material2afc(folder: Path) -> str:
     return f"material2afc:{folder}"
 
 
+def pairs(folder: Path) -> str:
+    """Three pairs of three images."""
+    for i in range(3):
+        picture(folder / f"{i}.png", i)
+    rows: list[list[object]] = [["p", "0.png", "1.png", 1], ["q", "0.png", "2.png", 0], ["r", "2.png", "1.png", 0]]
+    table(folder / "pairs.csv", ["id", "a", "b", "same"], rows)
+    return f"pairs:{folder / 'pairs.csv'}"
+
+
+def edited_copies(folder: Path) -> str:
+    """Three photographs under two edits."""
+    return f"{images(folder).replace('images', 'copies', 1)}(edits=noise:30 crop:15)"
+
+
+MADE_PAIRS: dict[str, Callable[[Path], str]] = {"pairs": pairs, "copies": edited_copies}
 MADE: dict[str, Callable[[Path], str]] = {
     "photos": lambda folder: "photos", "csv": csv_data, "nights": nights, "bapps": bapps, "images": images,
     "material2afc": material2afc,
@@ -87,7 +103,7 @@ MADE: dict[str, Callable[[Path], str]] = {
 class TestTriplets(TripletsContract):
     """Each by its name."""
 
-    @pytest.fixture(params=triplets.names())
+    @pytest.fixture(params=sorted({*triplets.names()} - {*MADE_PAIRS}))
     def target(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
         """As a user writes it; a data set without a builder here fails at its name."""
         return MADE[request.param](tmp_path)
@@ -98,4 +114,20 @@ class TestTriplets(TripletsContract):
 
     @pytest.fixture
     def again(self, target: str) -> TripletSource:
+        return triplets.build(Ref.parse(target))
+
+
+class TestPairs(PairsContract):
+    """Each by its name."""
+
+    @pytest.fixture(params=MADE_PAIRS)
+    def target(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+        return MADE_PAIRS[request.param](tmp_path)
+
+    @pytest.fixture
+    def subject(self, target: str) -> PairSource:
+        return triplets.build(Ref.parse(target))
+
+    @pytest.fixture
+    def again(self, target: str) -> PairSource:
         return triplets.build(Ref.parse(target))

@@ -1,11 +1,11 @@
 """The seam of edits: a name, a strength, and what may vary between two photographs that are edited alike.
 
-    @edit("jpeg", source="ITU-T T.81")
-    @dataclass(frozen=True)
-    class Jpeg(Edit):
-        strengths: ClassVar[tuple[float, ...]] = (95, 75, 30)
-        range: ClassVar[tuple[float, float]] = (1, 95)
-        def __call__(self, x, strength, draws): ...
+@edit("jpeg", source="ITU-T T.81")
+@dataclass(frozen=True)
+class Jpeg(Edit):
+    strengths: ClassVar[tuple[float, ...]] = (95, 75, 30)
+    range: ClassVar[tuple[float, float]] = (1, 95)
+    def __call__(self, x, strength, draws): ...
 """
 
 from collections.abc import Sequence

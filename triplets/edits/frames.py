@@ -39,8 +39,8 @@ class Caption(Edit):
         canvas = _within(x, (0, bar, w, h) if above else (0, 0, w, h - bar), (255, 255, 255))
         # The font that Pillow has in itself: a bitmap, the same on every machine.
         font = ImageFont.load_default_imagefont()
-        ImageDraw.Draw(canvas).text((2, (0 if above else h - bar) + max(0, (bar - 11) // 2)), draws.pick("text", _TEXTS),
-                                    fill=(0, 0, 0), font=font)  # fmt: skip
+        place = 2, (0 if above else h - bar) + max(0, (bar - 11) // 2)
+        ImageDraw.Draw(canvas).text(place, draws.pick("text", _TEXTS), fill=(0, 0, 0), font=font)
         return np.asarray(canvas)
 
 
