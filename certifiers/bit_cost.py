@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-_FINER, _ROUNDS, _CLOSE = 4, 40, 1e-4
+_FINER, _ROUNDS, _CLOSE, _MOST = 4, 40, 1e-4, 4096
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,11 @@ def least_length(code: Code, wanted: Bool[np.ndarray, " k"], flips: int) -> floa
         left = bound < least * (1 - _CLOSE)
         if not np.isfinite(least) or not left.any():
             return float(np.sqrt(least * (1 - _CLOSE)))
+        if int(left.sum()) > _MOST:
+            break
         finer = np.linspace(low[left], high[left], _FINER + 1)
         low, high = finer[:-1].ravel(), finer[1:].ravel()
-    return float(np.sqrt(bound.min()))
+    return float(np.sqrt(min(bound.min(), least)))
 
 
 def costs(
