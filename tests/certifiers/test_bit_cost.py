@@ -87,12 +87,19 @@ def test_equal_values_flip_at_once():
 
 
 def test_a_distance_of_the_threshold_is_a_match():
-    code = drawn(3)
-    other = code.bits.copy()
-    other[:2] = ~other[:2]
-    evasion, collision = match_length(code, other, 2.0), match_length(code, other, 1.0)
-    assert evasion == least_length(code, code.bits == other, 1)
-    assert collision == least_length(code, code.bits != other, 1)
-    assert match_length(code, other, 2.9) == evasion
-    assert match_length(code, other, 6.0) == np.inf
-    assert match_length(code, other, -0.5) == np.inf
+    """At distance 2, a threshold of 2 is one flip from evasion, and one of 1 is one flip from collision."""
+    steps = []
+    for seed in range(4):
+        code = drawn(seed)
+        other = code.bits.copy()
+        other[[0, 3]] = ~other[[0, 3]]
+        same = code.bits == other
+        evasion = [least_length(code, same, flips) for flips in (1, 2, 3)]
+        collision = [least_length(code, ~same, flips) for flips in (1, 2)]
+        assert [match_length(code, other, tau) for tau in (2.0, 3.0, 4.0)] == evasion
+        assert [match_length(code, other, tau) for tau in (1.0, 0.0)] == collision
+        assert match_length(code, other, 2.9) == evasion[0]
+        assert match_length(code, other, 6.0) == np.inf
+        assert match_length(code, other, -0.5) == np.inf
+        steps.append((evasion[0] < evasion[1], evasion[1] < evasion[2], collision[0] < collision[1]))
+    assert all(map(any, zip(*steps, strict=True)))
