@@ -18,6 +18,7 @@ from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Norm
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Mask, PerImage
+from perceptbench.metrics.base import Metric
 
 
 class Objective:
@@ -27,6 +28,11 @@ class Objective:
     def endless(self) -> bool:
         """Whether a larger loss is always better, so that the goal is never reached."""
         return False
+
+    @property
+    def surrogate(self) -> Metric | None:
+        """The differentiable metric whose gradient is followed, where that of the run has none (attacks/guided.py)."""
+        return None
 
     def loss(self, x: Tensor) -> PerImage:
         """Larger is closer to success; differentiable in x: images, or the theta of a threat (threats/base.py)."""
@@ -81,6 +87,8 @@ class Attack:
     """Whether it draws random numbers, so that another start may find more."""
     needs_gradient: ClassVar[bool] = True
     """Whether it needs the gradient of the metric, and not distances alone."""
+    solves: ClassVar[type[Metric] | None] = None
+    """The kind of surrogate that it solves, where it can attack no other metrics."""
     literal: ClassVar[bool] = False
     """Whether the image it returns is the result even where an earlier image was better (`--protocol paper`)."""
 

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from perceptbench.core.card import About, Card
 from perceptbench.core.fetch.declared import Weights
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
+from perceptbench.metrics.hashes.provable import ProvableHash
 
 NONE = "-"
 _PAGE = """# Metrics
@@ -74,6 +75,8 @@ class MetricFacts:
     @property
     def proved_by(self) -> str:
         """The certifier whose radii bind the metric itself."""
+        if issubclass(self.kind, ProvableHash):
+            return "hash"
         return "margin" if issubclass(self.kind, LipschitzMetric) else NONE
 
     @property

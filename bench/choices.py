@@ -82,12 +82,21 @@ def _implied(goal: str | None, embeds: bool, kind: str) -> str:
     return next(name for name in names if declared(name).endless == embeds)
 
 
-def attack_on(made: Attack | Ensemble, ref: Ref, gradient: bool) -> tuple[Attack | Ensemble, tuple[str, ...]]:
+def attack_on(
+    made: Attack | Ensemble, ref: Ref, gradient: bool, surrogate: Metric | None = None
+) -> tuple[Attack | Ensemble, tuple[str, ...]]:
     """What of an attack runs on a metric, and the names of the parts that do not, for want of a gradient.
 
-    Raises UserError where no part can run.
+    Args:
+        gradient: whether the metric has one.
+        surrogate: the metric whose gradient is followed where it has none.
+
+    Raises UserError where no part can run, and for an attack that solves metrics of another kind.
     """
-    if gradient:
+    solves = made.solves if isinstance(made, Attack) else None
+    if solves is not None and not isinstance(surrogate, solves):
+        raise UserError(f"{ref} solves perceptual hashes and no other metrics; use --metric pdq or phash, or l2-aa")
+    if gradient or surrogate is not None:
         return made, ()
     usable = without_gradients(made, str(ref))
     left = {name for name, _, starts in parts_of(usable, str(ref)) if starts}
@@ -141,5 +150,6 @@ def chosen_certifier(
         return None
     made = certifier.build(ref)
     made.sound(built)
-    made.admit(Threat(cast(Move, request.move), within.proof, request.eps_left, request.eps_right))
+    sides, quantized = (request.eps_left, request.eps_right), bool(request.quantize)
+    made.admit(Threat(cast(Move, request.move), within.proof, *sides, quantized))
     return made

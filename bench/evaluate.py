@@ -8,6 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from perceptbench.attacks.base import Objective
+from perceptbench.attacks.guided import Guided
 from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
@@ -37,7 +39,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
     lost, frames, content = clean.judged.reached, [], contents(batch)
-    for outcome in _attacked(plan, prepared, batch, clean, radius):
+    for outcome in _attacked(plan, prepared, batch, clean, radius, state):
         judged = judge(outcome.adversarial)
         # Both the runner of the attack and the task judge, in batches of different size, which may round differently.
         # A success that either of them saw counts, here and at every larger eps.
@@ -88,7 +90,9 @@ def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
     return torch.where(clean.judged.reached, nothing, radius) if plan.sound else radius
 
 
-def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: PerImage) -> Iterator[Outcome]:
+def _attacked(
+    plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: PerImage, state: State
+) -> Iterator[Outcome]:
     """The outcome of the attack at each eps, in order; without an attack the unchanged images."""
     spec, x = plan.spec, plan.task.moving(prepared)
     if plan.attack is None:
@@ -97,20 +101,32 @@ def _attacked(plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: Per
         yield from (Outcome(eps, x, none, nothing, unbroken, Tally.zeros(len(x))) for eps in spec.eps)
         return
     objective = plan.task.objective(prepared)
+    guide = _guide(plan, batch, objective, state)
     noise = Noise.make(spec.seed, batch.ids)
     if plan.literal:
         # Each eps is attacked separately, and wrong answers are attacked too: the last image is the result.
         for eps in spec.eps:
             skip = torch.zeros(1, len(x), dtype=torch.bool, device=x.device)
-            yield from run_attack(plan.attack, plan.attack_name, objective, x, [eps], skip, noise, plan.threat)
+            yield from run_attack(
+                plan.attack, plan.attack_name, objective, x, [eps], skip, noise, plan.threat, guide=guide
+            )
         return
     budgets = torch.tensor(spec.eps, dtype=torch.float64, device=x.device)
     proved = (radius[None] > budgets[:, None]) & (plan.sound is True) & spec.skip_certified
     # Where nothing can be reached, an answer that is wrong already is attacked like any other.
     skip = (clean.judged.reached[None] & (not plan.task.endless)) | proved
     yield from run_attack(
-        plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, plan.threat, spec.restarts
+        plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, plan.threat, spec.restarts, guide
     )
+
+
+def _guide(plan: Plan, batch: Batch, objective: Objective, state: State) -> Objective | None:
+    """The goal as gradients see it, where the metric has none but a surrogate has."""
+    surrogate = plan.surrogate
+    if surrogate is None:
+        return None
+    followed = plan.task.objective(plan.task.prepare(surrogate, batch, plan.aim, state))
+    return Guided(objective, followed, surrogate)
 
 
 @dataclass

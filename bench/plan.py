@@ -63,13 +63,18 @@ class Plan:
     def certified(self) -> Threat:
         """The threat of a certificate of this run: which images move, in the norm that covers the set of changes."""
         spec = self.spec
-        return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right)
+        return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right, bool(spec.quantize))
 
     @property
     def aim(self) -> Aim:
         """What the attacker wants."""
         embeds = isinstance(self.attack, Attack) and self.attack.by_embedding
         return Aim(self.spec.goal, self.move, embeds, self.literal)
+
+    @property
+    def surrogate(self) -> Metric | None:
+        """The metric whose gradient attacks follow, where that of the run has none."""
+        return None if self.metric.differentiable else self.metric.surrogate()
 
     @property
     def parts(self) -> Sequence[tuple[str, Attack, int]]:

@@ -89,7 +89,7 @@ def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
     """The plan with the parts of its attack that can run. Raises UserError where none can."""
     if plan.attack is None or plan.spec.attack is None:
         return replace(plan, gradient=gradient)
-    usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient)
+    usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient, plan.surrogate)
     return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
 
 

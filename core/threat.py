@@ -27,6 +27,9 @@ class Threat:
     changes taken together as one vector (in l-infinity: of each change). *Separate*: eps is the budget of the reference
     alone; `eps_left` and `eps_right` are the budgets of the other two at every eps.
 
+    Args:
+        quantized: whether every changed image is an 8-bit picture (`--quantize 8bit`), as clean ones then are.
+
     Raises UserError for budgets that do not fit the images that move.
     """
 
@@ -34,6 +37,7 @@ class Threat:
     norm: Norm = "l2"
     eps_left: float | None = None
     eps_right: float | None = None
+    quantized: bool = False
 
     def __post_init__(self) -> None:
         given = [eps for eps in (self.eps_left, self.eps_right) if eps is not None]

@@ -103,6 +103,11 @@ class Metric:
         """The objects whose source decides its numbers: it enters the identity of a run."""
         return (self,)
 
+    def surrogate(self) -> "Metric | None":
+        """A differentiable metric like this one, which has no gradient: attacks follow its gradient, and this metric
+        judges what they find. None where there is no such stand-in."""
+        return None
+
     def require_size(self, x: Images, name: str) -> None:
         """Raises UserError, naming the metric as users do, where images are smaller than it takes."""
         if min(x.shape[-2:]) < self.smallest:

@@ -190,7 +190,8 @@ class MetricContract(Contract):
             some = anchors.select(index).distances(x[index])
         close(distances, direct, "prepare(a, b).distances(x) must be d(x, a) and d(x, b)", rtol=1e-4, atol=2e-6)
         close(some, distances[:, index], "anchors.select must keep the rows it is given", rtol=1e-4, atol=2e-6)
-        assert (distances[:, 0] - distances[:, 2]).abs().min() > 0, "distances of different images must differ"
+        # From one anchor at least: what is counted in bits may agree by chance.
+        assert (distances[:, 0] - distances[:, 2]).abs().max() > 0, "distances of different images must differ"
 
     def test_other_sizes_than_224_and_not_square(self, subject: Metric) -> None:
         with torch.no_grad():

@@ -13,6 +13,7 @@ from torch import Tensor
 from perceptbench.attacks.base import Objective, finite
 from perceptbench.attacks.norms import length
 from perceptbench.core.tensors import Mask, PerImage
+from perceptbench.metrics.base import Metric
 
 
 @dataclass
@@ -88,6 +89,10 @@ class Counted(Objective):
     @property
     def endless(self) -> bool:
         return self.inner.endless
+
+    @property
+    def surrogate(self) -> Metric | None:
+        return self.inner.surrogate
 
     def loss(self, x: Tensor) -> PerImage:
         self.tally.forwards[self.index] += 1

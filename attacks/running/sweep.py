@@ -59,6 +59,7 @@ def run_attack(
     noise: Noise,
     threat: ThreatSet | None = None,
     restarts: int = 1,
+    guide: Objective | None = None,
 ) -> Sequence[Outcome]:
     """One outcome for each eps. A success found at a smaller eps also counts at every larger one.
 
@@ -75,10 +76,12 @@ def run_attack(
         noise: one source for each sample.
         threat: the set to search in, which also measures; the ball of the attack's norm where none is given.
         restarts: starts of an attack that is not an ensemble.
+        guide: the same goal with a gradient, for attacks that need one, where `objective` has none; success is that of
+            `objective` in any case.
     """
     last_counts = isinstance(attack, Attack) and attack.literal
     search = _Sweep(
-        objective, x, budgets, skip.to(x.device), noise,
+        objective, guide or objective, x, budgets, skip.to(x.device), noise,
         Found.nothing(x, threat or ball_of(attack), budgets, last_counts=last_counts),
         [Tally.zeros(len(x)) for _ in budgets],
         torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
@@ -97,6 +100,7 @@ class _Sweep:
     """The state of one batch between budgets. `stood` marks samples that have withstood the whole attack."""
 
     objective: Objective
+    guide: Objective
     x: Images
     budgets: Sequence[float]
     skip: Tensor
@@ -130,11 +134,13 @@ class _Sweep:
     def _attack(self, member: Attack, part: str, label: str, at: int, index: Tensor) -> None:
         eps, threat, tally = self.budgets[at], self.found.threat, self.spent[at]
         x, ascent = self.x[index], Ascent.of(len(self.x)) if member.needs_gradient else None
-        goal = Counted(self.objective, tally, torch.arange(len(self.x)), ascent).select(index)
-        theta = threat.search(member, goal, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
+        whole = torch.arange(len(self.x))
+        sought = Counted(self.guide if member.needs_gradient else self.objective, tally, whole, ascent).select(index)
+        theta = threat.search(member, sought, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
         _check_theta(theta, self.found.flip[index], part)
         if ascent is not None:
             ascent.count(tally)
+        goal = Counted(self.objective, tally, whole).select(index)
         # Where a change is not finite, the attack has found nothing.
         theta = torch.where(theta.isfinite(), theta, threat.start(x, eps, None))
         theta = threat.anywhere(theta, x) if threat.serves_all(member) else threat.fit(theta, x, eps)

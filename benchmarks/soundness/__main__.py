@@ -8,10 +8,11 @@ import torch
 
 from benchmarks.reliability import Line, keep
 from benchmarks.soundness.attacked_pairs import PairCount, campaign
+from benchmarks.soundness.hash_matches import hash_matches
 from benchmarks.soundness.shipped_lipsim import shipped
 from perceptbench.core.errors import UserError
 
-PAIRS, SHIPPED = 100_000, 200
+PAIRS, SHIPPED, HASHES = 100_000, 200, 10_000
 CAMPAIGN = "soundness"
 
 
@@ -31,6 +32,13 @@ def main() -> None:
         whole = shipped(asked.shipped, asked.seed)
         violations += whole.violations
         lines.append(_line("the shipped lipsim on photographs: pairs", whole, started))
+    if asked.hashes:
+        started = time.monotonic()
+        matches = hash_matches(asked.hashes, asked.seed)
+        violations += matches.violations
+        lines.append(_line("pdq and phash on pieces of photographs: pairs", matches, started))
+        for metric, pairs in sorted(matches.by_metric.items()):
+            print(f"{pairs:8,} pairs  {metric}")
     for line in lines:
         print(f"{line.what}: {line.cases:,} tried, {line.failures:,} violated, {line.seconds:.0f} s")
     for one in violations:
@@ -48,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soundness", description="Certificates beside attacks.")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"certified triplets times attacks ({PAIRS})")
     parser.add_argument("--shipped", type=int, default=SHIPPED, help=f"triplets of the shipped lipsim ({SHIPPED})")
+    parser.add_argument("--hashes", type=int, default=HASHES, help=f"certified matches times attacks ({HASHES})")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after so many; 16 px only")
     parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
     parser.add_argument("--keep", action="store_true", help="write the figures into docs/reliability.md")

@@ -85,9 +85,14 @@ def suitable(norm: Norm) -> Sequence[str]:
             continue
         for whole in [f"{name}:{target}" for target in TARGETS.get(name, ())] if attack.inputs(name) else [name]:
             made = small_attack(whole)
-            if made.norm in (None, norm) and not getattr(made, "by_embedding", False):
+            if made.norm in (None, norm) and not getattr(made, "by_embedding", False) and not _solves(made):
                 names.append(whole)
     return names
+
+
+def _solves(made: Attack | Ensemble) -> bool:
+    """Whether it attacks no metrics but those that it can solve (hash_matches.py)."""
+    return isinstance(made, Attack) and made.solves is not None
 
 
 def few(batch: Triplets, name: str) -> Triplets:

@@ -1,6 +1,6 @@
-"""Metrics with nothing learnt: pixels, SSIM and MS-SSIM, FSIM. A hash of images would belong here too.
+"""Metrics with nothing learnt: pixels, SSIM and MS-SSIM, FSIM.
 
-Not here: whatever loads weights.
+Not here: whatever loads weights, and perceptual hashes (`metrics/hashes`).
 
     SSIM()(x, y)          # 1 - SSIM, (n,)
 """

@@ -43,6 +43,10 @@ NAMES = [
     "lipsim",
     "lipsim-paper",
     "l2",
+    "pdq",
+    "phash",
+    "dhash",
+    "ahash",
 ]
 
 
