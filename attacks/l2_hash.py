@@ -19,7 +19,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import Metric
-from perceptbench.metrics.hashes.eight_bit import LEVELS
+from perceptbench.metrics.hashes.levels import LEVELS
 from perceptbench.metrics.hashes.linear_hash import LinearHash
 from perceptbench.metrics.hashes.soft_hash import SoftHash
 

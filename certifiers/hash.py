@@ -18,7 +18,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.metrics.hashes.eight_bit import LEVELS, UNSURE, on_grid
+from perceptbench.metrics.hashes.levels import LEVELS, UNSURE, on_grid
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.metrics.seen import Seen
 

@@ -30,7 +30,7 @@ LEAST_FALSE_MATCHES = 3
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedPairs:
     """A batch of pairs, each image of which passes through the metric once."""
 
     metric: Metric
@@ -53,7 +53,7 @@ class Compared:
 
 @task("matching", source="DISC21, arXiv:2106.09672; CertPHash, USENIX Security 2025")
 @dataclass(frozen=True)
-class Matching(MatchingScores, Task[Compared]):
+class Matching(MatchingScores, Task[ComparedPairs]):
     """Pairs match where d <= tau; an attacker parts pairs that are the same, or brings different ones together."""
 
     def admit(self, source: Source) -> None:
@@ -106,7 +106,7 @@ class Matching(MatchingScores, Task[Compared]):
             "calibration_matches": int((distances <= tau).sum()),
         }
 
-    def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> Compared:
+    def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> ComparedPairs:
         tau = float(state["tau"])  # type: ignore[arg-type]
         seen = Seen(metric, batch.images)
         d = seen.distance("reference", "other")
@@ -115,34 +115,34 @@ class Matching(MatchingScores, Task[Compared]):
                 f"the metric gave a distance that is not finite on {batch.ids[0]} or its batch; correct it first"
             )
         at_stake = batch.same & (d <= tau) if aim.goal == "evade" else ~batch.same & (d > tau)
-        return Compared(metric, batch, aim, tau, seen, d, at_stake)
+        return ComparedPairs(metric, batch, aim, tau, seen, d, at_stake)
 
-    def clean(self, prepared: Compared) -> Clean:
+    def clean(self, prepared: ComparedPairs) -> Clean:
         d = prepared.d
         columns = {"same": prepared.batch.same, "d": d, "matched": d <= prepared.tau}
         return Clean(columns, prepared.judged(d, prepared.at_stake))
 
-    def moving(self, prepared: Compared) -> Images:
+    def moving(self, prepared: ComparedPairs) -> Images:
         batch = prepared.batch
         return stack(batch.reference, batch.other) if prepared.aim.move == "all" else batch.reference
 
-    def objective(self, prepared: Compared) -> Objective:
+    def objective(self, prepared: ComparedPairs) -> Objective:
         if prepared.aim.move == "all":
             return CrossByBoth(prepared.metric, prepared.tau, prepared.sign, prepared.at_stake)
         return CrossThreshold(prepared.seen.anchors("other"), prepared.tau, prepared.sign, prepared.at_stake)
 
-    def prove(self, prepared: Compared, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
+    def prove(self, prepared: ComparedPairs, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
         return certify_decision(certifier, prepared.seen, prepared.tau, threat)
 
     @torch.no_grad()
-    def judge(self, prepared: Compared, changed: Tensor, index: Tensor) -> Judged:
+    def judge(self, prepared: ComparedPairs, changed: Tensor, index: Tensor) -> Judged:
         if prepared.aim.move == "all":
             d = prepared.metric(*unstack(changed, 2))
         else:
             d = prepared.seen.anchors("other").select(index).distances(changed)[0]
         return prepared.judged(d, prepared.at_stake[index])
 
-    def images(self, prepared: Compared, changed: Tensor) -> dict[str, Images]:
+    def images(self, prepared: ComparedPairs, changed: Tensor) -> dict[str, Images]:
         kept = dict(prepared.batch.images)
         if prepared.aim.move != "all":
             return {**kept, "adversarial": changed}

@@ -20,7 +20,7 @@ from perceptbench.triplets.pairs import Pairs, PairSource
 
 
 @dataclass(frozen=True)
-class Compared:
+class RankedPairs:
     """A batch of pairs, each image of which passes through the metric once."""
 
     batch: Pairs
@@ -35,7 +35,7 @@ class Compared:
 
 @task("roc", source="DISC21, arXiv:2106.09672; CertPHash, USENIX Security 2025")
 @dataclass(frozen=True)
-class Roc(RocScores, Task[Compared]):
+class Roc(RocScores, Task[RankedPairs]):
     """Every pair is moved to the side where it does not belong, as far as it goes."""
 
     def admit(self, source: Source) -> None:
@@ -46,10 +46,10 @@ class Roc(RocScores, Task[Compared]):
                 "use pairs:FILE.csv or copies"
             )
 
-    def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> Compared:
-        return Compared(batch, aim, Seen(metric, batch.images))
+    def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> RankedPairs:
+        return RankedPairs(batch, aim, Seen(metric, batch.images))
 
-    def clean(self, prepared: Compared) -> Clean:
+    def clean(self, prepared: RankedPairs) -> Clean:
         d = prepared.seen.distance("reference", "other")
         if not bool(d.isfinite().all()):
             raise UserError(
@@ -59,20 +59,20 @@ class Roc(RocScores, Task[Compared]):
         columns = {"same": prepared.batch.same, "d": d, "d_proved": torch.full_like(d, torch.nan)}
         return Clean(columns, _judged(d))
 
-    def moving(self, prepared: Compared) -> Images:
+    def moving(self, prepared: RankedPairs) -> Images:
         return prepared.batch.reference
 
-    def objective(self, prepared: Compared) -> Objective:
+    def objective(self, prepared: RankedPairs) -> Objective:
         if prepared.aim.by_embedding:
             return EmbeddingShift.make(prepared.seen.metric, prepared.batch.other, prepared.sign)
         return DistanceShift(prepared.seen.anchors("other"), prepared.sign)
 
-    def prove(self, prepared: Compared, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
+    def prove(self, prepared: RankedPairs, certifier: Certifier, threat: Threat, noise: Noise) -> Proof:
         """No radius: there is no answer to defend. `prove_at` has what is proved."""
         nothing = torch.zeros(len(prepared.batch.ids), dtype=torch.float64, device=prepared.batch.same.device)
         return Proof(nothing, nothing, prepared.seen.norm("reference").double(), nothing > 0)
 
-    def prove_at(self, prepared: Compared, certifier: Certifier, threat: Threat, eps: float) -> Columns:
+    def prove_at(self, prepared: RankedPairs, certifier: Certifier, threat: Threat, eps: float) -> Columns:
         """The end of the interval of each distance at which its pair is on the wrong side the most."""
         if not isinstance(certifier, IntervalCertifier):
             raise UserError(
@@ -83,10 +83,10 @@ class Roc(RocScores, Task[Compared]):
         return {"d_proved": torch.where(prepared.batch.same, high, low)}
 
     @torch.no_grad()
-    def judge(self, prepared: Compared, changed: Tensor, index: Tensor) -> Judged:
+    def judge(self, prepared: RankedPairs, changed: Tensor, index: Tensor) -> Judged:
         return _judged(prepared.seen.anchors("other").select(index).distances(changed)[0])
 
-    def images(self, prepared: Compared, changed: Tensor) -> dict[str, Images]:
+    def images(self, prepared: RankedPairs, changed: Tensor) -> dict[str, Images]:
         return {**prepared.batch.images, "adversarial": changed}
 
 

@@ -17,7 +17,7 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Ref
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.hashes.eight_bit import on_grid
+from perceptbench.metrics.hashes.levels import on_grid
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.metrics.seen import Seen
 from perceptbench.testing.attack_setting import small_attack

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import Metric
-from perceptbench.metrics.hashes.eight_bit import pictures
+from perceptbench.metrics.hashes.levels import pictures
 from perceptbench.metrics.hashes.linear_hash import LinearHash
 from perceptbench.metrics.hashes.soft_hash import SoftHash
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.metrics.hashes.eight_bit import LEVELS
+from perceptbench.metrics.hashes.levels import LEVELS
 
 Side = Callable[[int], np.ndarray]
 """The matrix (r, size) of one side of an image, by its size in pixels."""

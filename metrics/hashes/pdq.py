@@ -13,7 +13,7 @@ from torch import Tensor
 from perceptbench.core.card import About
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.hashes.eight_bit import on_grid, pictures
+from perceptbench.metrics.hashes.levels import on_grid, pictures
 from perceptbench.metrics.hashes.linear_hash import LinearHash
 from perceptbench.metrics.hashes.provable import ProvableHash
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from perceptbench.core.card import About
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.hashes.eight_bit import LEVELS, on_grid
+from perceptbench.metrics.hashes.levels import LEVELS, on_grid
 from perceptbench.metrics.hashes.linear_hash import LinearHash
 from perceptbench.metrics.hashes.pillow_grey import LUMA, ROUNDING, lanczos
 from perceptbench.metrics.hashes.provable import ProvableHash

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from perceptbench.results.record import Record
     from perceptbench.results.rows import Better, Measured, Row
-    from perceptbench.results.statistics.pairs import Sides
+    from perceptbench.results.statistics.dyadic import Sides
 
 RATES = {"evade": "evasion rate", "collide": "collision rate"}
 
@@ -99,7 +99,7 @@ def _rate(
     record: "Record", samples: "pd.DataFrame", values: "pd.Series", name: str, better: "Better"
 ) -> "Measured | None":
     from perceptbench.results.rows import Measured
-    from perceptbench.results.statistics.pairs import rate
+    from perceptbench.results.statistics.dyadic import rate
 
     if len(samples) == 0:
         return None
@@ -108,7 +108,7 @@ def _rate(
 
 def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | None":
     from perceptbench.results.rows import Measured
-    from perceptbench.results.statistics.pairs import micro_ap, roc_auc
+    from perceptbench.results.statistics.dyadic import micro_ap, roc_auc
 
     if samples["same"].nunique() < 2:
         return None
@@ -120,6 +120,6 @@ def _curve(record: "Record", samples: "pd.DataFrame", name: str) -> "Measured | 
 def sides_of(record: "Record", ids: "Sequence[str] | pd.Series") -> "Sides":
     """The photographs on both sides of some pairs."""
     from perceptbench.results.references import photographs
-    from perceptbench.results.statistics.pairs import Sides
+    from perceptbench.results.statistics.dyadic import Sides
 
     return Sides.of(*photographs(record, ids))

@@ -53,7 +53,7 @@ class RocScores(Scores):
 def _area(record: "Record", samples: "pd.DataFrame", column: str) -> "Measured | None":
     from perceptbench.results.references import photographs
     from perceptbench.results.rows import Measured
-    from perceptbench.results.statistics.pairs import Sides, roc_auc
+    from perceptbench.results.statistics.dyadic import Sides, roc_auc
 
     if samples[column].isna().any() or samples["same"].nunique() < 2:
         return None

@@ -25,7 +25,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.classical.pixel import PixelL2
-from perceptbench.metrics.hashes.eight_bit import on_grid
+from perceptbench.metrics.hashes.levels import on_grid
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.metrics.seen import Seen
 from perceptbench.testing.samples import generator, random_images, random_triplets

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.hashes.eight_bit import on_grid, pictures
 from perceptbench.metrics.hashes.hash_metric import HashMetric
+from perceptbench.metrics.hashes.levels import on_grid, pictures
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.testing.samples import generator, random_images
 

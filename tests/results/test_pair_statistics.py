@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from perceptbench.results.statistics.pairs import Sides, micro_ap, rate, roc_auc, variance
+from perceptbench.results.statistics.dyadic import Sides, micro_ap, rate, roc_auc, variance
 
 
 def sides(pairs: list[tuple[str, str]]) -> Sides:

@@ -11,7 +11,7 @@ from perceptbench.metrics.base import Metric
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.classical.ssim import SSIM
 from perceptbench.reports.base import Chart
-from perceptbench.reports.figures.roc import RocCurves
+from perceptbench.reports.figures.roc_curves import RocCurves
 from perceptbench.results.memory_store import MemoryStore
 from perceptbench.results.record import Record
 from perceptbench.results.rows import rows_of

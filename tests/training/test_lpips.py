@@ -18,9 +18,9 @@ from perceptbench.metrics.features import lpips_net
 from perceptbench.metrics.features.lpips_net import LPIPSNet, Net
 from perceptbench.testing.samples import generator, random_images
 from perceptbench.training.hold_out import hold_out, images_of
+from perceptbench.training.lpips.differences import measure
 from perceptbench.training.lpips.fit import answers, fit
 from perceptbench.training.lpips.lpips_config import NETS, LPIPSConfig
-from perceptbench.training.lpips.pairs import measure
 from perceptbench.training.lpips.ranking_losses import CrossEntropy, Ranking, Regression
 from perceptbench.triplets.base import Entry, TripletSource, checked_source
 

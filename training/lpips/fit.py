@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import forked_rng
 from perceptbench.metrics.features.lpips_net import LPIPSNet
+from perceptbench.training.lpips.differences import measure
 from perceptbench.training.lpips.lpips_config import LPIPSConfig
-from perceptbench.training.lpips.pairs import measure
 from perceptbench.training.lpips.ranking_losses import make_loss
 from perceptbench.triplets.base import TripletSource
 

@@ -20,7 +20,7 @@ _MOST_BYTES = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Differences:
     """v of (reference, left) and (reference, right), each (n, channels), and the votes (n,)."""
 
     left: Tensor
@@ -30,9 +30,9 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.share)
 
-    def select(self, index: Tensor) -> "Pairs":
+    def select(self, index: Tensor) -> "Differences":
         """Those of some triplets."""
-        return Pairs(self.left[index], self.right[index], self.share[index])
+        return Differences(self.left[index], self.right[index], self.share[index])
 
     def distances(self, heads: Tensor) -> tuple[Tensor, Tensor]:
         """d0 and d1 under heads (channels,)."""
@@ -61,7 +61,7 @@ class _Features:
         return trio
 
 
-def measure(net: LPIPSNet, source: TripletSource) -> Pairs:
+def measure(net: LPIPSNet, source: TripletSource) -> Differences:
     """Embed every triplet once. Memory: two rows of `channels` floats a triplet, and 2 GiB of features."""
     features, left, right = _Features(net), [], []
     for entry in track(source.entries, f"features of {source.name}", console=Console(stderr=True)):
@@ -69,4 +69,4 @@ def measure(net: LPIPSNet, source: TripletSource) -> Pairs:
         left.append(torch.cat(differences(reference, a), dim=1)[0])
         right.append(torch.cat(differences(reference, b), dim=1)[0])
     share = torch.tensor([entry.right_share for entry in source.entries])
-    return Pairs(torch.stack(left), torch.stack(right), share)
+    return Differences(torch.stack(left), torch.stack(right), share)

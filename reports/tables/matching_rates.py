@@ -12,8 +12,8 @@ from perceptbench.results.evidence import clean_rows
 from perceptbench.results.paired import significance
 from perceptbench.results.record import Record
 from perceptbench.results.rows import rows_of
+from perceptbench.results.statistics.dyadic import rate
 from perceptbench.results.statistics.estimates import Estimate
-from perceptbench.results.statistics.pairs import rate
 from perceptbench.results.tasks.matching import RATES, sides_of
 from perceptbench.results.worst_case import lacking
 
