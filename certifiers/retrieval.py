@@ -1,21 +1,119 @@
-"""Retrieval with proof: how far a query may move before the best match changes (docs/certificates.md, section 5).
+"""Retrieval with proof: how far a query may move before its match leaves the top k (docs/certificates.md, section 5).
 
-Pure functions of embeddings, as the metric's `embed` gives them. They are the theorem alone: embed with
-`metric.double()`. Where float32 ranks, its error must still be taken off.
+Every rival j has the radius of the pair (match, j), that of a triplet whose reference moves, at which j overtakes the
+match; k rivals must do so before the match leaves the top k. `top_k_radius` is that theorem for pure embeddings;
+`stays_inside` and `stays_outside` are what may be claimed where float32 ranks: each pair's radius is reduced by the
+float error, as for triplets. Both scan the whole gallery, a part at a time.
 """
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from perceptbench.certifiers.base import Certifier
+from perceptbench.certifiers.embedded import Embedded
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Embeddings, PerImage
+from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import LipschitzMetric
 
 Gallery: TypeAlias = Float[Tensor, "g d"]
 """The embeddings a query is compared with."""
+_FLOATS = 2**22
+"""Numbers of a gallery that are in memory at once in float64: 32 MiB."""
+
+
+@runtime_checkable
+class RivalCertifier(Certifier, Protocol):
+    """A certifier of triplets that needs embeddings alone, so that a gallery is embedded once for all pairs in it."""
+
+    def claimed(self, exact: Embedded, answered: Embedded, threat: Threat) -> tuple[PerImage, PerImage]:
+        """Radii (n,) in pixel l2 within which `near` stays nearer to the reference than `far`, safe to claim, and what
+        the float error took off each. 0 where `near` is not nearer. `exact` is in float64, `answered` what answers.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class RankedGallery:
+    """One query and a gallery, in the precision that answers and in float64.
+
+    Args:
+        certifier: proves each pair.
+        metric: whose embeddings these are.
+        query, query_exact: (d,).
+        rows, rows_exact: (g, d), which may be files that are mapped into memory.
+        threat: in pixel l2; the query moves.
+    """
+
+    certifier: RivalCertifier
+    metric: LipschitzMetric
+    query: Tensor
+    query_exact: Tensor
+    rows: np.ndarray
+    rows_exact: np.ndarray
+    threat: Threat
+
+    def stays_inside(self, right: Bool[Tensor, " g"], rivals: Bool[Tensor, " g"], k: int, most: int) -> PerImage:
+        """(radius, float error), two numbers: some right image has fewer than k rivals before it.
+
+        The largest over right images i of the k-th smallest radius of (i, j) over rivals j. Any image i proves it, so
+        only the `most` nearest ones are tried. Infinite where there are fewer than k rivals.
+        """
+        best = self.query_exact.new_zeros(2)
+        for i in self._nearest(right, most):
+            found = torch.cat([self._overtaken(i, True, part) for part in self._parts(rivals)], dim=1)
+            if found.shape[1] < k:
+                return self.query_exact.new_tensor([torch.inf, 0.0])
+            kth = found[:, found[0].kthvalue(k).indices]
+            best = torch.where(kth[0] > best[0], kth, best)
+        return best
+
+    def stays_outside(self, rival: int, others: Bool[Tensor, " g"], k: int) -> PerImage:
+        """(radius, float error): at least k of the others stay nearer than the rival.
+
+        The k-th largest radius of (j, rival) over the others j; 0 where there are fewer than k.
+        """
+        found = torch.cat([self._overtaken(rival, False, part) for part in self._parts(others)], dim=1)
+        if found.shape[1] < k:
+            return self.query_exact.new_zeros(2)
+        return found[:, found[0].kthvalue(found.shape[1] - k + 1).indices]
+
+    def _parts(self, which: Bool[Tensor, " g"]) -> Iterator[Tensor]:
+        return iter(which.nonzero().flatten().split(max(1, _FLOATS // self.rows.shape[1])))
+
+    def _nearest(self, which: Bool[Tensor, " g"], most: int) -> list[int]:
+        places = torch.cat(list(self._parts(which)))
+        distances = torch.cat([
+            self.metric.compare(self.query.expand(len(part), -1), self._take(self.rows, part, self.query))
+            for part in self._parts(which)
+        ])  # fmt: skip
+        nearest: list[int] = places[distances.argsort(stable=True)[:most]].tolist()
+        return nearest
+
+    def _overtaken(self, one: int, stays_near: bool, places: Tensor) -> Tensor:
+        """(2, m): radius and error of each pair of one image and another."""
+        exact = self._pairs(self.metric.double(), self.query_exact, self.rows_exact, one, stays_near, places)
+        answered = self._pairs(self.metric, self.query, self.rows, one, stays_near, places)
+        return torch.stack(self.certifier.claimed(exact, answered, self.threat))
+
+    def _pairs(
+        self, metric: LipschitzMetric, query: Tensor, rows: np.ndarray, one: int, stays_near: bool, places: Tensor
+    ) -> Embedded:
+        alone = torch.tensor([one], device=places.device)
+        mine, others = self._take(rows, alone, query).expand(len(places), -1), self._take(rows, places, query)
+        near, far = (mine, others) if stays_near else (others, mine)
+        right_is_near = torch.ones(len(places), dtype=torch.bool, device=query.device)
+        return Embedded(metric, query.expand(len(places), -1), near, far, right_is_near)
+
+    @staticmethod
+    def _take(rows: np.ndarray, places: Tensor, like: Tensor) -> Embeddings:
+        return torch.from_numpy(rows[places.cpu().numpy()]).to(like)
 
 
 def top_k_radius(metric: LipschitzMetric, query: Embeddings, gallery: Gallery, k: int) -> tuple[Tensor, PerImage]:
@@ -23,6 +121,8 @@ def top_k_radius(metric: LipschitzMetric, query: Embeddings, gallery: Gallery, k
 
     Every rival j has the exact radius of the pair (best, j) at which j overtakes it; k rivals must do
     so before the match leaves the top k, so it stays within the k-th smallest of these radii.
+
+    The theorem alone: embed with `metric.double()`, and take the float error off where float32 ranks.
 
     Args:
         metric: its space and Lipschitz constant decide the radii.
