@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ _RELATIVE = 1e-3
 """Of its length an embedding may differ: more than kinds of CPUs and GPUs differ in float32."""
 
 
+@runtime_checkable
 class Album(Protocol):
     """Images that are read when they are asked for."""
 

@@ -10,7 +10,7 @@ near to a boundary to be told by it is decided by `metric.compare` itself, whose
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ _BLOCK = 8
 """Images of a gallery that pass at once through a metric without an embedding."""
 
 
+@runtime_checkable
 class Look(Protocol):
     """Some queries beside a gallery of g images."""
 
@@ -51,6 +52,7 @@ class Look(Protocol):
         ...
 
 
+@runtime_checkable
 class Searched(Protocol):
     """A metric and the images that are searched."""
 
@@ -112,7 +114,7 @@ class SearchedEmbeddings:
             size.append(y.norm(dim=1))
         return torch.cat(found, dim=1), _BAND * (p.norm(dim=1)[:, None] + torch.cat(size))
 
-    def _pairs(self, query: Embeddings, row: Tensor, at: Tensor) -> PerImage:
+    def _pairs(self, query: Embeddings, row: Tensor, at: Tensor) -> Float[Tensor, " m"]:
         step = max(1, _FLOATS // self.rows.shape[1])
         parts = zip(row.split(step), at.split(step), strict=True)
         found = [self.metric.compare(query[i], self.take(j, query)) for i, j in parts]
@@ -255,7 +257,7 @@ class LookedUp:
 
     rough: Float[Tensor, "n g"]
     band: Float[Tensor, "n g"]
-    pairs: Callable[[Tensor, Tensor], PerImage]
+    pairs: Callable[[Tensor, Tensor], Tensor]
     one: Callable[[Tensor], PerImage]
 
     @classmethod
