@@ -47,6 +47,10 @@ class Look(Protocol):
         """All distances."""
         ...
 
+    def within(self, allowed: Bool[Tensor, "n g"], tau: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, places and distances (m,) of all allowed pairs at most tau apart."""
+        ...
+
     def distance(self, place: Int[Tensor, " n"]) -> PerImage:
         """Distance of each query from one image; differentiable in the query."""
         ...
@@ -294,6 +298,25 @@ class LookedUp:
         row, at = torch.arange(n), torch.arange(g)
         every = self.pairs(row.repeat_interleave(g).to(self.rough.device), at.repeat(n).to(self.rough.device))
         return every.view(n, g)
+
+    def within(self, allowed: Tensor, tau: float) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Look` says: where distances pass tau along the rough order is found by halving."""
+        row, at = allowed.nonzero(as_tuple=True)
+        order = self.rough[row, at].argsort()
+        row, at = row[order], at[order]
+        low, high = 0, len(order)
+        while low < high:
+            middle = (low + high) // 2
+            inside = bool(self.pairs(row[middle : middle + 1], at[middle : middle + 1])[0] <= tau)
+            low, high = (middle + 1, high) if inside else (low, middle)
+        if low < len(order):
+            # A pair may be out of order by both bands.
+            end = self.rough[row[low], at[low]] + self.band[row[low], at[low]]
+            maybe = self.rough[row, at] - self.band[row, at] <= end
+            row, at = row[maybe], at[maybe]
+        distances = self.pairs(row, at)
+        inside_tau = distances <= tau
+        return row[inside_tau], at[inside_tau], distances[inside_tau]
 
     def distance(self, place: Tensor) -> PerImage:
         """As `Look` says."""

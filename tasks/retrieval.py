@@ -171,16 +171,14 @@ class Retrieval(RetrievalScores, Task[Asking]):
         clean = {"query": prepared.batch.reference, "target": self._images(prepared, prepared.target)}
         return {**clean, "adversarial": changed}
 
-    def pictured(self, prepared: Asking, changed: Tensor) -> Mapping[str, Images]:
+    @torch.no_grad()
+    def pictured(self, metric: Metric, batch: Queries, aim: Aim, state: State, changed: Tensor) -> Mapping[str, Images]:
         """The query, and the first match before and after the change."""
-        look = prepared.searched.look(prepared.metric.represent(changed))
-        first, then = (one.nearest(prepared.allowed, 1)[0][:, 0] for one in (prepared.look, look))
-        read, device = prepared.batch.gallery.read, changed.device
-        return {
-            "reference": prepared.batch.reference,
-            "left": read(first.tolist()).to(device),
-            "right": read(then.tolist()).to(device),
-        }
+        asking = self.prepare(metric, batch, aim, state)
+        after = asking.searched.look(metric.represent(changed))
+        first, then = (look.nearest(asking.allowed, 1)[0][:, 0].tolist() for look in (asking.look, after))
+        read = batch.gallery.read
+        return {"reference": batch.reference, "left": read(first), "right": read(then)}
 
     def _judged(self, prepared: Asking, look: Look, index: Tensor) -> Judged:
         """Whether the attacker's goal is reached, and where everything stands, of some rows."""

@@ -1,11 +1,12 @@
 """Search under attack: is a right image still among the first k? Without labels: does the first match stay there?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.option import option
+from perceptbench.core.ref import split_list
 from perceptbench.results.tasks.base import Gated, Scores, scores
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from perceptbench.results.rows import Measured, Row
 
 SIDES = ("", "_adv")
-_MOST_TOP = 10_000
+MOST_TOP = 10_000
+"""Of matches that count."""
 
 
 @scores("retrieval", source="arXiv:2310.18274 (LipSim), figure 4; certificate: docs/certificates.md, section 5")
@@ -53,25 +55,25 @@ class RetrievalScores(Scores):
         "average_precision": "float64",
         "norm_ref": "float64",
     }  # fmt: skip
-    top: int = field(default=1, metadata=option("The first k matches count.", min=1, max=_MOST_TOP))
+    top: int = field(default=1, metadata=option("The first k matches count.", min=1, max=MOST_TOP))
     short_list: int = field(
         default=0,
         metadata=option(
             "A metric without an embedding is attacked on this many nearest images of the gallery; 0 for all.",
-            min=0, max=_MOST_TOP,
+            min=0, max=MOST_TOP,
         ),
     )  # fmt: skip
-    rival: str = field(
-        default="", metadata=option("For --goal pull: the image that shall enter; default: one in the middle.")
+    rival: str | None = field(
+        default=None, metadata=option("For --goal pull: the image that shall enter; default: one in the middle.")
     )
 
     def __post_init__(self) -> None:
         """Raises UserError for a k below 1, and a short list of fewer than k images."""
-        if not 1 <= self.top <= _MOST_TOP:
-            raise UserError(f"--top wants a number from 1 to {_MOST_TOP}, got {self.top}")
-        if self.short_list and not self.top <= self.short_list <= _MOST_TOP:
+        if not 1 <= self.top <= MOST_TOP:
+            raise UserError(f"--top wants a number from 1 to {MOST_TOP}, got {self.top}")
+        if self.short_list and not self.top <= self.short_list <= MOST_TOP:
             raise UserError(
-                f"--short-list wants {self.top} images or more, as --top says, and at most {_MOST_TOP}, "
+                f"--short-list wants {self.top} images or more, as --top says, and at most {MOST_TOP}, "
                 f"got {self.short_list}"
             )
 
@@ -102,3 +104,17 @@ def mean_average_precision(record: "Record") -> "Measured | None":
     samples: pd.DataFrame = record.samples.drop_duplicates("id")
     values = samples["average_precision"]
     return None if values.isna().any() else shares(record, samples, values.to_numpy(float))
+
+
+def tops_of(given: int | str | Iterable[int | str]) -> tuple[int, ...]:
+    """The numbers k of the first k matches from `5`, `"1,5"` or `[1, 5]`: sorted, each once.
+
+    Raises UserError for anything but whole numbers from 1 to MOST_TOP.
+    """
+    parts = split_list([str(one) for one in ([given] if isinstance(given, int | str) else given)])
+    for part in parts:
+        if not (part.isascii() and part.isdecimal()) or len(part) > 5 or not 1 <= int(part) <= MOST_TOP:
+            raise UserError(f"--top wants numbers from 1 to {MOST_TOP}, such as 1,5, got {part[:80]!r}")
+    if not parts:
+        raise UserError("--top wants a number, such as 1,5, got none")
+    return tuple(sorted(set(map(int, parts))))
