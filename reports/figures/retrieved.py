@@ -95,6 +95,8 @@ def _row(metric: str, record: Record, one: SavedTriplet, sample: pd.Series) -> t
     after = f"{sample['nearest_adv']}, d = {sample['d_nearest_adv']:.3g}"
     same = "; the same" if not _changed(sample) else f"; target now in place {sample['rank_adv']}"
     size = f"|delta| = {float(sample['size']):.3g} ({threat_label(record.threat)})"
+    if sample["size"] == 0 and sample["radius"] > sample["eps"]:
+        size = "not attacked: proved to stay"
     return (
         Picture(_pixels(one.reference), f"{metric}: {one.id}"[:60]),
         Picture(_pixels(one.left), f"{sample['nearest']}, d = {sample['d_nearest']:.3g}"[-60:]),

@@ -53,6 +53,8 @@ def test_recall_and_precision_with_labels(bench, folder, tmp_path):
     assert [(mean["score"], mean["n"]) for mean in answer["mean_average_precision"]] == [(100, 6), (100, 6)]
     text = bench(*words)
     assert "mAP 100.0" in text
+    pb.report(tmp_path / "runs", tmp_path / "report")
+    assert "Mean average precision on gallery:photos" in (tmp_path / "report" / "report.md").read_text()
     assert "6 images in the gallery" in text
     assert len(list((tmp_path / "runs").glob("*/record.json"))) == 2
     assert len(list((tmp_path / "cache" / "galleries").iterdir())) == 1, "both runs share one gallery"

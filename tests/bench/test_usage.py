@@ -12,7 +12,8 @@ SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
-        "--protocol", "--save-images", "--top", "--short-list", "--rival", "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--protocol", "--save-images", "--top", "--short-list", "--rival", "--task", "--threat",
+        "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
@@ -20,8 +21,8 @@ SURFACE = {
         "--help",
     },
     "retrieve": {
-        "--metric", "--images", "--queries", "--labels", "--eps", "--top", "--certifier", "--limit", "--seed", "--device",
-        "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified", "--save-images",
+        "--metric", "--images", "--queries", "--labels", "--eps", "--top", "--certifier", "--limit", "--seed",
+        "--device", "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified", "--save-images",
         "--below", "--to", "--batch-size", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
