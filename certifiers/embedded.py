@@ -98,20 +98,21 @@ class EmbeddingCertifier:
         """
         metric = lipschitz_only(seen.metric, type(self).__name__.lower())
         exact = Embedded.of(metric.double(), seen.embedded_exact, label)
-        claimed, error = self.claimed(exact, Embedded.of(metric, seen.embedded, label), threat)
+        claimed, error = self.claimed(exact, Embedded.of(metric, seen.embedded, label).distances(), threat)
         nobody = torch.zeros_like(claimed, dtype=torch.bool)
         return Proof(claimed, error, exact.reference.norm(dim=1), nobody)
 
-    def claimed(self, exact: Embedded, answered: Embedded, threat: Threat) -> tuple[PerImage, PerImage]:
+    def claimed(
+        self, exact: Embedded, answered: tuple[PerImage, PerImage], threat: Threat
+    ) -> tuple[PerImage, PerImage]:
         """Radii (n,) that are safe to claim, and what the reserve took off each.
 
         Args:
             exact: in float64, by `metric.double()`.
-            answered: the same in the precision that answers.
+            answered: the distances to the near and to the far image in the precision that answers.
         """
         near, far = exact.distances()
-        answered_near, answered_far = answered.distances()
-        off = reserve(answered_near, near) + reserve(answered_far, far)
+        off = reserve(answered[0], near) + reserve(answered[1], far)
         ideal = self.radius(exact, threat, torch.zeros_like(off))
         found = self.radius(exact, threat, off).clamp_min(0)
         found = torch.where(far - near > off, found, 0.0)

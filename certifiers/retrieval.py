@@ -8,6 +8,7 @@ float error, as for triplets. Both scan the whole gallery, a part at a time.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -32,9 +33,15 @@ _FLOATS = 2**22
 class RivalCertifier(Certifier, Protocol):
     """A certifier of triplets that needs embeddings alone, so that a gallery is embedded once for all pairs in it."""
 
-    def claimed(self, exact: Embedded, answered: Embedded, threat: Threat) -> tuple[PerImage, PerImage]:
+    def claimed(
+        self, exact: Embedded, answered: tuple[PerImage, PerImage], threat: Threat
+    ) -> tuple[PerImage, PerImage]:
         """Radii (n,) in pixel l2 within which `near` stays nearer to the reference than `far`, safe to claim, and what
-        the float error took off each. 0 where `near` is not nearer. `exact` is in float64, `answered` what answers.
+        the float error took off each; 0 where `near` is not nearer.
+
+        Args:
+            exact: in float64.
+            answered: the distances to near and far in the precision that answers.
         """
         ...
 
@@ -87,33 +94,54 @@ class RankedGallery:
     def _parts(self, which: Bool[Tensor, " g"]) -> Iterator[Tensor]:
         return iter(which.nonzero().flatten().split(max(1, _FLOATS // self.rows.shape[1])))
 
+    @cached_property
+    def _answered(self) -> Float[Tensor, " g"]:
+        """The distance of the query from every image, as the metric gives it."""
+        every = torch.ones(len(self.rows), dtype=torch.bool, device=self.query.device)
+        parts = [self._take(self.rows, part, self.query) for part in self._parts(every)]
+        return torch.cat([self.metric.compare(self.query.expand(len(part), -1), part) for part in parts])
+
     def _nearest(self, which: Bool[Tensor, " g"], most: int) -> list[int]:
-        places = torch.cat(list(self._parts(which)))
-        distances = torch.cat([
-            self.metric.compare(self.query.expand(len(part), -1), self._take(self.rows, part, self.query))
-            for part in self._parts(which)
-        ])  # fmt: skip
-        nearest: list[int] = places[distances.argsort(stable=True)[:most]].tolist()
+        order = self._answered.masked_fill(~which, torch.inf).argsort(stable=True)
+        nearest: list[int] = order[: min(most, int(which.sum()))].tolist()
         return nearest
 
     def _overtaken(self, one: int, stays_near: bool, places: Tensor) -> Tensor:
         """(2, m): radius and error of each pair of one image and another."""
-        exact = self._pairs(self.metric.double(), self.query_exact, self.rows_exact, one, stays_near, places)
-        answered = self._pairs(self.metric, self.query, self.rows, one, stays_near, places)
-        return torch.stack(self.certifier.claimed(exact, answered, self.threat))
-
-    def _pairs(
-        self, metric: LipschitzMetric, query: Tensor, rows: np.ndarray, one: int, stays_near: bool, places: Tensor
-    ) -> Embedded:
         alone = torch.tensor([one], device=places.device)
-        mine, others = self._take(rows, alone, query).expand(len(places), -1), self._take(rows, places, query)
+        query, mine, others = _reduced(
+            self.metric.space.fixed,
+            self.query_exact,
+            self._take(self.rows_exact, alone, self.query_exact)[0],
+            self._take(self.rows_exact, places, self.query_exact),
+        )
+        distances = self._answered[alone].expand(len(places)), self._answered[places]
         near, far = (mine, others) if stays_near else (others, mine)
         right_is_near = torch.ones(len(places), dtype=torch.bool, device=query.device)
-        return Embedded(metric, query.expand(len(places), -1), near, far, right_is_near)
+        exact = Embedded(self.metric.double(), query, near, far, right_is_near)
+        return torch.stack(self.certifier.claimed(exact, distances if stays_near else distances[::-1], self.threat))
 
     @staticmethod
     def _take(rows: np.ndarray, places: Tensor, like: Tensor) -> Embeddings:
         return torch.from_numpy(rows[places.cpu().numpy()]).to(like)
+
+
+def _reduced(fixed: int | None, query: Tensor, one: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each triple (query, one, other) turned into few coordinates, (m, d) each; whole where it may not be turned.
+
+    Two axes hold the query and the one image, a third what is left of the other image, and the fixed coordinates stay.
+    What is left is subtracted before its length is taken: of nearly equal images, squares would lose every digit.
+    """
+    m, d = others.shape
+    if fixed is None or d - fixed <= 3:
+        return query.expand(m, -1), one.expand(m, -1), others
+    free = d - fixed
+    axes = torch.linalg.qr(torch.stack([query[:free], one[:free]], dim=1)).Q
+    along = others[:, :free] @ axes
+    left = (others[:, :free] - along @ axes.T).norm(dim=1, keepdim=True)
+    nothing = query.new_zeros(1)
+    few = [torch.cat([part[:free] @ axes, nothing, part[free:]]).expand(m, -1) for part in (query, one)]
+    return few[0], few[1], torch.cat([along, left, others[:, free:]], dim=1)
 
 
 def top_k_radius(metric: LipschitzMetric, query: Embeddings, gallery: Gallery, k: int) -> tuple[Tensor, PerImage]:

@@ -22,8 +22,8 @@ SURFACE = {
     },
     "retrieve": {
         "--metric", "--images", "--queries", "--labels", "--eps", "--top", "--certifier", "--limit", "--seed",
-        "--device", "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified", "--save-images",
-        "--below", "--to", "--batch-size", "--runs", "--json", "--help",
+        "--device", "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified",
+        "--save-images", "--below", "--to", "--batch-size", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "doctor": {"--metric", "--device", "--json", "--help"},
