@@ -9,12 +9,16 @@ from perceptbench.certifiers.retrieval import RankedGallery, top1_radius, top_k_
 from perceptbench.core.errors import UserError
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import LipschitzMetric
-from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.metrics.classical.pixel import PSNR, PixelL2
 from perceptbench.metrics.seen import Seen
-from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine
+from perceptbench.metrics.spaces.space import Answer
+from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine, Torus
 from perceptbench.testing.samples import random_images
 
-METRICS = {"raw, L = 2": ProjectionCosine(192, scale=2.0), "lifted": LiftedProjection(192), "l2": PixelL2()}
+METRICS = {
+    "raw, L = 2": ProjectionCosine(192, scale=2.0), "lifted": LiftedProjection(192), "l2": PixelL2(), "psnr": PSNR(),
+    "sphere": Torus(192),
+}  # fmt: skip
 
 
 @pytest.fixture(params=METRICS)
@@ -152,3 +156,19 @@ def test_parts_of_a_gallery_give_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_FLOATS", 2 * 16)
     parts = [query.stays_inside(own, ~own, 3, most=1), query.stays_outside(3, ~own, 3)]
     assert torch.equal(torch.stack(whole), torch.stack(parts))
+
+
+def test_a_rival_that_nearly_equals_the_match_keeps_its_digits() -> None:
+    """Few coordinates hold each triple: its radius is that of all coordinates to many digits."""
+    metric = ProjectionCosine(192, k=64)
+    x, one = metric.embed(random_images(2, seed=1).double())
+    others = one - 1e-7 * metric.embed(random_images(5, seed=3).double())
+    answer = torch.zeros(5, dtype=torch.float64)
+    whole = metric.space.separate_radius(
+        Answer(x.expand(5, -1), one.expand(5, -1), others, answer), answer, answer, True
+    )
+    query, mine, few = module._reduced(0, x, one, others)
+    assert few.shape == (5, 3)
+    part = metric.space.separate_radius(Answer(query, mine, few, answer), answer, answer, True)
+    assert torch.allclose(part, whole, rtol=1e-6, atol=1e-12)
+    assert bool((whole > 0).any())

@@ -97,9 +97,11 @@ def test_near_images_far_from_the_origin_are_not_confused():
     metric, gallery = PixelL2(), 0.9 + 0.0 * near_grey(6)
     for i in range(6):
         gallery[i, 0, 0, 0] += 1e-4 * i
-    query = gallery[:1].clone()
-    places, _ = search(metric, gallery).look(metric.embed(query)).nearest(torch.ones(1, 6, dtype=torch.bool), 6)
-    assert places.tolist() == [[0, 1, 2, 3, 4, 5]]
+    gallery = gallery[[4, 1, 5, 0, 3, 2]]
+    look, every = search(metric, gallery).look(metric.embed(gallery[3:4])), torch.ones(1, 6, dtype=torch.bool)
+    for k in range(1, 7):
+        assert look.nearest(every, k)[0].tolist() == [[3, 1, 5, 4, 0, 2][:k]]
+    assert [int(look.ahead(every, torch.tensor([i]))) for i in range(6)] == [5, 2, 6, 1, 4, 3]
 
 
 def test_distances_to_single_images_have_gradients(metric):
