@@ -12,7 +12,7 @@ from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.rank import EnterTop, LeaveTop
 from perceptbench.certifiers.base import Certifier, Proof
 from perceptbench.certifiers.certify import in_norm
-from perceptbench.certifiers.retrieval import RankedGallery, RivalCertifier
+from perceptbench.certifiers.rank_radius import RankedGallery, RivalCertifier
 from perceptbench.core.errors import UserError, warn
 from perceptbench.core.noise import Noise
 from perceptbench.core.tensors import Images, Mask, PerImage

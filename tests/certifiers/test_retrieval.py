@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from perceptbench.certifiers import retrieval as module
+from perceptbench.certifiers import rank_radius as module
 from perceptbench.certifiers.margin import Margin
-from perceptbench.certifiers.retrieval import RankedGallery, top1_radius, top_k_radius
+from perceptbench.certifiers.rank_radius import RankedGallery, top1_radius, top_k_radius
 from perceptbench.core.errors import UserError
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import LipschitzMetric
