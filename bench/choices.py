@@ -79,7 +79,7 @@ def _implied(goal: str | None, embeds: bool, kind: str) -> str:
     names = sorted(tasks(), key=lambda name: kind not in declared(name).kinds)
     if goal is not None:
         return next(name for name in names if goal in declared(name).goals)
-    return next(name for name in names if declared(name).endless == embeds)
+    return next(name for name in names if declared(name).endless == embeds or (embeds and declared(name).by_embedding))
 
 
 def attack_on(
@@ -110,7 +110,7 @@ def check_fit(
     embeds = isinstance(made, Attack) and made.by_embedding
     if embeds:
         with_embedding(built)
-        if not question.endless:
+        if not question.endless and not question.by_embedding:
             raise UserError(f"{ref} moves embeddings and flips no answer; use --goal push or pull, or another attack")
     if request.move not in question.moves:
         if question.moves == ("reference",):

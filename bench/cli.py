@@ -19,6 +19,10 @@ from perceptbench.core.printable import never_fail, printable_lines
 COMMANDS = {
     "run": ("run:run", "Attack metrics on 2AFC data and certify those that admit a proof."),
     "certify": ("certify:certify", "Certify the answers of metrics on 2AFC data, in l2."),
+    "retrieve": (
+        "retrieve:retrieve",
+        "Search a folder of images, before and after an attack and with proof; or list its pairs that match.",
+    ),
     "audit": (
         "audit:audit",
         "Measure how fast an embedding moves, beside what is proved; exit status 1 where it moves faster.",

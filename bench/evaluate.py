@@ -156,10 +156,14 @@ class _Judge:
         return self._judged
 
 
-def _written(before: Any, index: Tensor, values: Any) -> Tensor:
-    after: Tensor = before.clone()
-    after[index] = values
-    return after
+def _written(before: Any, index: Tensor, values: Any) -> Any:
+    """The values of all samples, a tensor or words, once those of some are new."""
+    if isinstance(before, Tensor):
+        after: Tensor = before.clone()
+        after[index] = values
+        return after
+    new = dict(zip(index.tolist(), values, strict=True))
+    return [new.get(i, old) for i, old in enumerate(before)]
 
 
 def _frame(plan: Plan, columns: dict[str, Any]) -> pd.DataFrame:

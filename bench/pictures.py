@@ -13,7 +13,7 @@ from perceptbench.attacks.running.judge import Outcome
 from perceptbench.bench.plan import Plan
 from perceptbench.core.tensors import Images
 from perceptbench.results.saved_images import SavedTriplet, saved_numbers
-from perceptbench.tasks.base import Sample
+from perceptbench.tasks.base import Batch, Sample, State
 from perceptbench.triplets.base import Triplets
 
 COMPARED = 24
@@ -29,8 +29,8 @@ def missing(plan: Plan, folder: Path, count: int) -> Sequence[Sample]:
 class Pictures:
     """Collects images of a run while it is computed. No number depends on it."""
 
-    def __init__(self, plan: Plan, count: int) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, state: State, count: int) -> None:
+        self.plan, self.state = plan, state
         self._numbers = {entry.id: number for number, entry in enumerate(plan.source.entries[:count])}
         self._seen: dict[str, list[np.ndarray]] = {}
         self._whole: list[tuple[int, SavedTriplet]] = []
@@ -40,26 +40,31 @@ class Pictures:
         taken, self._whole = tuple(self._whole), []
         return taken
 
-    def watch(self, batch: Triplets, outcome: Outcome) -> None:
+    def watch(self, batch: Batch, outcome: Outcome) -> None:
         """Take the images of one budget; after the last budget a triplet is complete."""
-        for row, name in enumerate(batch.ids):
-            if name not in self._numbers:
-                continue
-            seen = self._seen.setdefault(name, [])
+        rows = [row for row, name in enumerate(batch.ids) if name in self._numbers]
+        for row in rows:
+            seen = self._seen.setdefault(batch.ids[row], [])
             seen.append(outcome.adversarial[row].detach().cpu().numpy())
-            if len(seen) == len(self.plan.spec.eps):
-                whole = self._triplet(batch, row, np.stack(self._seen.pop(name)))
-                self._whole.append((self._numbers[name], whole))
+        whole = [row for row in rows if len(self._seen[batch.ids[row]]) == len(self.plan.spec.eps)]
+        if whole:
+            task, metric, aim = self.plan.task, self.plan.metric, self.plan.aim
+            kept = task.pictured(metric, batch, aim, self.state, outcome.adversarial)
+            for row in whole:
+                name = batch.ids[row]
+                images = {part: each[row] for part, each in kept.items()}
+                triplet = self._triplet(name, images, np.stack(self._seen.pop(name)), near=isinstance(batch, Triplets))
+                self._whole.append((self._numbers[name], triplet))
 
-    def _triplet(self, batch: Triplets, row: int, adversarial: np.ndarray) -> SavedTriplet:
-        images = {name: getattr(batch, name)[row] for name in ("reference", "left", "right")}
+    def _triplet(self, name: str, images: dict[str, Tensor], adversarial: np.ndarray, *, near: bool) -> SavedTriplet:
+        """`near`: whether another image is kept too, for comparison."""
         moved, spec = self.plan.spec.move, self.plan.spec
-        near, distance = self._near(images[moved], torch.from_numpy(adversarial[-1]).to(images[moved]))
-        arrays = {name: image.cpu().numpy() for name, image in images.items()}
-        triplet = SavedTriplet(batch.ids[row], spec.eps, **arrays, adversarial=adversarial, moved=moved)
-        if near is not None:
-            triplet = replace(triplet, near=near.cpu().numpy(), near_distance=distance)
-        return triplet
+        arrays = {part: image.cpu().numpy() for part, image in images.items()}
+        reference, left, right = (arrays[part] for part in ("reference", "left", "right"))
+        triplet = SavedTriplet(name, spec.eps, reference, left, right, adversarial=adversarial, moved=moved)
+        x = images[moved]
+        other, distance = self._near(x, torch.from_numpy(adversarial[-1]).to(x)) if near else (None, None)
+        return triplet if other is None else replace(triplet, near=other.cpu().numpy(), near_distance=distance)
 
     @torch.no_grad()
     def _near(self, x: Tensor, attacked: Tensor) -> tuple[Tensor, float] | tuple[None, None]:

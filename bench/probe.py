@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from perceptbench.bench.evaluate import clean_answers
 from perceptbench.bench.plan import Plan
@@ -59,9 +60,9 @@ def differences(plan: Plan, stored: pd.DataFrame, state: State, entries: Sequenc
 
 
 def _numbers(today: pd.DataFrame) -> list[str]:
-    """Columns to compare. A yes or no follows from numbers, and may turn where two of them are nearly equal."""
-    numbers = [name for name in today.columns if today[name].dtype != bool]
-    return numbers or list(today.columns)
+    """Columns to compare. A yes or no and a name follow from numbers, and may turn where two are nearly equal."""
+    compared = [name for name in today.columns if is_numeric_dtype(today[name])]
+    return [name for name in compared if today[name].dtype != bool] or compared
 
 
 def answers(plan: Plan, entries: Sequence[Sample], state: State) -> pd.DataFrame:

@@ -98,12 +98,22 @@ class EmbeddingCertifier:
         """
         metric = lipschitz_only(seen.metric, type(self).__name__.lower())
         exact = Embedded.of(metric.double(), seen.embedded_exact, label)
-        near, far = exact.distances()
-        answered_near, answered_far = Embedded.of(metric, seen.embedded, label).distances()
-        off = reserve(answered_near, near) + reserve(answered_far, far)
-        ideal = self.radius(exact, threat, torch.zeros_like(off))
-        claimed = self.radius(exact, threat, off).clamp_min(0)
-        claimed = torch.where(far - near > off, claimed, 0.0)
-        error = torch.where(far > near, taken_off(ideal, claimed), 0.0)
+        claimed, error = self.claimed(exact, Embedded.of(metric, seen.embedded, label).distances(), threat)
         nobody = torch.zeros_like(claimed, dtype=torch.bool)
         return Proof(claimed, error, exact.reference.norm(dim=1), nobody)
+
+    def claimed(
+        self, exact: Embedded, answered: tuple[PerImage, PerImage], threat: Threat
+    ) -> tuple[PerImage, PerImage]:
+        """Radii (n,) that are safe to claim, and what the reserve took off each.
+
+        Args:
+            exact: in float64, by `metric.double()`.
+            answered: the distances to the near and to the far image in the precision that answers.
+        """
+        near, far = exact.distances()
+        off = reserve(answered[0], near) + reserve(answered[1], far)
+        ideal = self.radius(exact, threat, torch.zeros_like(off))
+        found = self.radius(exact, threat, off).clamp_min(0)
+        found = torch.where(far - near > off, found, 0.0)
+        return found, torch.where(far > near, taken_off(ideal, found), 0.0)

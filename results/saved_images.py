@@ -24,8 +24,9 @@ from perceptbench.results.seal import digests, with_images
 
 MOST = 10_000
 """Files in a folder: a name has four digits."""
-KINDS = ("triplets", "images")
-"""Of data whose images can be kept: a sample has a reference, a left and a right one."""
+KINDS = ("triplets", "images", "queries")
+"""Of data whose images can be kept: a reference, a left and a right one; of a query its first match before and after
+the attack."""
 MAX_SIDE = 1024
 MAX_EPS = 64
 

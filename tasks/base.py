@@ -230,5 +230,13 @@ class Task(Scores, Generic[P]):
         """All images of the samples by name, the changed ones as `adversarial...`: they are kept as evidence."""
         raise NotImplementedError
 
+    def pictured(self, metric: Metric, batch: Any, aim: Aim, state: State, changed: Tensor) -> Mapping[str, Images]:
+        """What `--save-images` keeps of a batch beside what an attack made of it: `reference`, `left` and `right`.
+
+        Args:
+            changed: the images that `moving` gives, after the largest change.
+        """
+        return {name: getattr(batch, name) for name in ("reference", "left", "right")}
+
 
 task: Registry[Task[Any]] = Registry("task", "perceptbench.tasks", of=Task)

@@ -26,7 +26,7 @@ class Local:
 
     def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[Done]:
         entries = {entry.id: entry for entry in job.plan.source.entries}
-        pictures = Pictures(job.plan, job.images)
+        pictures = Pictures(job.plan, job.state, job.images)
         for chunk in chunks:
             yield _computed(job, pictures, [entries[name] for name in chunk])
             _release_free_memory()

@@ -48,6 +48,7 @@ class Angular(Space):
     """A cosine distance. Subclasses say how far an embedding turns, and what turning costs."""
 
     bounds = (0.0, 2.0)
+    fixed = 0
 
     #: Whether g / |g| is as Lipschitz as g, which the paper and Tsuzuku assume.
     unit_is_lipschitz: bool = True
@@ -167,6 +168,8 @@ class Lifted(Angular):
 
     The turn of an anchor is charged as if every direction were the cheapest one.
     """
+
+    fixed = 1
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
         return lifted_boundary(left, right)

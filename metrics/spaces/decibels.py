@@ -25,6 +25,7 @@ class Decibels(Euclid):
     """
 
     bounds = (-200.0, math.inf)
+    fixed = None
 
     def interval(self, a: Embeddings, b: Embeddings, eps: float) -> tuple[PerImage, PerImage]:
         low, high = super().interval(a, b, eps)

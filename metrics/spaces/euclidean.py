@@ -14,6 +14,8 @@ from perceptbench.metrics.spaces.space import Answer, Space
 class Euclid(Space):
     """Euclidean distance; every radius is exact but those of `exact=False`."""
 
+    fixed: int | None = 0
+
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
         """The perpendicular bisector: normal right - left, offset (|right|^2 - |left|^2) / 2."""
         normal = right - left

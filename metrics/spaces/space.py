@@ -35,6 +35,9 @@ class Space:
 
     bounds: tuple[float, float] = (0.0, math.inf)
     """Where its distances are."""
+    fixed: int | None = None
+    """Radii of one answer stay the same when its embeddings turn together in all coordinates but so many last ones.
+    None where that is not so, as where the number of coordinates counts."""
 
     def boundary(self, left: Embeddings, right: Embeddings) -> tuple[Embeddings, PerImage]:
         """Normal and offset of the plane of equal distances; <g, normal> > offset where `right` is nearer."""

@@ -54,6 +54,9 @@ class Scores:
     """Which images may move, of those in core/threat.py: `reference` where nothing is typed, the query of a search."""
     endless: ClassVar[bool] = False
     """Whether more is always better. Then no goal is ever reached, and no attack looks for a boundary."""
+    by_embedding: ClassVar[bool] = False
+    """Whether attacks that move the embedding alone (`l2-mse`) serve a goal that has an end: the judge says what they
+    reached."""
     provable: ClassVar[bool] = False
     """Whether certificates say something about its answers."""
     chance: ClassVar[float | None] = None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from perceptbench.bench.api.doctor import doctor
     from perceptbench.bench.api.metric import MetricModule as Metric
     from perceptbench.bench.api.metric import metric
+    from perceptbench.bench.api.pairs_below import pairs_below
+    from perceptbench.bench.api.retrieve import retrieve
     from perceptbench.bench.api.run import run
     from perceptbench.bench.api.runs import Runs, load, report
     from perceptbench.bench.api.verify import verify
@@ -44,7 +46,9 @@ __all__ = [
     "doctor",
     "load",
     "metric",
+    "pairs_below",
     "report",
+    "retrieve",
     "run",
     "verify",
 ]
@@ -62,7 +66,9 @@ _PLACES = {
     "doctor": "bench.api.doctor:doctor",
     "load": "bench.api.runs:load",
     "metric": "bench.api.metric:metric",
+    "pairs_below": "bench.api.pairs_below:pairs_below",
     "report": "bench.api.runs:report",
+    "retrieve": "bench.api.retrieve:retrieve",
     "run": "bench.api.run:run",
     "verify": "bench.api.verify:verify",
 }

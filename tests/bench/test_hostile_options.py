@@ -56,6 +56,7 @@ def options() -> Iterator[tuple[str, str]]:
 PLAUSIBLE = {
     "metric": "l2", "attack": "l2-pgd", "eps": "1", "first": "a.png", "second": "b.png", "baseline": "a.json",
     "run": "0123456789ab", "to": "there", "kind": "metrics", "name": "nights", "data": "photos",
+    "images": "there",
 }  # fmt: skip
 
 

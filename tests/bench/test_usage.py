@@ -12,12 +12,18 @@ SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
-        "--protocol", "--save-images", "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
-        "--edit", "--tau", "--fpr",
+        "--protocol", "--save-images", "--edit", "--tau", "--fpr", "--top", "--short-list", "--rival", "--task",
+        "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
-        "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help", "--edit", "--tau", "--fpr",
+        "--edit", "--tau", "--fpr", "--top", "--short-list", "--rival", "--task", "--threat", "--batch-size",
+        "--device", "--runs", "--json", "--help",
+    },
+    "retrieve": {
+        "--metric", "--images", "--queries", "--labels", "--eps", "--top", "--certifier", "--limit", "--seed",
+        "--device", "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified",
+        "--save-images", "--below", "--to", "--batch-size", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "doctor": {"--metric", "--device", "--json", "--help"},

@@ -1,6 +1,9 @@
 """What every registered task keeps to, on triplets whose exact radius is known."""
 
+from pathlib import Path
+
 import pytest
+from galleries import near_grey, searched
 
 from perceptbench.results.tasks.base import scores
 from perceptbench.tasks.base import Source, task
@@ -50,6 +53,22 @@ class TestRoc(TaskContract):
         pytest.skip("proves intervals of distances, and no radius; tests/tasks/test_roc.py")
 
 
+class TestRetrieval(TaskContract):
+    """A search in a gallery with labels: two of each."""
+
+    task = "retrieval(top=2)"
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PERCEPTBENCH_CACHE", str(tmp_path / "cache"))
+
+    def source(self) -> Source:
+        labels = [str(i // 2) for i in range(12)]
+        gallery = near_grey(6, seed=3).repeat_interleave(2, 0) + 0.5 * (near_grey(12, seed=4) - 0.5)
+        queries = gallery[:4] + 0.1 * (near_grey(4, seed=5) - 0.5)
+        return searched(gallery, queries, own=[0, 1, 2, 3], labels=labels, of_queries=["0", "0", "1", "1"])
+
+
 def test_every_task_has_two_halves_and_is_held_to_the_contract() -> None:
-    ours = {TestPreference.task, TestDrift.task, TestMatching.task.partition("(")[0], TestRoc.task}
+    ours = {TestPreference.task, TestDrift.task, TestMatching.task.partition("(")[0], TestRoc.task, "retrieval"}
     assert set(task.names()) == set(scores.names()) == ours

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from perceptbench.core.stored import Stored
 from perceptbench.training.lipsim.data.items import Items
 from perceptbench.training.lipsim.data.order_batches import Key, draw_cluster, fill
 from perceptbench.training.lipsim.data.views import to_bytes, to_floats
-from perceptbench.training.stored import Stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)

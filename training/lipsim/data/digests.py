@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from perceptbench.core.errors import UserError
-from perceptbench.training.stored import Stored, cache_folder, store
+from perceptbench.core.stored import Stored, cache_folder, store
 
 _BLOCK = 1024
 _THREADS = 8

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from perceptbench.core.stored import Stored
 from perceptbench.training.hold_out import split_by_name
 from perceptbench.training.lipsim.data.photographs import Photographs
 from perceptbench.training.lipsim.data.views import FixedViews
-from perceptbench.training.stored import Stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ from typing import Any
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
+from perceptbench.core.stored import Stored
 from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.training.hold_out import split_by_name
@@ -18,7 +19,6 @@ from perceptbench.training.lipsim.data.teacher import teacher_embeddings
 from perceptbench.training.lipsim.data.triplet_batches import StoredTriplets, TripletBatches, constructed
 from perceptbench.training.lipsim.data.views import FixedViews
 from perceptbench.training.lipsim.validation import ValidationTriplets, validation_triplets
-from perceptbench.training.stored import Stored
 from perceptbench.triplets.base import TripletSource, triplets
 
 

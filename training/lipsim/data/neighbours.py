@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from perceptbench.core.stored import Stored, store
 from perceptbench.training.lipsim.data.items import Items
-from perceptbench.training.stored import Stored, store
 
 _QUERIES, _CANDIDATES = 4096, 8192
 """Items a block: together they bound the memory, whatever the number of items."""

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import seed_of
+from perceptbench.core.stored import Stored
 from perceptbench.training.lipsim.data.batch import Batches, Share, TrainingBatch
 from perceptbench.training.lipsim.data.items import Items
 from perceptbench.training.lipsim.data.views import jittered, to_bytes, to_floats
-from perceptbench.training.stored import Stored
 
 ALONE = Share()
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
@@ -16,12 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.files import write_atomically
+from perceptbench.core.stored import Stored, cache_folder, join, store
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.metrics.identity import files_sha256, weights_sha256
 from perceptbench.training.lipsim.data.photographs import Photographs
 from perceptbench.training.lipsim.data.views import RECIPE, FixedViews, to_bytes, to_floats
-from perceptbench.training.stored import Stored, cache_folder, store
 
 _BATCH = 32
 """Images that pass through the teacher at once."""
@@ -60,7 +58,7 @@ def teacher_embeddings(
         if not whole.path.is_file():
             shards = _shards(photographs, views, folder)
             _compute(teacher.to(device), name, AllViews(photographs, views), shards, device, workers)  # type: ignore[arg-type]
-            _join([shard.path for shard in shards], whole.path, len(photographs))
+            join([shard.path for shard in shards], whole.path)
     return whole
 
 
@@ -132,20 +130,3 @@ def _sound(images: Tensor | UserError) -> Tensor:
 def _embed(teacher: EmbeddingMetric, images: Tensor) -> Tensor:
     with torch.autocast(images.device.type, torch.bfloat16):
         return F.normalize(teacher.embed(to_floats(images)).float(), dim=1)
-
-
-def _join(shards: list[Path], whole: Path, n: int) -> None:
-    first = Stored(shards[0]).array
-
-    def write(part: Path) -> None:
-        out = np.lib.format.open_memmap(part, "w+", dtype=first.dtype, shape=(n, *first.shape[1:]))
-        filled = 0
-        for path in shards:
-            rows = Stored(path).array
-            out[filled : filled + len(rows)] = rows
-            filled += len(rows)
-        out.flush()
-
-    write_atomically(whole, write)
-    for path in shards:
-        path.unlink()

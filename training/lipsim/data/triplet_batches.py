@@ -12,13 +12,13 @@ from torch import Tensor
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import write_atomically
+from perceptbench.core.stored import Stored, cache_folder
 from perceptbench.metrics.lipsim.resize import resize
 from perceptbench.training.hold_out import images_of
 from perceptbench.training.lipsim.data.batch import Share, TrainingBatch
 from perceptbench.training.lipsim.data.order_batches import ALONE, Key, own_rows
 from perceptbench.training.lipsim.data.photographs import Photographs
 from perceptbench.training.lipsim.data.views import to_floats
-from perceptbench.training.stored import Stored, cache_folder
 from perceptbench.triplets.base import Entry, TripletSource, checked_source
 from perceptbench.triplets.constructed.construct import RECIPE, construct
 

@@ -1,6 +1,10 @@
-"""Arrays computed once and kept on disk, opened when first read: too large to hand to every process."""
+"""Arrays computed once and kept on disk, opened when first read: too large to hand to every process.
+
+They are found by a hash of their content. What takes long is computed in parts, a file each, and joined at the end.
+"""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,7 @@ from perceptbench.core.files import write_atomically
 
 
 def cache_folder() -> Path:
-    """Where training keeps them: PERCEPTBENCH_CACHE, else the user's cache folder."""
+    """Where they are kept: PERCEPTBENCH_CACHE, else the user's cache folder."""
     base = os.environ.get("PERCEPTBENCH_CACHE")
     return Path(base) if base else files.cache_folder()
 
@@ -45,3 +49,21 @@ def store(path: Path, array: np.ndarray) -> None:
             np.save(stream, array, allow_pickle=False)
 
     write_atomically(path, write)
+
+
+def join(parts: Sequence[Path], whole: Path) -> None:
+    """One array of the rows of several, in order, which are deleted. No more than one part is in memory."""
+    arrays = [Stored(path).array for path in parts]
+    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+
+    def write(part: Path) -> None:
+        out = np.lib.format.open_memmap(part, "w+", dtype=arrays[0].dtype, shape=shape)
+        filled = 0
+        for rows in arrays:
+            out[filled : filled + len(rows)] = rows
+            filled += len(rows)
+        out.flush()
+
+    write_atomically(whole, write)
+    for path in parts:
+        path.unlink()
