@@ -48,7 +48,7 @@ class Search:
     start: str = "grey"
     steps: int = 200
     rate: float = 0.05
-    tv: float = 0.05
+    tv: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

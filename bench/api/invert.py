@@ -70,7 +70,7 @@ def invert(
     judge: Any = JUDGES,
     start: Any = STARTS,
     steps: int = 200,
-    tv: float = 0.05,
+    tv: float = 2.0,
     seed: int = 0,
     device: str = "auto",
 ) -> Inversion:

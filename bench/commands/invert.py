@@ -31,7 +31,7 @@ class InvertRequest:
         default=("grey", "noise"), metadata=option("grey, noise, or both; a comma list.", parse=split_list)
     )
     steps: int = field(default=200, metadata=option("Optimiser steps.", min=1, max=100_000))
-    tv: float = field(default=0.05, metadata=option("Weight of the total variation.", min=0, max=100_000))
+    tv: float = field(default=2.0, metadata=option("Weight of the total variation.", min=0, max=100_000))
     seed: int = field(default=0, metadata=SEED)
     device: str = field(default="auto", metadata=DEVICE)
 
