@@ -1,7 +1,7 @@
 """The convolutional trunks of ImageNet classifiers, frozen, and how metrics read their layers."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +88,7 @@ def efficientnet_lite_trunk(name: str, weights: Weights) -> nn.Module:
     import timm
 
     with torch.device("meta"):
-        net = timm.create_model(name, pretrained=False)
+        net: Any = timm.create_model(name, pretrained=False)
     _frozen(net, _in_order(net, load(weights), weights), f"the weights {weights.file}")
     net.reset_classifier(0, global_pool="")
     trunk: nn.Module = net
