@@ -35,6 +35,10 @@ COMMANDS = {
         "doctor:doctor",
         "Look whether a metric is fit to be measured: range, direction, gradient, ...; exit status 1 where it is not.",
     ),
+    "invert": (
+        "invert:invert",
+        "Find an image from what a metric keeps of another alone, and show how like that one it is.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare sample by sample."),
     "verify": (
         "verify:verify",

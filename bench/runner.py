@@ -256,6 +256,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
     return {
         "unit": "distance" if plan.task.endless else "percent",
         "answers": plan.source.kind != "images",
+        "people": bool(getattr(plan.source, "people", False)),
         "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
         "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
         "parts_left_out": list(plan.left_out),

@@ -171,6 +171,7 @@ def _is_flag(value: object) -> bool:
 FACTS = {
     "unit": one_of("percent", "distance"),
     "answers": FLAG,
+    "people": FLAG,
     "cosine": FLAG,
     "parts": listed(Wanted("a part with its name", _is_part)),
     "parts_left_out": listed(TEXT),

@@ -1,4 +1,4 @@
-"""What is never seen in training, where the same image serves in many triplets."""
+"""What is never seen in training: data that only judges, and held-out images where one serves in many triplets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,14 @@ class Split:
     learn: TripletSource
     held: TripletSource
     mixed: int
+
+
+def require_fitting(source: TripletSource) -> None:
+    """Raises UserError for data that metrics are judged by: a metric fitted to it would be judged by what it learnt."""
+    if source.judges_only:
+        raise UserError(
+            f"expected data to learn from, got {source.name}, which only judges metrics; leave it out of training"
+        )
 
 
 def images_of(entry: Entry) -> Sequence[str]:

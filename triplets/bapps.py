@@ -55,7 +55,7 @@ def bapps(path: str, side: int = SIDE) -> TripletSource:
     note = f"{split}/{subset or 'all subsets'}, at {side} x {side} pixels ({seen})"
     # Where the side is that of every data set, it is no part of what decides the triplets.
     recipe = "" if side == SIDE else f"{side} x {side}"
-    return replace(checked_source("bapps", digested(entries, original=True), recipe, note), side=side)
+    return replace(checked_source("bapps", digested(entries, original=True), recipe, note), side=side, people=True)
 
 
 def _subsets(folder: Path, subset: str) -> list[str]:

@@ -116,6 +116,11 @@ class TripletSource:
     """Of its images, in pixels."""
     answers: bool = True
     """False for plain images: `left` is another image, `right` the same one, and no one was asked."""
+    people: bool = False
+    """Whether its answers are known to be those of people. They agree with constructed ones only by accident, so
+    reports on people show no other data."""
+    judges_only: bool = False
+    """Whether metrics are judged by it and nothing may be fitted to it: training refuses it (training/hold_out.py)."""
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -20,12 +20,17 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
 
     Image paths are relative to the folder of the file and stay inside it. `right_preferred` is the
     share of people, in [0, 1], who found `right` more like `ref`; blank or 0.5 is a tie. With
-    `min_votes`, rows whose column votes is smaller are left out.
+    `min_votes`, rows whose column votes is smaller are left out. A column `group`, where there is one, names subsets
+    that are reported on their own.
 
     Raises UserError for a faulty table, an id used twice, or an image that is missing, broken or
     outside the folder.
     """
-    file = Path(path)
+    return read_triplets("csv", Path(path), min_votes)
+
+
+def read_triplets(name: str, file: Path, min_votes: int = 0) -> TripletSource:
+    """The data set `name` from a table as `csv` reads it, with references as clusters; see there for what it raises."""
     table = read_table(file, (*COLUMNS, "votes") if min_votes else COLUMNS)
     check_unique(table.rows, "id")
     rows = [row for row in table.rows if not min_votes or row.number("votes", 0, float("inf")) >= min_votes]
@@ -36,10 +41,22 @@ def csv_table(path: str, min_votes: int = 0) -> TripletSource:
         reference, left, right = (inside(file.parent, row.text(c), row.where) for c in ("ref", "left", "right"))
         share = row.number("right_preferred", 0, 1, blank=0.5)
         load = partial(read_three, (reference, left, right), row.where)
-        files = (reference, left, right)
-        entries.append(Entry(row.text("id"), share, load, reference=row.text("ref"), paths=files, where=row.where))
+        files, group = (reference, left, right), row.values.get("group", "").strip()
+        entries.append(
+            Entry(row.text("id"), share, load, group, reference=row.text("ref"), paths=files, where=row.where)
+        )
     known = _by_reference(digested(entries))
-    return checked_source("csv", known, "", f"{len(rows)} of {len(table.rows)} rows")
+    source = checked_source(name, known, "", f"{len(rows)} of {len(table.rows)} rows")
+    return replace(source, people=True)
+
+
+def judgements(name: str, folder: str, note: str) -> TripletSource:
+    """What people answered, from `triplets.csv` of a folder; nothing may be fitted to it.
+
+    Raises UserError as `csv_table` does.
+    """
+    source = read_triplets(name, Path(folder) / "triplets.csv")
+    return replace(source, note=f"{note}: {source.note}", judges_only=True)
 
 
 def _by_reference(entries: Sequence[Entry]) -> list[Entry]:

@@ -1,5 +1,6 @@
 """Answers of a crowd on 100 rendered materials (Lagunas et al., ACM TOG 38(4), 2019, arXiv:1905.01562)."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def material2afc(path: str) -> TripletSource:
         entries.append(
             Entry(row.text("id"), share, load, images=names, reference=names[0], paths=files, where=row.where)
         )
-    return checked_source("material2afc", digested(entries), "")
+    return replace(checked_source("material2afc", digested(entries), ""), people=True)
 
 
 def _right_share(row: CsvRow) -> float:

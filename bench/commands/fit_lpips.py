@@ -17,7 +17,7 @@ from perceptbench.metrics.features.lpips import published
 from perceptbench.metrics.features.lpips_file import save_lpips
 from perceptbench.metrics.features.lpips_net import LPIPSNet
 from perceptbench.results.statistics.estimates import Estimate, clustered_mean, natural_credit
-from perceptbench.training.hold_out import Split, hold_out
+from perceptbench.training.hold_out import Split, hold_out, require_fitting
 from perceptbench.training.lpips.fit import answers, fit
 from perceptbench.training.lpips.lpips_config import LPIPSConfig
 from perceptbench.triplets.base import TripletSource, triplets
@@ -28,6 +28,7 @@ def run(data: str, to: Path, config: LPIPSConfig, limit: int | None, command: st
     config.checked()
     weights_target(to)
     source = triplets.build(Ref.parse(data)).limited(limit)
+    require_fitting(source)
     split = hold_out(source, config.hold_out, config.seed)
     references = [entry.images[0] if entry.images else entry.id for entry in split.held.entries]
     if len(set(references)) < 2:

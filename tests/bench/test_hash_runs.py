@@ -7,7 +7,7 @@ import pytest
 from perceptbench.core.errors import UserError
 
 pytest.importorskip("imagehash", reason="the extra hashes is not installed")
-pytest.importorskip("pdqhash", reason="the extra hashes is not installed")
+pytest.importorskip("pdqhash", reason="the extra pdq is not installed")
 
 
 @pytest.mark.parametrize("attack", ["l2-square(queries=3)", "l2-pgd(steps=3)", "l2-hash(margins=1)"])

@@ -27,6 +27,9 @@ SURFACE = {
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "doctor": {"--metric", "--device", "--json", "--help"},
+    "invert": {
+        "images", "--metric", "--to", "--judge", "--start", "--steps", "--tv", "--seed", "--device", "--help",
+    },
     "check": {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
         "--device", "--help",

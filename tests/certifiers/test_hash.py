@@ -30,7 +30,7 @@ from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.metrics.seen import Seen
 from perceptbench.testing.samples import generator, random_images, random_triplets
 
-pytest.importorskip("pdqhash", reason="the extra hashes is not installed")
+pytest.importorskip("pdqhash", reason="the extra pdq is not installed")
 pytest.importorskip("imagehash", reason="the extra hashes is not installed")
 
 TAU = {"pdq": 31.0, "phash": 10.0}

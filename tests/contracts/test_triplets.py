@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +94,17 @@ def edited_copies(folder: Path) -> str:
     return f"{images(folder).replace('images', 'copies', 1)}(edits=noise:30 crop:15)"
 
 
+def judgements(name: str, folder: Path) -> str:
+    """What people answered, in a folder with one table."""
+    csv_data(folder)
+    (folder / "data.csv").rename(folder / "triplets.csv")
+    return f"{name}:{folder}"
+
+
 MADE_PAIRS: dict[str, Callable[[Path], str]] = {"pairs": pairs, "copies": edited_copies}
 MADE: dict[str, Callable[[Path], str]] = {
     "photos": lambda folder: "photos", "csv": csv_data, "nights": nights, "bapps": bapps, "images": images,
-    "material2afc": material2afc,
+    "material2afc": material2afc, **{name: partial(judgements, name) for name in ("objects92", "rocks30", "zappos")},
 }  # fmt: skip
 
 

