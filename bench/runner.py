@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from rich.progress import Progress, TaskID
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors_bytes
 
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
@@ -205,7 +205,8 @@ def _keep_images(folder: Path | None, done: Done) -> None:
 
 def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
     if folder is not None:
-        write_atomically(folder / "counterexample.safetensors", partial(save_file, found.tensors))
+        content = safetensors_bytes(found.tensors)
+        write_atomically(folder / "counterexample.safetensors", partial(Path.write_bytes, data=content))
 
 
 STATE = "state.json"

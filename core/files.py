@@ -39,6 +39,8 @@ def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary path beside `path`, flush it to disk, then rename it over.
 
+    `write` must leave nothing else there: `save_file` of safetensors has a part of its own, so its bytes are written.
+
     Raises OSError, with `path` as its file, where the system does not take it; what was there before stays whole.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as safetensors_bytes
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.hashes import file_sha256
@@ -76,7 +76,7 @@ def save(folder: Path, index: int, triplet: SavedTriplet) -> Path:
     path = folder / "images" / f"{index:04d}.safetensors"
     typed = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
     try:
-        write_atomically(path, lambda part: save_file(typed, part, metadata=words))
+        write_atomically(path, lambda part: part.write_bytes(safetensors_bytes(typed, metadata=words)))
     except OSError as error:
         raise UserError(
             f"cannot write {path} ({error.strerror}); free some space, or leave --save-images out"

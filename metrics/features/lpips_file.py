@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors_bytes
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.tensor_files import Shapes, safetensors_header, sized, tensors_of
@@ -27,7 +27,7 @@ def save_lpips(net: LPIPSNet, path: Path, *, tuned: bool, record: dict[str, str]
         tensors |= {_TRUNK + key: t for key, t in net.trunk.state_dict().items()}
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     header = {**(record or {}), "format": FORMAT, "config": json.dumps({"net": net.net.name})}
-    write_atomically(path, lambda part: save_file(tensors, part, header))
+    write_atomically(path, lambda part: part.write_bytes(safetensors_bytes(tensors, header)))
 
 
 def load_lpips(path: Path) -> LPIPSNet:

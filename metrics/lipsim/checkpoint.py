@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors_bytes
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.fetch.tensor_files import compared, safetensors_header, sized, tensors_of
@@ -20,7 +20,7 @@ def save_network(net: LipSimNet, path: Path) -> None:
     """Write the parameters as float16; the scales of the layers are derived from them on loading."""
     tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in net.state_dict().items()}
     header = {"format": "perceptbench.lipsim.1", "config": net.config.to_json()}
-    write_atomically(path, lambda part: save_file(tensors, part, header))
+    write_atomically(path, lambda part: part.write_bytes(safetensors_bytes(tensors, header)))
 
 
 def load_network(path: Path) -> LipSimNet:
