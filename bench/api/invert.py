@@ -21,7 +21,7 @@ from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.inversion_files import as_pixels, write
 from perceptbench.bench.provenance import provenance
 from perceptbench.core.device import Device
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import UserError, warn
 from perceptbench.core.noise import Noise
 from perceptbench.core.number import MOST_SEED
 from perceptbench.core.printable import printable
@@ -67,7 +67,7 @@ def invert(
     metric: Any,
     images: Any,
     *,
-    judge: Any = JUDGES,
+    judge: Any = None,
     start: Any = STARTS,
     steps: int = 200,
     tv: float = 2.0,
@@ -82,7 +82,8 @@ def invert(
     Args:
         metric: what `pb.metric` takes, or a list of these; each has an embedding or features.
         images: what is inverted: paths, PIL images, tensors or arrays of one size.
-        judge: metrics that say how like x z is; one that is inverted does not judge itself.
+        judge: metrics that say how like x z is; one that is inverted does not judge itself. None for lpips, ssim and
+            lipsim, less those whose weights cannot be had, which a notice names.
         start: "grey", "noise" or both.
         steps: of Adam.
         tv: weight of the total variation.
@@ -97,9 +98,10 @@ def invert(
         torch.Size([2, 3, 224, 224])
     """
     searches, where = _searches(start, steps, tv, seed), Device(device).resolve()
-    made, judges = _metrics(metric, "metric"), _metrics(judge, "judge")
+    made = _metrics(metric, "metric")
     for one in made:
         require_inverse(one.inner, one.name)
+    judges = _judges() if judge is None else _metrics(judge, "judge")
     x = taken(images).images.detach()
     names, digests = _names(images, len(x)), [hashlib.sha256(tensor_bytes(one)).hexdigest() for one in x]
     found: dict[tuple[str, str], Images] = {}
@@ -129,6 +131,17 @@ def _metrics(given: Any, word: str) -> list[MetricModule]:
     names = [one.name for one in made]
     if not made or len(set(names)) < len(names):
         raise UserError(f"{word} wants one name or several different ones, got {', '.join(names) or 'none'}")
+    return made
+
+
+def _judges() -> list[MetricModule]:
+    """The default judges, less those whose weights cannot be had."""
+    made = []
+    for name in JUDGES:
+        try:
+            made.append(metric_of(name))
+        except UserError as error:
+            warn(f"{name} is left out as a judge: {error}")
     return made
 
 

@@ -24,8 +24,12 @@ class InvertRequest:
     )
     to: Path = field(metadata=option("Folder to write into."))
     judge: Sequence[str] = field(
-        default=("lpips", "ssim", "lipsim"),
-        metadata=option("Metrics that say how like its image each result is; a comma list.", parse=split_list),
+        default=(),
+        metadata=option(
+            "Metrics that say how like its image each result is; a comma list. Default: lpips, ssim, lipsim, "
+            "of these what is here.",
+            parse=split_list,
+        ),
     )
     start: Sequence[str] = field(
         default=("grey", "noise"), metadata=option("grey, noise, or both; a comma list.", parse=split_list)
@@ -45,7 +49,7 @@ def invert(request: InvertRequest) -> None:
     found = search(
         list(request.metric),
         list(request.images),
-        judge=list(request.judge),
+        judge=list(request.judge) or None,
         start=list(request.start),
         steps=request.steps,
         tv=request.tv,

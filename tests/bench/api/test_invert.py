@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import perceptbench as pb
-from perceptbench.core.errors import UserError
+from perceptbench.core.errors import Notice, UserError
 from perceptbench.reports.base import Cell, Number
 from perceptbench.testing.samples import random_images
 
@@ -112,6 +112,21 @@ def test_what_is_drawn_follows_from_the_image_and_the_seed() -> None:
 def test_what_is_refused(words: dict, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         pb.invert(**{"metric": "l2", "images": X, "judge": "psnr", "steps": 1} | words)
+
+
+def test_a_default_judge_whose_weights_are_nowhere_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what cannot be inverted is refused before any judge is looked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("PERCEPTBENCH_WEIGHTS", str(tmp_path))
+    x = random_images(1, 32, seed=4)
+    with pytest.warns(Notice, match="lpips is left out as a judge: .* weights"):
+        judged = pb.invert("l2", x, steps=1).record["judges"]
+    assert [one["name"] for one in judged] == ["ssim", "lipsim"]
+    with pytest.raises(UserError, match="keeps no embedding"):
+        pb.invert(lambda x, y: (x - y).abs().mean((1, 2, 3)), x, steps=1)
 
 
 def test_the_command_writes_the_same(bench, tmp_path: Path) -> None:
