@@ -35,7 +35,7 @@ Fit: TypeAlias = Callable[[Images], PerImage]
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class InverseSearch:
     """How an inversion is searched.
 
     Args:
@@ -76,7 +76,7 @@ def require_inverse(metric: Metric, name: str) -> None:
         raise UserError(f"{name} has no gradient, which the search follows; give a metric that is differentiable")
 
 
-def invert(metric: Metric, x: Images, search: Search, noise: Noise) -> Inverse:
+def invert(metric: Metric, x: Images, search: InverseSearch, noise: Noise) -> Inverse:
     """Images that the metric can hardly tell from x; see the module.
 
     Args:

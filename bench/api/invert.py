@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from perceptbench.attacks.inversion import GREY, STARTS, Search, require_inverse
+from perceptbench.attacks.inversion import GREY, STARTS, InverseSearch, require_inverse
 from perceptbench.attacks.inversion import invert as searched
 from perceptbench.bench.api.arguments import brief, number_of, path_of
 from perceptbench.bench.api.images import taken
@@ -132,7 +132,7 @@ def _metrics(given: Any, word: str) -> list[MetricModule]:
     return made
 
 
-def _searches(start: Any, steps: int, tv: float, seed: int) -> list[Search]:
+def _searches(start: Any, steps: int, tv: float, seed: int) -> list[InverseSearch]:
     starts = [start] if isinstance(start, str) else list(start)
     if not starts or not set(starts) <= set(STARTS) or len(set(starts)) < len(starts):
         raise UserError(f"start wants {' or '.join(STARTS)}, each once, got {', '.join(map(str, starts)) or 'none'}")
@@ -142,7 +142,7 @@ def _searches(start: Any, steps: int, tv: float, seed: int) -> list[Search]:
     weight = number_of(tv, "tv")
     if not 0 <= weight <= MOST_TV:
         raise UserError(f"tv wants a number from 0 to {MOST_TV:g}, got {weight:g}")
-    return [Search(start=one, steps=steps, tv=weight) for one in starts]
+    return [InverseSearch(start=one, steps=steps, tv=weight) for one in starts]
 
 
 def _names(images: Any, n: int) -> list[str]:
@@ -153,7 +153,9 @@ def _names(images: Any, n: int) -> list[str]:
     return [f"image {i + 1}" for i in range(n)]
 
 
-def _in_batches(metric: MetricModule, x: Images, search: Search, noise: Noise, where: str) -> tuple[Images, PerImage]:
+def _in_batches(
+    metric: MetricModule, x: Images, search: InverseSearch, noise: Noise, where: str
+) -> tuple[Images, PerImage]:
     parts = []
     label = f"{printable(metric.name)} from {search.start}"
     for start in track(range(0, len(x), _BATCH), label, console=Console(stderr=True), transient=True):
@@ -166,7 +168,7 @@ def _in_batches(metric: MetricModule, x: Images, search: Search, noise: Noise, w
 
 def _shown(
     x: Images, names: Sequence[str], found: dict[tuple[str, str], Images], residual: dict[tuple[str, str], PerImage],
-    judges: Sequence[MetricModule], search: Search, where: str,
+    judges: Sequence[MetricModule], search: InverseSearch, where: str,
 ) -> Inverted:  # fmt: skip
     """What was found as plain data, judged."""
     others = {NOTHING: torch.full_like(x, GREY)} | ({ANOTHER: x.roll(1, 0)} if len(x) > 1 else {})

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.inversion import STARTS, Search, invert, require_inverse, total_variation
+from perceptbench.attacks.inversion import STARTS, InverseSearch, invert, require_inverse, total_variation
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.metrics.base import EmbeddingMetric, Metric
@@ -50,7 +50,7 @@ def images(n: int = 3) -> Tensor:
 @pytest.mark.parametrize("start", STARTS)
 def test_of_an_orthonormal_embedding_the_image_comes_back(start: str) -> None:
     x = images()
-    found = invert(Linear(orthonormal(PIXELS)), x, Search(start, 300, tv=0.0), Noise.make(0, IDS))
+    found = invert(Linear(orthonormal(PIXELS)), x, InverseSearch(start, 300, tv=0.0), Noise.make(0, IDS))
     torch.testing.assert_close(found.images, x, atol=2e-3, rtol=0)
     assert (found.residual < 5e-3).all()
 
@@ -58,7 +58,7 @@ def test_of_an_orthonormal_embedding_the_image_comes_back(start: str) -> None:
 @pytest.mark.parametrize("start", STARTS)
 def test_where_rank_is_lacking_nothing_is_left_to_find(start: str) -> None:
     x = images()
-    found = invert(Linear(orthonormal(20)), x, Search(start, 300, tv=0.0), Noise.make(0, IDS))
+    found = invert(Linear(orthonormal(20)), x, InverseSearch(start, 300, tv=0.0), Noise.make(0, IDS))
     assert (found.residual < 5e-3).all()
     assert ((found.images - x).flatten(1).norm(dim=1) > 1).all()
 
@@ -67,7 +67,7 @@ def test_where_rank_is_lacking_nothing_is_left_to_find(start: str) -> None:
 def test_what_the_embedding_does_not_see_stays_as_it_started(start: str) -> None:
     """The embedding sees every second value: its null space is spanned by the others, where the gradient is zero."""
     x, seen = images(), torch.arange(PIXELS) % 2 == 0
-    found = invert(Linear(torch.eye(PIXELS)[seen]), x, Search(start, 300, tv=0.0), Noise.make(0, IDS))
+    found = invert(Linear(torch.eye(PIXELS)[seen]), x, InverseSearch(start, 300, tv=0.0), Noise.make(0, IDS))
     started = Noise.make(0, IDS).uniform(x) if start == "noise" else torch.full_like(x, 0.5)
     torch.testing.assert_close(found.images.flatten(1)[:, seen], x.flatten(1)[:, seen], atol=2e-3, rtol=0)
     assert torch.equal(found.images.flatten(1)[:, ~seen], started.flatten(1)[:, ~seen])
@@ -75,16 +75,16 @@ def test_what_the_embedding_does_not_see_stays_as_it_started(start: str) -> None
 
 def test_features_come_back_by_the_distance_of_the_metric() -> None:
     x = images()
-    found = invert(Squares(), x, Search(steps=300, tv=0.0), Noise.make(0, IDS))
+    found = invert(Squares(), x, InverseSearch(steps=300, tv=0.0), Noise.make(0, IDS))
     torch.testing.assert_close(found.images, x, atol=2e-3, rtol=0)
-    few = invert(Squares(), x, Search(steps=3, tv=0.0), Noise.make(0, IDS))
+    few = invert(Squares(), x, InverseSearch(steps=3, tv=0.0), Noise.make(0, IDS))
     wanted = (few.images - x).square().mean((1, 2, 3)) / (0.5 - x).square().mean((1, 2, 3))
     torch.testing.assert_close(few.residual, wanted)
 
 
 def test_the_residual_of_an_embedding_is_a_ratio_of_lengths() -> None:
     x, matrix = images(), orthonormal(20)
-    few = invert(Linear(matrix), x, Search(steps=3, tv=0.0), Noise.make(0, IDS))
+    few = invert(Linear(matrix), x, InverseSearch(steps=3, tv=0.0), Noise.make(0, IDS))
     left, whole = (((z - x).flatten(1) @ matrix.T).norm(dim=1) for z in (few.images, torch.full_like(x, 0.5)))
     torch.testing.assert_close(few.residual, left / whole)
     assert (few.residual > 0.1).all()
@@ -100,12 +100,14 @@ def test_total_variation_by_hand() -> None:
 def test_total_variation_smooths_what_the_embedding_does_not_see() -> None:
     x, seen = images(), torch.arange(PIXELS) < PIXELS // 3
     subject = Linear(torch.eye(PIXELS)[seen])
-    rough, smooth = (invert(subject, x, Search("noise", 100, tv=tv), Noise.make(0, IDS)).images for tv in (0.0, 1.0))
+    rough, smooth = (
+        invert(subject, x, InverseSearch("noise", 100, tv=tv), Noise.make(0, IDS)).images for tv in (0.0, 1.0)
+    )
     assert (total_variation(smooth) < 0.5 * total_variation(rough)).all()
 
 
 def test_an_image_is_found_as_if_it_were_alone_and_values_stay_values() -> None:
-    x, search = random_images(3, SIDE, seed=2), Search("noise", 20)
+    x, search = random_images(3, SIDE, seed=2), InverseSearch("noise", 20)
     subject = Linear(orthonormal(20))
     whole = invert(subject, x, search, Noise.make(0, IDS))
     alone = invert(subject, x[1:2], search, Noise.make(0, IDS[1:2]))
@@ -116,7 +118,9 @@ def test_an_image_is_found_as_if_it_were_alone_and_values_stay_values() -> None:
 
 
 def test_an_image_that_is_grey_to_the_metric_is_found_at_once() -> None:
-    found = invert(Linear(orthonormal(20)), torch.full((1, 3, SIDE, SIDE), 0.5), Search(steps=5), Noise.make(0, "a"))
+    found = invert(
+        Linear(orthonormal(20)), torch.full((1, 3, SIDE, SIDE), 0.5), InverseSearch(steps=5), Noise.make(0, "a")
+    )
     assert found.residual.item() == 0
     assert (found.images == 0.5).all()
 
@@ -137,4 +141,4 @@ def test_a_distance_that_is_no_number_is_refused() -> None:
             return super().embed(x) * float("nan")
 
     with pytest.raises(UserError, match="expected finite distances"):
-        invert(Broken(orthonormal(4)), images(1), Search(steps=1), Noise.make(0, "a"))
+        invert(Broken(orthonormal(4)), images(1), InverseSearch(steps=1), Noise.make(0, "a"))

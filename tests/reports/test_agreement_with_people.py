@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perceptbench.reports.tables.agreement import Agreement
+from perceptbench.reports.tables.agreement_with_people import Agreement
 from perceptbench.results.record import Record
 from perceptbench.results.statistics.estimates import clustered_mean
 
