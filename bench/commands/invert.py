@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
@@ -11,7 +12,9 @@ from perceptbench.core.device import DEVICE
 from perceptbench.core.option import option
 from perceptbench.core.printable import printable
 from perceptbench.core.ref import split_list
-from perceptbench.reports.base import Cell, Value
+
+if TYPE_CHECKING:
+    from perceptbench.reports.base import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,9 @@ def invert(request: InvertRequest) -> None:
         answer(printable(str(path)))
 
 
-def _words(value: Value) -> str:
+def _words(value: "Value") -> str:
     """A cell of the table in a terminal."""
+    from perceptbench.reports.base import Cell
+
     number, *_ = value.words if isinstance(value, Cell) else ("" if value is None else str(value),)
     return number

@@ -72,7 +72,7 @@ def test_the_command_ends_with_status_1_and_names_what_was_flipped(
 ) -> None:
     monkeypatch.setattr(attacked_pairs, "settings", lambda: iter([TIGHT]))
     monkeypatch.setattr(attacked_pairs, "suitable", lambda norm: ["l2-pgd"])
-    monkeypatch.setattr("sys.argv", ["soundness", "--pairs", "100", "--shipped", "0"])
+    monkeypatch.setattr("sys.argv", ["soundness", "--pairs", "100", "--shipped", "0", "--hashes", "0"])
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 0

@@ -42,7 +42,8 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
     "facts": {
         "answers": [True], "people": [True], "cosine": [True], "minimal": [True], "parts": [[]], "sound": [None, True],
         "confidence": [None, *AT_LEAST_0], "promise": TEXTS, "state": [{}, {"a": []}], "ties": [0], "note": TEXTS,
-        "references": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0, "backwards": AT_LEAST_0,
+        "references": [{}], "others": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0,
+        "backwards": AT_LEAST_0,
         "min_norm_ref": [None, *AT_LEAST_0], "parts_left_out": [[]], "flags": [[]], "flags_measured": [{}],
         "converted": [{}],
     },
@@ -62,7 +63,8 @@ def _whole(tiny, schema: int) -> Record:
     facts = {
         "answers": True, "people": True, "cosine": False, "parts": [{"part": "fab", "starts": 1}], "minimal": False,
         "confidence": 1.0, "promise": "proof", "state": {}, "n": 4, "ties": 0, "note": "",
-        "references": {"a": "x", "b": "x"}, "resumed": 0, "forwards": 12.0, "backwards": 12.0, "min_norm_ref": 1.0,
+        "references": {"a": "x", "b": "x"}, "others": {"a": "y"}, "resumed": 0, "forwards": 12.0, "backwards": 12.0,
+        "min_norm_ref": 1.0,
         "parts_left_out": [], "flags": [], "flags_measured": {}, "converted": {"alpha": 2},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)
