@@ -181,7 +181,7 @@ class AttackContract(Contract):
         together = dict(zip(batch.ids, _by_sample(whole, budgets), strict=True))
         shuffled = torch.randperm(6, generator=generator(1))
         wrong = "a sample must get the same result in every batch; draw by sample, and take no mean over the batch"
-        for chunk in [*shuffled.split(4), *torch.tensor([0, 3]).split(1)]:
+        for chunk in [*shuffled.split(4), *torch.tensor([0, 3]).split(1), shuffled]:
             part = subset(batch, chunk)
             for name_of, rows in zip(part.ids, _by_sample(replace(whole, batch=part), budgets), strict=True):
                 pairs = zip(rows, together[name_of], strict=True)

@@ -13,6 +13,7 @@ from perceptbench.attacks.objectives import CrossThreshold
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.certifiers.decision import certify_decision
 from perceptbench.certifiers.hash import Hash
+from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Ref
 from perceptbench.core.threat import Threat
@@ -48,7 +49,8 @@ def _photographs() -> Tensor:
 
 def _attacked(name: str, kept: Tensor, seed: int, tally: PairCount) -> None:
     draw, made = random.Random(seed), metric.build(Ref(name))
-    assert isinstance(made, ProvableHash)
+    if not isinstance(made, ProvableHash):
+        raise UserError(f"expected a hash with a certificate, got {name}; correct the list")
     x, y, distance = _pairs(made, kept, draw)
     # A threshold among the distances: what lies on either side is a match to hide, or an image to make match.
     tau = float(distance.sort().values[draw.randrange(len(distance))])
@@ -67,7 +69,8 @@ def _attacked(name: str, kept: Tensor, seed: int, tally: PairCount) -> None:
     case = ProofCase(name, "hash", "reference", "l2")
     for attack in ATTACKS:
         one = small_attack(attack, **FEW)
-        assert isinstance(one, Attack)
+        if not isinstance(one, Attack):
+            raise UserError(f"expected one attack and no ensemble, got {attack}; correct the list")
         # A minimal attack says how small a success it finds; any other one is asked at a radius that half of them have.
         eps = 100.0 if one.minimal else float(radius.median())
         goal = Guided(own, guide, soft)

@@ -15,10 +15,9 @@ from perceptbench.testing.metric_contract import stretched
 from perceptbench.testing.samples import generator, random_images
 from perceptbench.triplets.base import triplets
 
-# Two cost much and have tests of their own: `lipsim-paper` (test_lipsim_paper.py), and `ensemble-cosine`, the mean of
-# three cosines (test_pooled.py). So have bridges. timm stands here for the networks whose weights are nowhere at hand.
-DEAR = ("lipsim-paper", "ensemble-cosine")
-NAMES = [name for name in metric.names() if name not in DEAR and not metric.inputs(name)]
+# `lipsim-paper` costs 4 GMAC an image (test_lipsim_paper.py); bridges have tests of their own, and timm stands here for
+# the networks whose weights are nowhere at hand.
+NAMES = [name for name in metric.names() if name != "lipsim-paper" and not metric.inputs(name)]
 CASES = [*NAMES, "timm:test_vit(pretrained=false)", "lipsim untrained"]
 CHEAPER = {"e-lpips": "e-lpips(n=2)"}
 
