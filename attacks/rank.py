@@ -8,7 +8,7 @@ from torch import Tensor
 from perceptbench.attacks.base import Objective
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.base import Metric
-from perceptbench.metrics.searched import Searched
+from perceptbench.metrics.search.look import Searched
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,11 +59,14 @@ def closure(modules: Iterable[str]) -> Closure:
     """What some modules import, themselves included. A module that cannot be found is left out."""
     files: dict[str, Path] = {}
     packages: set[str] = set()
+    # Most names are no modules but functions of one, and many files import the same: each is searched for once.
+    seen: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in files or name in packages or f"{name}.".startswith(LEFT_OUT):
+        if name in seen or f"{name}.".startswith(LEFT_OUT):
             continue
+        seen.add(name)
         path = module_file(name)
         if path is None or (_within(path, _STANDARD) and not _within(path, _INSTALLED)):
             continue
@@ -72,7 +75,7 @@ def closure(modules: Iterable[str]) -> Closure:
             packages |= {top} - NEUTRAL
             continue
         files[name] = path
-        waiting += [parent for parent in _parents(name) if parent not in files]
+        waiting += [parent for parent in _parents(name) if parent not in seen]
         if path.suffix == ".py":
             waiting += _imports(path, name)
     return Closure(files, frozenset(packages))

@@ -19,7 +19,10 @@ from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric, Metric, Representation
 from perceptbench.metrics.embedded_once import checked_key, embedded_once
-from perceptbench.metrics.searched import Look, Searched, SearchedEmbeddings, SearchedImages, ShortLists
+from perceptbench.metrics.search.look import Look, Searched
+from perceptbench.metrics.search.searched_embeddings import SearchedEmbeddings
+from perceptbench.metrics.search.searched_images import SearchedImages
+from perceptbench.metrics.search.short_lists import ShortLists
 from perceptbench.results.tasks.retrieval import RetrievalScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
 from perceptbench.triplets.gallery import Queries, QuerySource

@@ -6,9 +6,11 @@ AssertionError; our own traceback is never all there is to read.
 """
 
 import io
+import math
 import os
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import wraps
@@ -43,6 +45,8 @@ class Contract:
 
     seconds: float = 300.0
     """How long one test may take, in the main thread of a POSIX system; it fails where something hangs."""
+    ends: float = math.inf
+    """When the time of the test that runs is up, on the monotonic clock."""
     may_fork: bool = False
     """Whether the component may fork processes, as engines do."""
 
@@ -68,6 +72,9 @@ def built(make: Callable[[], Any], kinds: type | tuple[type, ...]) -> Any:
 
 
 def _watched(test: FunctionType) -> Callable[..., Any]:
+    if hasattr(test, "hypothesis"):
+        test.hypothesis.inner_test = _ended_in_time(test.hypothesis.inner_test)
+
     @wraps(test)
     def run(self: Contract, *words: Any, **named: Any) -> None:
         __tracebackhide__ = True
@@ -83,9 +90,26 @@ def _watched(test: FunctionType) -> Callable[..., Any]:
     return run
 
 
+def _ended_in_time(example: Callable[..., None]) -> Callable[..., None]:
+    """An example of Hypothesis that ends the whole test once its time is up: a simpler example would hang as well."""
+
+    @wraps(example)
+    def run(self: Contract, *words: Any, **named: Any) -> None:
+        __tracebackhide__ = True
+        try:
+            example(self, *words, **named)
+        except Exception:
+            if time.monotonic() >= self.ends:
+                raise TimeIsUpError(self.seconds) from None
+            raise
+
+    return run
+
+
 def _carried_out(test: FunctionType, self: Contract, *words: Any, **named: Any) -> None:
     """Run a test in its time. Raises AssertionError for whatever goes wrong besides its own assertions."""
     __tracebackhide__ = True
+    self.ends = time.monotonic() + self.seconds
     try:
         with limited(self.seconds):
             test(self, *words, **named)

@@ -15,7 +15,9 @@ from perceptbench.core.errors import UserError, warn
 from perceptbench.core.files import write_atomically
 from perceptbench.metrics.base import EmbeddingMetric, Metric
 from perceptbench.metrics.embedded_once import checked_key, embedded_once
-from perceptbench.metrics.searched import Searched, SearchedEmbeddings, SearchedImages
+from perceptbench.metrics.search.look import Searched
+from perceptbench.metrics.search.searched_embeddings import SearchedEmbeddings
+from perceptbench.metrics.search.searched_images import SearchedImages
 from perceptbench.triplets.gallery import GalleryImages, gallery
 
 COLUMNS = ("id", "a", "b", "same", "distance")

@@ -320,9 +320,21 @@ def test_a_metric_that_the_baseline_lacks_is_refused(bench, gate):
 
 
 def test_twenty_other_seeds_pass(bench, data, tmp_path):
-    """The draws of the attack change, the metric does not. `benchmarks/seeds.py` tries as many on what ships."""
+    """The draws of the attack change, the metrics do not. `benchmarks/seeds.py` tries as many on what ships."""
     runs = tmp_path / "runs"
-    bench("run", "--metric", "psnr,ssim", "--attack", "l2-pgd(steps=2)", "--eps", "1,4", "--data", data, "--runs", runs)
+    bench(
+        "run",
+        "--metric",
+        f"psnr,{net(tmp_path)}",
+        "--attack",
+        "l2-pgd(steps=2)",
+        "--eps",
+        "1,4",
+        "--data",
+        data,
+        "--runs",
+        runs,
+    )
     file = tmp_path / "b.json"
     assert check("--baseline", file, "--runs", runs, "--update", "--reason", "seeds")[0] == 0
     known = read(file)

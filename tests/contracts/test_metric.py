@@ -46,7 +46,10 @@ class TestMetrics(MetricContract):
     """Each by its name."""
 
     @pytest.fixture(params=CASES)
-    def subject(self, request: pytest.FixtureRequest) -> Metric:
+    def subject(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Metric:
+        if request.param == "ensemble-cosine":
+            # Its VGG16 costs 15 GMAC at 224 x 224, and a contract holds at any size that it brings images to.
+            monkeypatch.setattr("perceptbench.metrics.embeddings.pooled.SIDE", 64)
         return _build(request.param)
 
     @pytest.fixture(params=[name for name in CASES if name != "lipsim"])

@@ -17,7 +17,7 @@ from perceptbench.testing import (
 )
 from perceptbench.testing.samples import source_of, triplets
 
-HANGS = 3.0
+HANGS = 1.0
 """The limit, in seconds, where something hangs anyway."""
 
 

@@ -32,19 +32,32 @@ def real_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @here
 @pytest.mark.skipif(not NIGHTS.is_dir(), reason="no development triplets of NIGHTS beside this checkout")
 def test_answers_on_genuine_triplets() -> None:
-    """Counted with the reference programs on the 44 development triplets of NIGHTS with six votes or more."""
+    """Of the 44 development triplets of NIGHTS the reference programs get 41, 40, 39 and 40 right, each all but these.
+
+    VGG16 is the slowest of them: here are the triplets that one of them gets wrong, and three that none does.
+    """
+    wrong = {
+        "effnet-lite0": {"53", "234", "256"},
+        "mobilenetv2": {"53", "57", "232", "234"},
+        "vgg16": {"53", "91", "102", "212", "450"},
+        "ensemble": {"53", "212", "232", "234"},
+    }
     source = triplets.build(Ref("nights", str(NIGHTS)))
     assert len(source) == 44
+    some = [source.entries[i] for i in (0, 20, 43)] + [
+        one for one in source.entries if one.id in set().union(*wrong.values())
+    ]
     parts = {name: metric.build(Ref(name)) for name in ("effnet-lite0", "mobilenetv2")} | {"vgg16": VGG16Pooled()}
-    counts = dict.fromkeys((*parts, "ensemble"), 0)
-    for start in range(0, 44, 4):
-        batch = source.batch(source.entries[start : start + 4])
+    found: dict[str, set[str]] = {name: set() for name in wrong}
+    for start in range(0, len(some), 4):
+        batch = source.batch(some[start : start + 4])
         with torch.no_grad():
-            found = {name: m.prepare(batch.left, batch.right).distances(batch.reference) for name, m in parts.items()}
+            answers = {name: m.prepare(batch.left, batch.right).distances(batch.reference) for name, m in parts.items()}
         # What the ensemble is, says the next test but one.
-        for name, (d0, d1) in (found | {"ensemble": torch.stack(list(found.values())).mean(0)}).items():
-            counts[name] += int(((d1 < d0).float() == batch.label).sum())
-    assert counts == {"effnet-lite0": 41, "mobilenetv2": 40, "vgg16": 39, "ensemble": 40}
+        for name, (d0, d1) in (answers | {"ensemble": torch.stack(list(answers.values())).mean(0)}).items():
+            right = (d1 < d0).float() == batch.label
+            found[name] |= {one for one, answer in zip(batch.ids, right.tolist(), strict=True) if not answer}
+    assert found == wrong
 
 
 @here

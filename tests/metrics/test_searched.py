@@ -6,7 +6,9 @@ from galleries import near_grey
 
 from perceptbench.metrics.base import EmbeddingMetric, Metric
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
-from perceptbench.metrics.searched import SearchedEmbeddings, SearchedImages, ShortLists
+from perceptbench.metrics.search.searched_embeddings import SearchedEmbeddings
+from perceptbench.metrics.search.searched_images import SearchedImages
+from perceptbench.metrics.search.short_lists import ShortLists
 from perceptbench.testing.known_metrics import LiftedProjection, ProjectionCosine
 
 

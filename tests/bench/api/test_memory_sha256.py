@@ -20,6 +20,7 @@ print(memory_sha256({}))
 """
 
 
+@functools.cache
 def hashed(code: str, thing: str) -> str:
     """In a process of its own, as a script or a notebook has it."""
     done = subprocess.run(
