@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from perceptbench.results.evidence import counted
 from perceptbench.results.record import Record, same_samples
 from perceptbench.results.references import references
 from perceptbench.results.rows import Kind
@@ -96,7 +97,7 @@ def significance(runs: Mapping[str, Record], kind: Kind, eps: float | None = Non
 
 def _answers(record: Record, kind: Kind, eps: float | None) -> pd.DataFrame:
     """`right` and `score` of each triplet, by id."""
-    spec, samples = record.spec, record.samples
+    spec, samples = record.spec, counted(record.samples)
     if kind == "natural":
         samples = samples.drop_duplicates("id")
         right, score = samples["correct"], natural_credit(samples)

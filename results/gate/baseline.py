@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from perceptbench.core.errors import UserError
+from perceptbench.results.evidence import counted
 from perceptbench.results.gate.sample_outcome import SampleOutcome
 from perceptbench.results.record import Record, task_of, threat_of
 from perceptbench.results.tasks.base import Gated, Measure, scores_of
@@ -129,7 +130,7 @@ def run_of(record: Record) -> BaselineRun:
 
 
 def _outcomes(record: Record, gated: Gated) -> dict[str, SampleOutcome]:
-    """By id, in the order of the first eps. Numbers are rounded as the file has them."""
+    """By id, in the order of the first eps, of the samples that count. Numbers are rounded as the file has them."""
     samples, spec = record.samples, record.spec
     nothing = pd.Series(float("nan"), index=samples.index)
     frame = pd.DataFrame({
@@ -139,6 +140,7 @@ def _outcomes(record: Record, gated: Gated) -> dict[str, SampleOutcome]:
         "margin": nothing if gated.natural_margin is None else gated.natural_margin,
     })  # fmt: skip
     found = {}
+    frame = frame.loc[counted(samples).index]
     for name, mine in frame.sort_values("eps", kind="stable").groupby("id", sort=False):
         first = mine.iloc[0]
         whole = SampleOutcome(
