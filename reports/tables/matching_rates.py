@@ -42,8 +42,8 @@ RANK_NOTES = {
 }
 EDITS_NOTE = "TPR of the pairs of each group at the threshold of each metric. Brackets: 95 % interval."
 LETTERS_NOTE = (
-    "Metrics that share a letter do not differ significantly: sign-flip test on the same pairs, those of one query "
-    "together, Holm's correction, 5 %."
+    "Metrics that share a letter do not differ significantly: paired test on the same pairs that knows the photographs "
+    "on both sides, Holm's correction, 5 %."
 )
 
 

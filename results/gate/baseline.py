@@ -29,8 +29,8 @@ class BaselineRun:
         machine: on which it was computed, as far as that decides how sums are rounded; empty where not known.
         confidence: of its certificates: 1 for a proof, less where they are drawn at random; None without.
         natural, attacked: what the values of the outcomes are.
-        references: the reference image of each sample that shares it with others. Not in the file: the run that is
-            compared is on the same data.
+        references, others: the reference image of each sample that shares it with others, and the image that each
+            pair is compared with. Not in the file: the run that is compared is on the same data.
     """
 
     run: str
@@ -41,6 +41,7 @@ class BaselineRun:
     natural: Measure = "stands"
     attacked: Measure = "stands"
     references: Mapping[str, str] = field(default_factory=dict, compare=False)
+    others: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def scores(self) -> dict[str, list[float]]:
@@ -126,6 +127,7 @@ def run_of(record: Record) -> BaselineRun:
         natural=gated.natural_measure,
         attacked=gated.attacked_measure,
         references=record.facts.get("references", {}),
+        others=record.facts.get("others", {}),
     )
 
 
