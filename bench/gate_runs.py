@@ -71,8 +71,8 @@ def _data_changed(run: BaselineRun, plan: Plan) -> list[str]:
     prints = run.spec["fingerprints"]
     # Before a run had an identity by part, its data had one hash, which says nothing of today's.
     before, now = prints.get("samples") if "metric" in prints else None, plan.spec.fingerprints["samples"]
-    if before is not None and before != now:
-        return [f"the SHA-256 of the data was {before!s:.12} and is {now:.12}"]
+    if before is not None:
+        return [] if before == now else [f"the SHA-256 of the data was {before!s:.12} and is {now:.12}"]
     return [] if set(run.outcomes) == {entry.id for entry in plan.source.entries} else ["the triplets have other ids"]
 
 
@@ -119,6 +119,21 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
         )
         found[name] = Finding(metric=name, what="audit", failed=refuted, sentence=sentence)
     return list(found.values())
+
+
+def counted_alike(matrix: Sequence[BaselineRun], now: Sequence[BaselineRun]) -> list[Finding]:
+    """A finding for each run of which other samples count than before, as its metric answers for other images."""
+    found = []
+    for old, new in zip(matrix, now, strict=True):
+        if other := sorted(set(old.outcomes) ^ set(new.outcomes)):
+            metric, data = new.spec["metric"], new.spec["data"]
+            sentence = (
+                f"{metric} on {data}: it answers for the images of {len(new.outcomes)} samples and did for "
+                f"{len(old.outcomes)}, with a difference in {other[0]!r}, so the scores cannot be compared; accept "
+                "that by bench check --update --reason TEXT."
+            )
+            found.append(Finding(metric=metric, what="samples that count", failed=True, sentence=sentence))
+    return found
 
 
 def rerun(plans: Sequence[Plan], runs: Path) -> tuple[list[Finding], list[BaselineRun]]:

@@ -183,6 +183,11 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
     said = {row.data: row.note for row in rows if row.note}
     promised = {row.method: row.promise for row in rows if row.kind == "certificate" and not row.sound}
     words = [f"{name} = {text}" for name, text in (*made_of.items(), *promised.items(), *said.items())]
+    left_out = {(row.metric, row.data, row.left_out) for row in rows if row.left_out}
+    words += [
+        f"{metric} does not answer for the images of {count} samples of {data}, which are in none of its scores"
+        for metric, data, count in sorted(left_out)
+    ]
     return [*doubt_notes(doubt for row in rows for doubt in doubts_of(row)), *words]
 
 

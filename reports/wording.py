@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from perceptbench.core.ref import Ref
 from perceptbench.results.record import Record
+from perceptbench.results.rows import left_out
 
 USUAL_SIDE = 224
 """Of images, in pixels, where a data set says nothing else."""
@@ -51,6 +52,17 @@ def unit_notes(records: Sequence[Record]) -> tuple[str, ...]:
     """What eps is measured in, a sentence for each threat that is no lp ball; headings name the norm of those."""
     units = {record.threat: record.eps_unit for record in records if record.norm is None}
     return tuple(f"eps of {threat}: {unit}." for threat, unit in sorted(units.items()))
+
+
+def left_out_notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """A sentence for each metric that does not answer for every sample, with how many it leaves out."""
+    found = {(record.spec["metric"], record.samples["id"].nunique()): left_out(record) for record in records}
+    names = labels(metric for metric, _ in found)
+    return tuple(
+        f"{names[metric]} does not answer for the images of {count} of {n} samples, which are in none of its scores."
+        for (metric, n), count in sorted(found.items())
+        if count
+    )
 
 
 def table_stem(kind: str, task: str, threat: str, data: str) -> str:

@@ -18,6 +18,11 @@ def clean_rows(samples: pd.DataFrame) -> pd.DataFrame:
     return samples.sort_values("eps", kind="stable").drop_duplicates("id").reset_index(drop=True)
 
 
+def counted(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples that count: those whose images the metric answers for (`usable`, where a task has that column)."""
+    return samples[samples["usable"]] if "usable" in samples else samples
+
+
 def right_before(samples: pd.DataFrame) -> pd.Series:
     """Whether the answer was right before any attack, by id: it stood at some eps, or something broke it."""
     held = samples["correct"] if "correct" in samples else samples["robust"] | (samples["broken_by"] != "")

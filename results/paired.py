@@ -7,10 +7,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from perceptbench.results.evidence import counted
 from perceptbench.results.record import Record, same_samples
-from perceptbench.results.references import references
+from perceptbench.results.references import photographs, references
 from perceptbench.results.rows import Kind
+from perceptbench.results.statistics import pair_difference
 from perceptbench.results.statistics.comparison import Paired, difference, holm, letters, mcnemar
+from perceptbench.results.statistics.dyadic import Sides
 from perceptbench.results.statistics.estimates import Estimate, credit, natural_credit
 from perceptbench.results.statistics.sign_flips import two_sided
 
@@ -26,20 +29,26 @@ class Outcomes:
     """Whether the answer was that of most people, and stayed it: booleans."""
     score: tuple[np.ndarray, np.ndarray]
     """Credits in [0, 1], whose means are the 2AFC scores."""
+    sides: Sides | None = None
+    """The photographs on both sides of each pair, where samples are pairs."""
 
     def test(self) -> Paired:
         """McNemar's test between the answers of the two."""
         return mcnemar(*self.right)
 
     def p_value(self) -> float:
-        """Two-sided, of the sign-flip test of the credits, which flips whole references.
+        """Two-sided, of the sign-flip test of the credits, which flips whole references; for pairs pair_difference.py.
 
         The exact one of McNemar where each triplet earns 0 or 1 and no reference repeats.
         """
+        if self.sides is not None:
+            return pair_difference.two_sided(self.score[0] - self.score[1], self.sides)
         return two_sided(self.score[0] - self.score[1], self.references.tolist())
 
     def difference(self) -> Estimate:
         """The first score less the second, in [-1, 1], with its 95 % interval."""
+        if self.sides is not None:
+            return pair_difference.difference(self.score[0] - self.score[1], self.sides)
         return difference(*self.score, groups=self.references.tolist())
 
 
@@ -61,6 +70,7 @@ def outcomes(first: Record, second: Record, kind: Kind, eps: float | None = None
         references(first, both),
         (one["right"].to_numpy(), other["right"].to_numpy()),
         (one["score"].to_numpy(), other["score"].to_numpy()),
+        Sides.of(*photographs(first, both)) if first.facts.get("others") else None,
     )
 
 
@@ -96,7 +106,7 @@ def significance(runs: Mapping[str, Record], kind: Kind, eps: float | None = Non
 
 def _answers(record: Record, kind: Kind, eps: float | None) -> pd.DataFrame:
     """`right` and `score` of each triplet, by id."""
-    spec, samples = record.spec, record.samples
+    spec, samples = record.spec, counted(record.samples)
     if kind == "natural":
         samples = samples.drop_duplicates("id")
         right, score = samples["correct"], natural_credit(samples)

@@ -51,10 +51,12 @@ def read_run(folder: Path, header: Mapping[str, Any]) -> Record:
     """The run whose header was read from this folder. Raises DamagedError."""
     spec, facts = header["spec"], header["facts"]
     task = task_of(spec, facts)
-    columns = columns_of(scores_of(task).columns) if installed(task) else dict(COMMON)
+    scores = scores_of(task) if installed(task) else None
+    columns = columns_of(scores.columns) if scores else dict(COMMON)
+    later = scores.later if scores else {}
     seal = header["seal"]["samples"] if header["schema"] >= SEALED_SINCE else {}
     paths = [folder / name for name in sorted(seal)] or sample_files(folder) or [folder / ONE_FILE]
-    parts = [_part(path, folder, columns, seal) for path in paths]
+    parts = [_part(path, folder, columns, seal, later) for path in paths]
     samples = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     wrong = rows_problem(samples)
     if header["status"] == "done":
@@ -64,7 +66,9 @@ def read_run(folder: Path, header: Mapping[str, Any]) -> Record:
     return Record(samples=samples, folder=folder, **{key: header[key] for key in _KEPT})
 
 
-def _part(path: Path, folder: Path, columns: Mapping[str, str], seal: Mapping[str, str]) -> pd.DataFrame:
+def _part(
+    path: Path, folder: Path, columns: Mapping[str, str], seal: Mapping[str, str], later: Mapping[str, object]
+) -> pd.DataFrame:
     """One file of samples; `seal` is empty for a run that has none."""
     try:
         data = path.read_bytes()
@@ -75,27 +79,28 @@ def _part(path: Path, folder: Path, columns: Mapping[str, str], seal: Mapping[st
     if seal and hashlib.sha256(data).hexdigest() != seal[path.relative_to(folder).as_posix()]:
         raise damaged(path, "its content is not what was written, as the seal in record.json shows", folder)
     try:
-        return typed_samples(data, columns, older=not seal)
+        return typed_samples(data, columns, {**later, **({} if seal else {"content": ""})})
     except ValueError as error:
         raise damaged(path, str(error), folder) from error
 
 
-def typed_samples(data: bytes, columns: Mapping[str, str], *, older: bool = False) -> pd.DataFrame:
+def typed_samples(data: bytes, columns: Mapping[str, str], later: Mapping[str, object]) -> pd.DataFrame:
     """These columns of a parquet file; others, which a newer or another task may have written, are passed over.
 
-    `older` files may lack the column `content`, which is then empty. Raises ValueError for a file that is none, and for
-    columns that are missing or of another type.
+    An older file may lack the columns in `later`, and then has their value there. Raises ValueError for a file that is
+    none, and for columns that are missing or of another type.
     """
     try:
         with pq.ParquetFile(io.BytesIO(data)) as file:
             names = file.schema_arrow.names
-            there = {name: kind for name, kind in columns.items() if name != "content" or name in names or not older}
+            there = {name: kind for name, kind in columns.items() if name in names or name not in later}
             _check_columns(file.schema_arrow, there)
             samples = file.read(columns=list(there)).to_pandas(ignore_metadata=True)
         gaps = [name for name, kind in there.items() if kind != "float64" and samples[name].isna().any()]
         if gaps:
             raise ValueError(f"values are missing in {', '.join(gaps)}")
-        return samples.reindex(columns=list(columns), fill_value="").astype(dict(columns))
+        filled = samples.assign(**{name: later[name] for name in columns if name not in there})
+        return filled[list(columns)].astype(dict(columns))
     except (OSError, pa.ArrowException, TypeError) as error:
         raise ValueError(str(error).partition("\n")[0]) from error
 

@@ -26,10 +26,17 @@ def photographs(record: Record, ids: Iterable[str]) -> tuple[np.ndarray, np.ndar
 
     A sample that is no pair has its reference on both sides.
     """
-    ids = list(ids)
     names, others = record.facts.get("references", {}), record.facts.get("others", {})
     if not isinstance(names, Mapping) or not isinstance(others, Mapping):
         raise UserError(f"the record of run {record.run} is damaged: others should map ids to names; run it again")
+    return both_sides(names, others, ids)
+
+
+def both_sides(
+    names: Mapping[str, str], others: Mapping[str, str], ids: Iterable[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, from the facts `references` and `others` of a run."""
+    ids = list(ids)
     first = np.array([f"photograph {names[one]}" if one in names else f"pair {one}" for one in ids], dtype=str)
     second = [f"photograph {others[one]}" if one in others else name for one, name in zip(ids, first, strict=True)]
     return first, np.array(second, dtype=str)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from perceptbench.core.errors import UserError
+from perceptbench.results.evidence import counted
 from perceptbench.results.flags import RaisedFlag, raised
 from perceptbench.results.record import Record
 from perceptbench.results.references import references
@@ -67,6 +68,8 @@ class Row:
     """What the score is, where a task has several: `TPR`, `evasion rate`; '' for the one score of a task."""
     better: Better = "larger"
     """Which scores are better for the metric."""
+    left_out: int = 0
+    """Samples of the run that are in no score of it, as the metric does not answer for their images."""
 
     @property
     def likely(self) -> bool:
@@ -130,7 +133,11 @@ def score_rows(
         certified: scores what the radii of samples prove; None for a task that proves nothing.
         also: further scores of clean samples, each with a `measure` of its own.
     """
-    spec, samples = record.spec, record.samples
+    spec, samples = record.spec, counted(record.samples)
+    if len(samples) == 0:
+        raise UserError(
+            f"{spec['metric']} answers for no sample of {spec['data']}, so there is no score; give other images"
+        )
     clean = samples[samples["eps"] == samples["eps"].min()] if spec["eps"] else samples
     clean_scores = (scored(clean) for scored in (natural, *also))
     rows = [_row(record, "natural", None, None, one) for one in clean_scores if one is not None]
@@ -157,7 +164,7 @@ def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row |
     if not record.spec["certifier"]:
         return None
     method = _joined(record.spec["certifier"], options_of(record))
-    proved = certified(record.samples.drop_duplicates("id"), eps)
+    proved = certified(counted(record.samples).drop_duplicates("id"), eps)
     return None if proved is None else _row(record, "certificate", method, eps, proved)
 
 
@@ -248,7 +255,14 @@ def _row(record: Record, kind: Kind, method: str | None, eps: float | None, meas
         flags=raised(facts, kind),
         measure=measure,
         better=better,
+        left_out=left_out(record),
     )
+
+
+def left_out(record: Record) -> int:
+    """How many samples of a run are in no score of it."""
+    samples, kept = record.samples, counted(record.samples)
+    return 0 if kept is samples else int(samples["id"].nunique() - kept["id"].nunique())
 
 
 def _parts(facts: Mapping[str, Any]) -> str:

@@ -263,7 +263,7 @@ def _impossible(why: str) -> UserError:
 
 def _shard_or_none(path: Path, columns: Mapping[str, str]) -> pd.DataFrame | None:
     try:
-        samples = typed_samples(path.read_bytes(), columns)
+        samples = typed_samples(path.read_bytes(), columns, {})
     except (OSError, ValueError):
         samples = None
     if samples is None or rows_problem(samples):

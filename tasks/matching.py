@@ -18,6 +18,7 @@ from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.seen import Seen
+from perceptbench.metrics.usable import usable
 from perceptbench.results.tasks.matching import MatchingScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
 from perceptbench.triplets.pairs import PairEntry, Pairs, PairSource, calibrates
@@ -39,6 +40,7 @@ class ComparedPairs:
     tau: float
     seen: Seen
     d: PerImage
+    usable: Mask
     at_stake: Mask
 
     @property
@@ -89,8 +91,9 @@ class Matching(MatchingScores, Task[ComparedPairs]):
     def fit(self, metric: Metric, source: Source, device: str) -> State:
         """tau, and what it was found on: `calibration_pairs` different pairs with `calibration_matches` false matches.
 
-        tau is the largest float32 number at which the share of false matches is at most the rate asked for. It is a
-        float32 number also where it is given, so that every comparison with a distance is exact.
+        `calibration_left_out` counts those that the metric does not answer for, where there are any. tau is the largest
+        float32 number at which the share of false matches is at most the rate asked for. It is a float32 number also
+        where it is given, so that every comparison with a distance is exact.
         """
         if self.tau is not None:
             return {"tau": float(np.float32(self.tau))}
@@ -98,12 +101,15 @@ class Matching(MatchingScores, Task[ComparedPairs]):
         rate = float(self.fpr or 0)
         _check_enough(rate, len(negatives))
         distances = np.sort(_distances(metric, source, negatives, device))
+        left_out = len(negatives) - len(distances)
+        _check_enough(rate, len(distances), left_out)
         allowed = int(np.floor(rate * len(distances) + 1e-9))
         tau = float(np.nextafter(np.float32(distances[allowed]), np.float32(-np.inf)))
         return {
             "tau": tau,
             "calibration_pairs": len(distances),
             "calibration_matches": int((distances <= tau).sum()),
+            **({"calibration_left_out": left_out} if left_out else {}),
         }
 
     def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> ComparedPairs:
@@ -114,12 +120,13 @@ class Matching(MatchingScores, Task[ComparedPairs]):
             raise UserError(
                 f"the metric gave a distance that is not finite on {batch.ids[0]} or its batch; correct it first"
             )
-        at_stake = batch.same & (d <= tau) if aim.goal == "evade" else ~batch.same & (d > tau)
-        return ComparedPairs(metric, batch, aim, tau, seen, d, at_stake)
+        answers = usable(metric, batch.reference) & usable(metric, batch.other)
+        right = batch.same & (d <= tau) if aim.goal == "evade" else ~batch.same & (d > tau)
+        return ComparedPairs(metric, batch, aim, tau, seen, d, answers, answers & right)
 
     def clean(self, prepared: ComparedPairs) -> Clean:
         d = prepared.d
-        columns = {"same": prepared.batch.same, "d": d, "matched": d <= prepared.tau}
+        columns = {"same": prepared.batch.same, "d": d, "matched": d <= prepared.tau, "usable": prepared.usable}
         return Clean(columns, prepared.judged(d, prepared.at_stake))
 
     def moving(self, prepared: ComparedPairs) -> Images:
@@ -156,22 +163,25 @@ def _negatives(source: Source) -> list[PairEntry]:
     return [one for one in entries if not one.same and calibrates(one.reference) and calibrates(one.other)]
 
 
-def _check_enough(rate: float, count: int) -> None:
+def _check_enough(rate: float, count: int, left_out: int = 0) -> None:
     """Raises UserError for a rate of which so many pairs say nothing."""
     if rate * count < LEAST_FALSE_MATCHES - 1e-9:
         needed = int(np.ceil(LEAST_FALSE_MATCHES / rate - 1e-9))
+        beside = f", and {left_out} that the metric does not answer for" if left_out else ""
         raise UserError(
             f"--fpr {rate:g} wants at least {needed} different pairs in the half of the photographs that the threshold "
-            f"is found on, got {count}; give more pairs, as by copies(others=...), or a larger rate"
+            f"is found on, got {count}{beside}; give more pairs, as by copies(others=...), or a larger rate"
         )
 
 
 @torch.no_grad()
 def _distances(metric: Metric, source: Source, entries: Sequence[PairEntry], device: str) -> np.ndarray:
+    """Of the pairs whose images the metric answers for."""
     found = []
     for start in range(0, len(entries), _AT_ONCE):
         batch: Pairs = source.batch(entries[start : start + _AT_ONCE]).to(device)
-        found.append(Seen(metric, batch.images).distance("reference", "other").cpu().numpy())
+        d = Seen(metric, batch.images).distance("reference", "other")
+        found.append(d[usable(metric, batch.reference) & usable(metric, batch.other)].cpu().numpy())
     distances = np.concatenate(found)
     if not np.isfinite(distances).all():
         raise UserError("the metric gave a distance that is not finite where its threshold is found; correct it first")

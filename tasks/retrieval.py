@@ -23,9 +23,10 @@ from perceptbench.metrics.search.look import Look, Searched
 from perceptbench.metrics.search.searched_embeddings import SearchedEmbeddings
 from perceptbench.metrics.search.searched_images import SearchedImages
 from perceptbench.metrics.search.short_lists import ShortLists
+from perceptbench.metrics.usable import unusable
 from perceptbench.results.tasks.retrieval import RetrievalScores
 from perceptbench.tasks.base import Aim, Clean, Judged, Source, State, Task, task
-from perceptbench.triplets.gallery import Queries, QuerySource
+from perceptbench.triplets.gallery import GalleryImages, Queries, Query, QuerySource
 
 _MOST_RIGHT = 16
 """Right images, the nearest ones, for which a certificate is tried; any of them proves the answer."""
@@ -79,6 +80,7 @@ class Retrieval(RetrievalScores, Task[Asking]):
     def fit(self, metric: Metric, source: Source, device: str) -> State:
         """The key of the embedded gallery, by which every process finds it."""
         gallery = source.gallery  # type: ignore[attr-defined]  # `admit` has seen it.
+        _refuse_unusable(metric, source, device)
         if isinstance(metric, EmbeddingMetric):
             return {"gallery": checked_key(metric, gallery, device), "images": len(gallery)}
         looked_at = self.short_list or len(gallery)
@@ -237,6 +239,19 @@ class Retrieval(RetrievalScores, Task[Asking]):
         is_rival = torch.cat([torch.zeros_like(first.values[:, :most] > 0), torch.ones_like(rivals) > 0], dim=1)
         places = torch.cat([first.indices[:, :most], rivals], dim=1)
         return ShortLists.of(prepared.metric, prepared.batch.gallery.read, places), is_target, is_rival
+
+
+def _refuse_unusable(metric: Metric, source: Source, device: str) -> None:
+    """Raises UserError for images that the metric does not answer for: their places, and those behind, say nothing."""
+    gallery: GalleryImages = source.gallery  # type: ignore[attr-defined]
+    others: list[Query] = [query for query in source.entries if query.own < 0]  # type: ignore[attr-defined, misc]
+    named = [gallery.names[i] for i in unusable(metric, len(gallery), gallery.read, device)]
+    asked = unusable(metric, len(others), lambda rows: torch.stack([others[i].load() for i in rows]), device)
+    if named := [*named, *(others[i].id for i in asked)]:
+        raise UserError(
+            f"{type(metric).__name__} does not answer for {len(named)} of these images, {named[0]!r} among them, and "
+            "a search cannot pass over them; take them out of the folders"
+        )
 
 
 def _checked(prepared: Asking) -> Look:

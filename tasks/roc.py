@@ -10,10 +10,11 @@ from perceptbench.attacks.objectives import DistanceShift, EmbeddingShift
 from perceptbench.certifiers.base import Certifier, IntervalCertifier, Proof
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.tensors import Images, PerImage
+from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.seen import Seen
+from perceptbench.metrics.usable import usable
 from perceptbench.results.tasks.roc import RocScores
 from perceptbench.tasks.base import Aim, Clean, Columns, Judged, Source, State, Task, task
 from perceptbench.triplets.pairs import Pairs, PairSource
@@ -26,6 +27,7 @@ class RankedPairs:
     batch: Pairs
     aim: Aim
     seen: Seen
+    usable: Mask
 
     @property
     def sign(self) -> PerImage:
@@ -47,7 +49,8 @@ class Roc(RocScores, Task[RankedPairs]):
             )
 
     def prepare(self, metric: Metric, batch: Pairs, aim: Aim, state: State) -> RankedPairs:
-        return RankedPairs(batch, aim, Seen(metric, batch.images))
+        answers = usable(metric, batch.reference) & usable(metric, batch.other)
+        return RankedPairs(batch, aim, Seen(metric, batch.images), answers)
 
     def clean(self, prepared: RankedPairs) -> Clean:
         d = prepared.seen.distance("reference", "other")
@@ -56,7 +59,8 @@ class Roc(RocScores, Task[RankedPairs]):
                 f"the metric gave a distance that is not finite on {prepared.batch.ids[0]} or its batch; "
                 "correct it first"
             )
-        columns = {"same": prepared.batch.same, "d": d, "d_proved": torch.full_like(d, torch.nan)}
+        unproved = torch.full_like(d, torch.nan)
+        columns = {"same": prepared.batch.same, "d": d, "usable": prepared.usable, "d_proved": unproved}
         return Clean(columns, _judged(d))
 
     def moving(self, prepared: RankedPairs) -> Images:

@@ -8,6 +8,7 @@ from torch import Tensor
 from perceptbench.core.errors import UserError
 from perceptbench.core.tensors import Images
 from perceptbench.metrics.base import EmbeddingMetric, LipschitzMetric, Metric
+from perceptbench.metrics.usable import Selective, usable
 from perceptbench.testing.contract import Contract, built, dense
 from perceptbench.testing.said import close, finite
 from perceptbench.testing.samples import generator, random_images
@@ -109,6 +110,14 @@ class MetricContract(Contract):
         assert together.shape == (3,), f"distances of three pairs must be of shape (3,), got {tuple(together.shape)}"
         close(together, alone, "the distance of a pair must not depend on its batch", rtol=1e-4, atol=2e-6)
         assert together.std() > 0, "distances of different pairs must differ; is the metric a constant?"
+
+    def test_which_images_it_answers_for_does_not_depend_on_the_batch(self, subject: Metric) -> None:
+        if not isinstance(subject, Selective):
+            pytest.skip("answers for every image; see metrics/usable.py")
+        x = noise(subject, 2, seed=1)
+        x = torch.cat([x, torch.full_like(x[:1], 0.5)])
+        alone = torch.cat([usable(subject, x[i : i + 1]) for i in range(3)])
+        assert torch.equal(usable(subject, x), alone), "usable must say of an image what it says of it in any batch"
 
     @pytest.mark.parametrize("equal", [False, True])
     def test_gradients_are_finite_in_both_arguments(self, subject: Metric, equal: bool) -> None:

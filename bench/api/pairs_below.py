@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from perceptbench.bench.api.arguments import number_of, path_of
-from perceptbench.bench.api.metric import evaluated
+from perceptbench.bench.api.metric import MetricModule, evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError, warn
@@ -18,6 +20,7 @@ from perceptbench.metrics.embedded_once import checked_key, embedded_once
 from perceptbench.metrics.search.look import Searched
 from perceptbench.metrics.search.searched_embeddings import SearchedEmbeddings
 from perceptbench.metrics.search.searched_images import SearchedImages
+from perceptbench.metrics.usable import unusable
 from perceptbench.triplets.gallery import GalleryImages, gallery
 
 COLUMNS = ("id", "a", "b", "same", "distance")
@@ -32,7 +35,8 @@ def pairs_below(metric: Any, images: str | Path, tau: float, to: str | Path, *, 
 
     Columns are id, a, b, same and distance. `same` is blank: whoever looks at the pairs fills in 1 or 0, and the table
     is data for `pairs:FILE.csv`. Its paths are relative to the folder of the table where the images lie below it, else
-    to the folder of images, with a notice. Equal files are one image. Memory is bounded for metrics with an embedding.
+    to the folder of images, with a notice. Equal files are one image. Images that the metric does not answer for (PDQ:
+    quality below 50) are in no pair, with a notice. Memory is bounded for metrics with an embedding.
 
     Args:
         metric: what `pb.metric` takes. It is moved to the device.
@@ -61,7 +65,7 @@ def pairs_below(metric: Any, images: str | Path, tau: float, to: str | Path, *, 
         with part.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             rows.writerow(COLUMNS)
-            for a, b, distance in _pairs(made.inner, found, limit, where):
+            for a, b, distance in _pairs(made.inner, found, limit, where, _answered(made, found, where)):
                 written += 1
                 rows.writerow((f"pair{written}", names[a], names[b], "", f"{distance:.9g}"))
 
@@ -78,9 +82,20 @@ def _names(found: GalleryImages, folder: Path, table: Path) -> list[str]:
     return [path.relative_to(home).as_posix() for path in found.paths]
 
 
+def _answered(made: MetricModule, found: GalleryImages, device: str) -> Bool[Tensor, " g"]:
+    """The images that the metric answers for, with a notice of how many others there are."""
+    answered = torch.ones(len(found), dtype=torch.bool, device=device)
+    if left := unusable(made.inner, len(found), found.read, device):
+        answered[left] = False
+        warn(f"{made.name} does not answer for {len(left)} images, {found.names[left[0]]!r} among them: in no pair")
+    return answered
+
+
 @torch.no_grad()
-def _pairs(metric: Metric, found: GalleryImages, tau: float, device: str) -> Iterator[tuple[int, int, float]]:
-    """(a, b, distance) with a before b in the gallery, a block of images at a time."""
+def _pairs(
+    metric: Metric, found: GalleryImages, tau: float, device: str, answered: Bool[Tensor, " g"]
+) -> Iterator[tuple[int, int, float]]:
+    """(a, b, distance) with a before b in the gallery, a block of images at a time; of images that are answered for."""
     count = len(found)
     searched: Searched = SearchedImages(metric, found.read, count)
     step = _FEW
@@ -95,5 +110,6 @@ def _pairs(metric: Metric, found: GalleryImages, tau: float, device: str) -> Ite
             represented = searched.take(rows, torch.zeros(0, device=device))
         else:
             represented = metric.represent(found.read(rows.tolist()).to(device))
-        row, at, distances = searched.look(represented).within(later > rows[:, None], tau)
+        allowed = (later > rows[:, None]) & answered & answered[rows, None]
+        row, at, distances = searched.look(represented).within(allowed, tau)
         yield from zip((row + start).tolist(), at.tolist(), distances.tolist(), strict=True)

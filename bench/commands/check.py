@@ -49,7 +49,7 @@ def check(request: CheckRequest) -> None:
     """
     from dataclasses import replace
 
-    from perceptbench.bench.gate_runs import audited, plans_of, rerun, restricted, specified
+    from perceptbench.bench.gate_runs import audited, counted_alike, plans_of, rerun, restricted, specified
     from perceptbench.results.gate.baseline_file import read, write
     from perceptbench.results.gate.floors import parse_floor, under_floors
     from perceptbench.results.gate.worse import compare
@@ -72,7 +72,9 @@ def check(request: CheckRequest) -> None:
         write(replace(known, runs=tuple(now), updated=_today(), reason=str(request.reason)), baseline)
         answer(f"{baseline}: {len(now)} runs")
         return
-    comparisons = compare(known, now) if now else []
+    if now:
+        found += counted_alike(known.runs, now)
+    comparisons = [] if _failed(found) else compare(known, now)
     _tell([*found, *under_floors(floors, comparisons)], comparisons, known, request)
 
 

@@ -105,6 +105,7 @@ def _names(one: ScoreComparison) -> str:
 
 def _test(one: ScoreComparison) -> str:
     name = "exact McNemar test" if one.measure == "stands" else "sign-flip test over references"
+    name = "test of pairs by the photographs on both sides" if one.of_pairs else name
     kind = {"natural": "natural", "certificate": "certified", "attack": "attacked"}[one.kind]
     return (
         f" (one-sided {name} for a drop, p = {one.p:.2g}, {one.adjusted:.2g} after Holm over {one.tests} {kind} scores)"

@@ -9,7 +9,8 @@ import pandas as pd
 
 from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
 from perceptbench.reports.newest import by_data, by_threat, newest_first
-from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, threat_label
+from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, left_out_notes, threat_label
+from perceptbench.results.evidence import counted
 from perceptbench.results.record import Record
 from perceptbench.results.rows import attack_name
 
@@ -35,9 +36,12 @@ class RocCurves:
         found = [(label, threat, same) for _, label, mine in by_data(records) for threat, same in by_threat(mine)]
         stems = distinct([f"roc_{file_stem(threat)}_{file_stem(label)}" for label, threat, _ in found])
         return [
-            Chart(f"ROC on {label}, {threat_label(threat)}", stem, tuple(map(_panel, _newest(same))), (NOTE,))
+            Chart(
+                f"ROC on {label}, {threat_label(threat)}", stem, tuple(map(_panel, _newest(same))),
+                (NOTE, *left_out_notes(_newest(same))),
+            )
             for (label, threat, same), stem in zip(found, stems, strict=True)
-        ]
+        ]  # fmt: skip
 
 
 def _newest(records: Sequence[Record]) -> list[Record]:
@@ -48,7 +52,7 @@ def _newest(records: Sequence[Record]) -> list[Record]:
 
 
 def _panel(record: Record) -> Panel:
-    samples, every = record.samples, record.spec["eps"]
+    samples, every = counted(record.samples), record.spec["eps"]
     # The clean curve is in each; of many eps the smallest, the middle and the largest say most.
     shown = every if len(every) <= MOST_EPS else [every[0], every[len(every) // 2], every[-1]]
     curves = [Curve("clean", proved=False, points=_points(samples[samples["eps"] == every[0]], "d"), style=0)]

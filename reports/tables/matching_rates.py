@@ -1,17 +1,17 @@
 """Matching at a threshold: clean rates, what attackers leave of them with a rank, and copies found by edit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from perceptbench.reports.base import Cell, Number, Table, Value, report
 from perceptbench.reports.newest import by_data, by_goal, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import Bound, apart_notes, attacked_cell, bounds, lacking_notes
-from perceptbench.reports.wording import eps_text, file_stem, labels, threat_label, unit_notes
-from perceptbench.results.evidence import clean_rows
+from perceptbench.reports.wording import eps_text, file_stem, labels, left_out_notes, threat_label, unit_notes
+from perceptbench.results.evidence import clean_rows, counted
 from perceptbench.results.paired import significance
 from perceptbench.results.record import Record
-from perceptbench.results.rows import rows_of
+from perceptbench.results.rows import left_out, rows_of
 from perceptbench.results.statistics.dyadic import rate
 from perceptbench.results.statistics.estimates import Estimate
 from perceptbench.results.tasks.matching import RATES, sides_of
@@ -40,9 +40,10 @@ RANK_NOTES = {
         "that did not match, those that an attack made match; proved: at most this."
     ),
 }
+EDITS_NOTE = "TPR of the pairs of each group at the threshold of each metric. Brackets: 95 % interval."
 LETTERS_NOTE = (
-    "Metrics that share a letter do not differ significantly: sign-flip test on the same pairs, those of one query "
-    "together, Holm's correction, 5 %."
+    "Metrics that share a letter do not differ significantly: paired test on the same pairs that knows the photographs "
+    "on both sides, Holm's correction, 5 %."
 )
 
 
@@ -78,14 +79,21 @@ def _rates(task: str, label: str, records: Sequence[Record]) -> Table:
         cells = [Cell.of(found[name]) if name in found else None for name in MEASURES]
         expected = found["FPR"].score / 100 * LIBRARY * (LIBRARY - 1) / 2 if "FPR" in found else None
         tau = Number(float(record.facts["state"]["tau"]), ".4g")
-        rows.append((names[metric], n, tau, *cells, None if expected is None else Number(expected, ".0f")))
+        false_matches = None if expected is None else Number(expected, ".0f")
+        rows.append((names[metric], n - left_out(record), tau, *cells, false_matches))
     return Table(
         title=f"{task} on {label}, percent",
         columns=("metric", "pairs", "tau", *MEASURES, f"false matches in {LIBRARY} pictures"),
         rows=tuple(sorted(rows, key=lambda row: str(row[0]))),
-        notes=(RATES_NOTE,),
+        notes=(RATES_NOTE, *_ratios(newest.values()), *left_out_notes(list(newest.values()))),
         name=f"rates_{file_stem(task)}_{file_stem(label)}",
     )
+
+
+def _ratios(records: Iterable[Record]) -> list[str]:
+    """How many pairs of each kind there are, which micro-average precision depends on."""
+    notes = dict.fromkeys(str(record.facts.get("note", "")) for record in records)
+    return [f"{note}." for note in notes if note]
 
 
 @report("matching-leaderboard", source="CertPHash, USENIX Security 2025, has both rates in l-infinity")
@@ -156,7 +164,7 @@ def _board(task: str, label: str, threat: str, eps: float, found: dict[str, Boun
         title=f"Leaderboard of {task}, {goal}, on {label}, {threat_label(threat)} eps {eps_text(eps)}, percent",
         columns=(*columns, "group"),
         rows=tuple(rows),
-        notes=(*notes, *unit_notes(mine)),
+        notes=(*notes, *left_out_notes(mine), *unit_notes(mine)),
         name=f"leaderboard_{file_stem(task)}_{goal}_{file_stem(threat)}_{file_stem(label)}_{eps:g}",
     )
 
@@ -164,7 +172,8 @@ def _board(task: str, label: str, threat: str, eps: float, found: dict[str, Boun
 def _share(bound: Bound, eps: float, *, proved: bool) -> Estimate:
     """Of all pairs that an attacker may want to turn, those whose decision is right, and stays so at eps."""
     record = bound.case.left(eps)
-    samples = record.samples[record.samples["same"] == (record.spec["goal"] == "evade")]
+    samples = counted(record.samples)
+    samples = samples[samples["same"] == (record.spec["goal"] == "evade")]
     stands = samples["radius"] > eps if proved else samples["robust"]
     return rate(stands.to_numpy(float), sides_of(record, samples["id"]))
 
@@ -190,7 +199,7 @@ def _edits(task: str, label: str, records: Sequence[Record]) -> Table | None:
         newest.setdefault(metric, record)
     cells: dict[str, dict[str, Cell]] = {}
     for metric, record in newest.items():
-        samples = clean_rows(record.samples)
+        samples = clean_rows(counted(record.samples))
         for group, mine in samples[samples["same"] & (samples["group"] != "")].groupby("group", sort=False):
             found = rate(mine["matched"].to_numpy(float), sides_of(record, mine["id"]))
             cells.setdefault(str(group), {})[metric] = Cell.share(found)
@@ -204,6 +213,6 @@ def _edits(task: str, label: str, records: Sequence[Record]) -> Table | None:
             (group, max(cell.n for cell in found.values()), *(found.get(metric) for metric in names))
             for group, found in cells.items()
         ),
-        notes=("TPR of the pairs of each group at the threshold of each metric. Brackets: 95 % interval.",),
+        notes=(EDITS_NOTE, *left_out_notes(list(newest.values()))),
         name=f"edits_{file_stem(task)}_{file_stem(label)}",
     )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from perceptbench.reports.base import Block, Table, report
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, threat_label
 from perceptbench.results.record import Record
+from perceptbench.results.rows import left_out
 from perceptbench.results.tasks.base import task_name
 
 _OPTIONS = ("goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol")
@@ -62,6 +63,8 @@ def _asked(record: Record) -> dict[str, str]:
     if task_name(record.task) in TRIPLET_TASKS:
         return {"triplets": f"{n}, {_ties(record.facts)}"}
     fitted = {key: value for key, value in record.facts.get("state", {}).items() if not isinstance(value, list)}
+    if out := left_out(record):
+        n += f", {out} of them in no score, as the metric does not answer for their images"
     return {"samples": n, "task": record.task, "fitted on clean data": _flat(fitted)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from perceptbench.core.errors import UserError
+from perceptbench.results.evidence import counted
 from perceptbench.results.gate.sample_outcome import SampleOutcome
 from perceptbench.results.record import Record, task_of, threat_of
 from perceptbench.results.tasks.base import Gated, Measure, scores_of
@@ -28,8 +29,8 @@ class BaselineRun:
         machine: on which it was computed, as far as that decides how sums are rounded; empty where not known.
         confidence: of its certificates: 1 for a proof, less where they are drawn at random; None without.
         natural, attacked: what the values of the outcomes are.
-        references: the reference image of each sample that shares it with others. Not in the file: the run that is
-            compared is on the same data.
+        references, others: the reference image of each sample that shares it with others, and the image that each
+            pair is compared with. Not in the file: the run that is compared is on the same data.
     """
 
     run: str
@@ -40,6 +41,7 @@ class BaselineRun:
     natural: Measure = "stands"
     attacked: Measure = "stands"
     references: Mapping[str, str] = field(default_factory=dict, compare=False)
+    others: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def scores(self) -> dict[str, list[float]]:
@@ -125,11 +127,12 @@ def run_of(record: Record) -> BaselineRun:
         natural=gated.natural_measure,
         attacked=gated.attacked_measure,
         references=record.facts.get("references", {}),
+        others=record.facts.get("others", {}),
     )
 
 
 def _outcomes(record: Record, gated: Gated) -> dict[str, SampleOutcome]:
-    """By id, in the order of the first eps. Numbers are rounded as the file has them."""
+    """By id, in the order of the first eps, of the samples that count. Numbers are rounded as the file has them."""
     samples, spec = record.samples, record.spec
     nothing = pd.Series(float("nan"), index=samples.index)
     frame = pd.DataFrame({
@@ -139,6 +142,7 @@ def _outcomes(record: Record, gated: Gated) -> dict[str, SampleOutcome]:
         "margin": nothing if gated.natural_margin is None else gated.natural_margin,
     })  # fmt: skip
     found = {}
+    frame = frame.loc[counted(samples).index]
     for name, mine in frame.sort_values("eps", kind="stable").groupby("id", sort=False):
         first = mine.iloc[0]
         whole = SampleOutcome(

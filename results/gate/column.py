@@ -10,7 +10,9 @@ from perceptbench.core.spec import Options
 from perceptbench.results.gate.baseline import BaselineRun, metric_part
 from perceptbench.results.gate.sample_outcome import ROUNDING, SampleOutcome
 from perceptbench.results.record import threat_of
+from perceptbench.results.references import both_sides
 from perceptbench.results.rows import Kind
+from perceptbench.results.statistics.dyadic import Sides
 from perceptbench.results.tasks.base import Measure, scores_of
 
 
@@ -22,6 +24,7 @@ class Column:
         exact: whether the values must be the same, since nothing that decides them has changed.
         close: samples whose answer may turn by rounding alone.
         clusters: of the samples, those that share a reference.
+        sides: the photographs on both sides, where samples are pairs and their decisions stand or fall.
     """
 
     metric: str
@@ -38,6 +41,12 @@ class Column:
     exact: bool
     close: np.ndarray
     clusters: tuple[str, ...]
+    sides: Sides | None = None
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether a test has to know the photographs on both sides."""
+        return self.sides is not None
 
     @property
     def fall(self) -> np.ndarray:
@@ -98,14 +107,16 @@ def _column(
     old: BaselineRun, new: BaselineRun, kind: Kind, at: int, eps: float | None, method: str, threat: str
 ) -> Column:
     pairs = [(outcome, new.outcomes[name]) for name, outcome in old.outcomes.items()]
+    measure = _measure(old, kind)
     before, now = (np.array([_value(pair[side], kind, at) for pair in pairs]) for side in (0, 1))
     names = tuple(old.outcomes)
     return Column(
         metric=new.spec["metric"], data=old.spec["data"], task=old.spec["task"],
         kind=kind, method=method, threat=threat, eps=eps,
-        measure=_measure(old, kind), names=names, before=before, now=now, exact=_exact(old, new, kind),
+        measure=measure, names=names, before=before, now=now, exact=_exact(old, new, kind),
         close=np.array([_close(outcome, kind, eps) for outcome, _ in pairs]),
         clusters=tuple(f"reference {new.references[name]}" if name in new.references else name for name in names),
+        sides=Sides.of(*both_sides(new.references, new.others, names)) if new.others and measure == "stands" else None,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ The probability of a false alarm is split equally over natural, certified and at
 holds within each of the three. So many certified scores, which are cheap, do not raise the bar for attacked ones.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ import numpy as np
 from perceptbench.results.gate.baseline import Baseline
 from perceptbench.results.gate.column import Column
 from perceptbench.results.rows import Kind
+from perceptbench.results.statistics import pair_difference
 from perceptbench.results.statistics.comparison import holm
 from perceptbench.results.statistics.sign_flips import one_sided, smallest_shift
 
@@ -38,8 +40,14 @@ def counted(kind: Kind, n: int, lost: int, gained: int) -> Evidence:
 
 
 def evidence(column: Column) -> Evidence:
-    """Of any score: of distances the sign-flip test, which flips all samples of a reference together."""
+    """Of any score: of distances the sign-flip test, which flips all samples of a reference together.
+
+    Of decisions on pairs the test that knows the photographs on both sides.
+    """
     fall = column.fall
+    if column.sides is not None:
+        fell, rose = pair_difference.one_sided(fall, column.sides), pair_difference.one_sided(-fall, column.sides)
+        return Evidence(column.kind, 100 * float(fall.mean()), fell, rose, bool(fall.any()))
     if column.measure == "stands":
         return counted(column.kind, len(fall), int((fall > 0).sum()), int((fall < 0).sum()))
     fell, rose = one_sided(fall, column.clusters), one_sided(-fall, column.clusters)
@@ -79,12 +87,21 @@ def smallest_drop(column: Column, tests: int, baseline: Baseline) -> float | Non
     n, level = len(column.names), share_of_alpha(baseline.alpha) / max(1, tests)
     if column.measure == "stands":
         standing = int(column.before.sum())
-        least = 1 if column.exact else _fewest(n, level, baseline.tolerance)
+        least = 1 if column.exact else _fewest_of(column, level, baseline.tolerance)
         return 100 * least / n if least <= standing else None
     if column.exact:
         return 0.0
     shift = smallest_shift(column.fall, column.clusters, level)
     return None if shift is None else max(shift, baseline.tolerance / 100 * abs(float(column.before.mean())))
+
+
+def _fewest_of(column: Column, level: float, tolerance: float) -> int:
+    """Of answers; of pairs those that stand and share as few photographs as can be. More than n if none."""
+    n = len(column.names)
+    if column.sides is None:
+        return _fewest(n, level, tolerance)
+    seen = pair_difference.fewest(column.sides, column.before > 0, level)
+    return n + 1 if seen is None else max(seen, math.floor(n * tolerance / 100) + 1)
 
 
 @cache

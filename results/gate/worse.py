@@ -17,11 +17,12 @@ from perceptbench.results.gate.baseline import Baseline, BaselineRun
 from perceptbench.results.gate.column import Column, columns
 from perceptbench.results.gate.decide import Evidence, Verdict, decide, evidence, smallest_drop
 from perceptbench.results.rows import Kind
+from perceptbench.results.statistics import pair_difference
 from perceptbench.results.statistics.comparison import difference
 from perceptbench.results.statistics.estimates import Estimate, mean_estimate
 from perceptbench.results.tasks.base import Measure
 
-_SAME = ("metric", "data", "task", "kind", "method", "threat", "eps", "measure", "exact")
+_SAME = ("metric", "data", "task", "kind", "method", "threat", "eps", "measure", "exact", "of_pairs")
 """What a comparison says of a score as its column does."""
 
 
@@ -49,6 +50,7 @@ class ScoreComparison:
         smallest: the smallest drop that would have failed; None where none would.
         unseen: whether it fell by more than the tolerance, which a test cannot tell from chance here.
         verdict: of a test, worse or better only where test and tolerance agree.
+        of_pairs: whether the test is that of pairs, which knows the photographs on both sides.
     """
 
     metric: str
@@ -73,6 +75,7 @@ class ScoreComparison:
     smallest: float | None
     unseen: bool
     verdict: Verdict
+    of_pairs: bool = False
 
 
 def compare(baseline: Baseline, now: Sequence[BaselineRun]) -> list[ScoreComparison]:
@@ -132,7 +135,10 @@ def _compared(column: Column, *, lost: np.ndarray, gained: np.ndarray, **decided
 
 
 def _drop(column: Column, fall: np.ndarray) -> Estimate:
-    """The mean of what each sample lost, with an interval over references where there are several."""
+    """The mean of what each sample lost, with an interval over references where there are several; of pairs over the
+    photographs of both sides."""
+    if column.sides is not None:
+        return pair_difference.difference(fall, column.sides, widest=100.0)
     if len(set(column.clusters)) < 2:
         mean = float(fall.mean())
         return Estimate(mean, mean, mean, len(fall))

@@ -63,6 +63,8 @@ class Scores:
     """The clean score that a coin would get, in percent; None where there is no such score."""
     columns: ClassVar[Mapping[str, str]]
     """Its own columns of samples.parquet and their dtypes, beside results.record.COMMON."""
+    later: ClassVar[Mapping[str, object]] = {}
+    """Columns that runs of older versions lack, with the value that all their samples have."""
 
     def rows(self, record: "Record") -> "list[Row]":
         """The natural row first, then one attack and one certificate row an eps."""

@@ -29,9 +29,12 @@ class MatchingScores(Scores):
     kinds: ClassVar[tuple[str, ...]] = ("pairs",)
     moves: ClassVar[tuple[str, ...]] = ("reference", "all")
     provable: ClassVar[bool] = True
-    columns: ClassVar[Mapping[str, str]] = {"same": "bool", "d": "float64", "matched": "bool", "d_adv": "float64"}
-    """`same` = both show one picture; `d` = distance of the query to the other image; `matched` = d <= tau; `d_adv` = d
-    after the attack."""
+    columns: ClassVar[Mapping[str, str]] = {
+        "same": "bool", "d": "float64", "matched": "bool", "usable": "bool", "d_adv": "float64"
+    }  # fmt: skip
+    """`same` = both show one picture; `d` = distance of the query to the other image; `matched` = d <= tau; `usable` =
+    the metric answers for both images, else the pair is in no rate; `d_adv` = d after the attack."""
+    later: ClassVar[Mapping[str, object]] = {"usable": True}
     tau: float | int | None = field(default=None, metadata=option("Pairs at most this far apart match."))
     fpr: float | int | None = field(
         default=None, metadata=option("Find tau for this false-positive rate per pair, on half of the photographs.")
@@ -48,7 +51,8 @@ class MatchingScores(Scores):
 
         TPR and evasion are of pairs that are the same, FPR and collision of those that are different. An attacked rate
         is of the pairs at stake: those whose clean decision is right. A bound counts the pairs whose radius is eps or
-        less, so the rate is at most that, whatever the attack. A rate of no pair has no row.
+        less, so the rate is at most that, whatever the attack. Pairs with an image that the metric does not answer for
+        are in none of them. A rate of no pair has no row.
         """
         from perceptbench.results.rows import score_rows
 

@@ -28,19 +28,24 @@ class RocScores(Scores):
     provable: ClassVar[bool] = True
     chance: ClassVar[float | None] = 50.0
     columns: ClassVar[Mapping[str, str]] = {
-        "same": "bool", "d": "float64", "d_adv": "float64", "d_proved": "float64"
+        "same": "bool", "d": "float64", "usable": "bool", "d_adv": "float64", "d_proved": "float64"
     }  # fmt: skip
     """`same` = both show one picture; `d` = distance of the query to the other image, `d_adv` after the attack;
+    `usable` = the metric answers for both images, else the pair is in no curve;
     `d_proved` = the distance that no change within eps gets past: above it for pairs that are the same, below it for
     different ones. NaN without a certifier."""
+    later: ClassVar[Mapping[str, object]] = {"usable": True}
 
     def rows(self, record: "Record") -> "list[Row]":
         """ROC-AUC in percent. Each attacked distance is the worst that the attack found of its pair."""
+        from perceptbench.results.evidence import counted
         from perceptbench.results.rows import score_rows
+
+        every = counted(record.samples)
 
         def proved(samples: "pd.DataFrame", eps: float) -> "Measured | None":
             # Of each eps of the run: what is proved of distances is no radius, which would serve all of them.
-            return _area(record, record.samples[record.samples["eps"] == eps], "d_proved")
+            return _area(record, every[every["eps"] == eps], "d_proved")
 
         return score_rows(
             record,

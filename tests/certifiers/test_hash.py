@@ -142,6 +142,16 @@ def test_the_radius_is_the_least_length_over_the_stretch():
         assert claimed == pytest.approx(length / stretch**0.5, rel=1e-4)
 
 
+def test_a_proof_knows_what_the_library_may_be_off():
+    """Eight times and more of float32 for PDQ, 1e-6 for pHash, which both come off every distance to the threshold."""
+    x = photographs()[:2]
+    for name in TAU:
+        hashed = made(name)
+        seen = codes(hashed, x, hashed.represent(x))
+        assert [one.off for one in seen] == hashed.off(x).tolist()
+        assert all(one.off > 0 for one in seen)
+
+
 def test_images_that_pdq_does_not_trust_have_no_radius_and_are_counted():
     hashed = made("pdq")
     x = torch.cat([torch.full((1, 3, SIDE, SIDE), 0.5), photographs()[:1]])

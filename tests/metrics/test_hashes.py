@@ -187,6 +187,15 @@ def test_what_rounding_costs_phash_is_not_free():
     assert -2.1 < float(hashed.needed(free, 224, 224)) < -1.9
 
 
+def test_what_pdq_loses_in_float32_is_paid_for_eightfold_and_more():
+    """The library's own values beside the form in float64; and 32 units in the last place of the largest one."""
+    hashed, x = proved("pdq"), photographs(EMBEDDED)
+    exact = hashed.exact(x)
+    lost = (library_values(hashed, x) - exact).abs().amax(1)
+    assert (lost > 0).all()
+    assert torch.equal(hashed.off(x), 8 * lost + 32 * 2**-23 * exact.abs().amax(1))
+
+
 def test_pdq_trusts_no_flat_image():
     flat, busy = torch.full((1, 3, 64, 64), 0.5), random_images(1, 64, seed=1)
     assert proved("pdq").usable(torch.cat([flat, busy])).tolist() == [False, True]

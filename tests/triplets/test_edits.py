@@ -1,8 +1,10 @@
 """Benign edits: each keeps the size, depends on its draws alone, and goes further the stronger it is."""
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -79,6 +81,72 @@ def test_edits_whose_result_is_known(photograph: np.ndarray) -> None:
     assert len(np.unique(framed[[0, 1, -1, -2]].reshape(-1, 3), axis=0)) == 1
     moved = edited(np.arange(20, dtype=np.uint8)[:, None, None].repeat(20, 1).repeat(3, 2), "shift", 10, DRAWS)
     assert moved[:, 0, 0].tolist() in ([0, 0, *range(18)], [*range(2, 20), 19, 19])
+
+
+def test_strengths_are_in_the_unit_that_the_documentation_says(photograph: np.ndarray) -> None:
+    """Each against Pillow, or against the formula of docs/data.md, at a strength that is no default."""
+    image, smooth = Image.fromarray(photograph), Image.Resampling.BICUBIC
+
+    def levels(name: str, strength: float) -> np.ndarray:
+        return edited(photograph, name, strength, DRAWS).astype(float)
+
+    half = image.resize((32, 32), smooth).resize((64, 64), smooth)
+    assert np.array_equal(levels("resize", 50), np.asarray(half))
+    turned = [np.asarray(image.rotate(angle, smooth)) for angle in (7, -7)]
+    assert any(np.array_equal(levels("rotate", 7), one) for one in turned)
+    assert np.array_equal(levels("blur", 3), np.asarray(image.filter(ImageFilter.GaussianBlur(3))))
+    for name, kind, more in (("jpeg", "JPEG", {"subsampling": 2}), ("webp", "WEBP", {"method": 4})):
+        stream = io.BytesIO()
+        image.save(stream, kind, quality=40, **more)
+        assert np.array_equal(levels(name, 40), np.asarray(Image.open(stream).convert("RGB")))
+    tones = photograph.astype(float)
+    for name, wanted in (
+        ("brightness", [tones * 1.3, tones * 0.7]),
+        ("contrast", [tones.mean() + gain * (tones - tones.mean()) for gain in (1.3, 0.7)]),
+    ):
+        near = [np.abs(levels(name, 30) - one.clip(0, 255)).max() for one in wanted]
+        assert min(near) <= 0.5
+
+
+def test_frames_take_the_share_that_was_asked() -> None:
+    """Of a grey image 200 x 100: what is not grey any more, in rows and columns."""
+    grey = np.full((200, 100, 3), 100, dtype=np.uint8)
+
+    def kept(name: str, strength: float) -> tuple[int, int]:
+        """Rows and columns that still show grey alone somewhere in their middle."""
+        same = (edited(grey, name, strength, DRAWS) == 100).all(2)
+        return int(same[:, 50].sum()), int(same[100].sum())
+
+    assert kept("border", 10) == (160, 80)
+    assert kept("caption", 20) == (160, 100)
+    assert kept("screenshot", 30) == (140, 100)
+
+
+def test_a_crop_enlarges_a_part_that_lies_inside(photograph: np.ndarray) -> None:
+    """Of ramps from left to right and from above to below, 80 of 100 percent are left, at a place that is drawn."""
+    ramp = np.zeros((100, 100, 3), dtype=np.uint8)
+    ramp[:, :, 0], ramp[:, :, 1] = np.arange(100), np.arange(100)[:, None]
+    starts = set()
+    for i in range(8):
+        found = edited(ramp, "crop", 20, NamedDraws(f"{i}")).astype(int)
+        across, down = found[50, :, 0], found[:, 50, 1]
+        for line in (across, down):
+            assert line[-1] - line[0] == pytest.approx(79, abs=1)
+            assert line[0] >= 0
+        starts.add((int(across[0]), int(down[0])))
+    assert len(starts) > 4
+
+
+def test_a_sticker_lies_at_a_place_that_is_drawn(photograph: np.ndarray) -> None:
+    grey = np.full((100, 100, 3), 100, dtype=np.uint8)
+    places = set()
+    for i in range(8):
+        rows, columns = np.nonzero((edited(grey, "overlay", 20, NamedDraws(f"{i}")) != 100).any(2))
+        assert np.ptp(rows) == pytest.approx(20, abs=1)
+        assert np.ptp(columns) == pytest.approx(20, abs=1)
+        places.add((int(rows.min()), int(columns.min())))
+    assert len({left for _, left in places}) > 4
+    assert len({top for top, _ in places}) > 4
 
 
 def test_words_choose_edits_and_strengths() -> None:

@@ -59,9 +59,16 @@ def test_groups_are_kept(tmp_path, trees) -> None:
 
 
 def test_the_digest_follows_images_answers_and_names(tmp_path, trees) -> None:
+    """The image that pairs are compared with counts as the query does: only q and r show 2.png, and r asks for it."""
     digests = {pairs_table(str(table(tmp_path, trees))).sha256}
     trees.image(tmp_path / "2.png", 9)
     digests.add(pairs_table(str(tmp_path / "pairs.csv")).sha256)
+    first, second = (pairs_table(str(table(tmp_path / str(seed), trees))) for seed in (1, 2))
+    assert first.sha256 == second.sha256
+    trees.image(tmp_path / "2" / "2.png", 9)
+    moved = pairs_table(str(tmp_path / "2" / "pairs.csv"))
+    lines = [{one.id: one.line for one in source.entries} for source in (first, moved)]
+    assert [name for name in "pqr" if lines[0][name] != lines[1][name]] == ["q", "r"]
     other = [["p", "0.png", "1.png", 1], ["q", "0.png", "2.png", 1], ["r", "2.png", "1.png", 0]]
     digests.add(pairs_table(str(trees.write_csv(tmp_path / "pairs.csv", COLUMNS, other))).sha256)
     assert len(digests) == 3
@@ -129,6 +136,43 @@ def test_a_copy_is_edited_alike_whatever_it_is_compared_with(photographs) -> Non
     other_seed = copies(str(photographs), "noise:30 rotate:15", others=3, seed=1)
     assert other_seed.sha256 != source.sha256
     assert other_seed.entries[0].load()[0].numpy().tobytes() != source.entries[0].load()[0].numpy().tobytes()
+
+
+def noises(folder: Path, edits: str, **more: object) -> dict[tuple[str, str], np.ndarray]:
+    """What was added to each photograph, by photograph and edit, where neither black nor white cuts it off."""
+    found = {}
+    for one in copies(str(folder), edits, **more).entries:  # type: ignore[arg-type]
+        query = one.load()[0].numpy()
+        added = query - read_image(folder / one.reference, "").numpy()
+        found[one.reference, one.group] = np.where((query > 0.02) & (query < 0.98), added, np.nan)
+    return found
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> float:
+    both = np.isfinite(one) & np.isfinite(other)
+    return float(np.corrcoef(one[both], other[both])[0, 1])
+
+
+def test_each_photograph_and_edit_has_draws_of_its_own_and_the_strength_that_was_asked(photographs) -> None:
+    """Noise of 5 and of 20 grey levels: no two copies have the same one, and each has the size of its strength."""
+    found = noises(photographs, "noise:5,20")
+    names = sorted(found)
+    assert len(names) == 12
+    for i, one in enumerate(names):
+        assert np.nanstd(found[one]) * 255 == pytest.approx(float(one[1].split()[1]), rel=0.25)
+        for other in names[:i]:
+            assert abs(alike(found[one], found[other])) < 0.1
+
+
+def test_the_seed_of_copies_decides_what_is_drawn(photographs) -> None:
+    first, second = noises(photographs, "noise:20"), noises(photographs, "noise:20", seed=1)
+    assert all(abs(alike(first[one], second[one])) < 0.1 for one in first)
+
+
+def test_other_photographs_are_chosen_anew_for_each_edit(photographs) -> None:
+    source = copies(str(photographs), "flip:1,2,3 jpeg:30,75 blur:1 crop:5")
+    chosen = {(one.reference, one.other) for one in source.entries if not one.same}
+    assert len(chosen) > 6
 
 
 def test_others_are_of_the_same_half_while_there_are_any() -> None:
