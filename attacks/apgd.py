@@ -111,7 +111,7 @@ def _candidate(
     return within.project(ascent, x, eps)
 
 
-def _start(x: Images, start: Images, loss: PerImage, gradient: Tensor, eps: float) -> _State:
+def _start(x: Images, start: Tensor, loss: PerImage, gradient: Tensor, eps: float) -> _State:
     return _State(
         x=x, current=start, previous=start, gradient=gradient,
         best=start, best_gradient=gradient, loss=loss, best_loss=loss,

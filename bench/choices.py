@@ -144,12 +144,17 @@ def chosen_certifier(
         if not default:
             raise UserError(f"--goal {goal} flips no answer, so {ref} has nothing to certify; leave it out")
         return None
-    if within.proof is None:
+    if not within.provable:
         if not default:
             raise UserError(f"no certificate covers --threat {threat_ref}; leave --certifier {ref} out")
+        return None
+    if within.bounded and type(question).prove_at is not Task.prove_at:
+        # Its bound is one of each image, and this task proves at one l2 norm for all.
+        if not default:
+            raise UserError(f"nothing is proved of --task {question.name} under --threat {threat_ref}; leave {ref} out")
         return None
     made = certifier.build(ref)
     made.sound(built)
     sides, quantized = (request.eps_left, request.eps_right), bool(request.quantize)
-    made.admit(Threat(cast(Move, request.move), within.proof, *sides, quantized))
+    made.admit(Threat(cast(Move, request.move), within.proof or "l2", *sides, quantized))
     return made

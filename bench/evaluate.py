@@ -1,7 +1,8 @@
 """Computes one chunk of a run: prepare, answer, prove, attack what is not proved, judge again, write."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -14,12 +15,14 @@ from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
+from perceptbench.attacks.threats.proved import radius_in_set
 from perceptbench.bench.plan import Plan
+from perceptbench.bench.visible import Visible
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.others import contained
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.results.record import columns_of
+from perceptbench.results.record import VISIBLE, written_columns
 from perceptbench.tasks.base import Batch, Clean, Judged, State
 from perceptbench.tasks.content import contents
 
@@ -38,6 +41,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     clean = _clean(plan, prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
+    visible = _visible(plan, prepared, batch) if plan.attack else None
     lost, frames, content = clean.judged.reached, [], contents(batch)
     for outcome in _attacked(plan, prepared, batch, clean, radius, state):
         judged = judge(outcome.adversarial)
@@ -55,7 +59,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
             **clean.columns, **judged.columns, **proved,
             "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(broken, outcome, plan.attack_name),
             "radius": radius, "forwards": outcome.forwards, "backwards": outcome.backwards,
-            "content": content,
+            "content": content, **(visible(outcome.adversarial) if visible else dict.fromkeys(VISIBLE, math.nan)),
         }))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
@@ -80,12 +84,14 @@ def _clean(plan: Plan, prepared: Any) -> Clean:
 
 
 def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
-    """Certified radii (n,) in the norm that covers the threat; 0 where nothing is proved."""
+    """Certified radii (n,) in the norm that covers the threat, or in its own size; 0 where nothing is proved."""
     nothing = torch.zeros_like(clean.judged.reached, dtype=torch.float64)
     if plan.certifier is None:
         return nothing
     noise = Noise.make(plan.spec.seed, batch.ids, "certificate")
     radius = plan.task.prove(prepared, plan.certifier, plan.certified, noise).radius
+    if plan.threat.bounded:
+        radius = radius_in_set(plan.threat, plan.task.moving(prepared), radius)
     # A smoothed vote is another classifier, so its radius does not depend on the metric's own answer.
     return torch.where(clean.judged.reached, nothing, radius) if plan.sound else radius
 
@@ -156,6 +162,14 @@ class _Judge:
         return self._judged
 
 
+def _visible(plan: Plan, prepared: Any, batch: Batch) -> Visible:
+    """What compares attacked images with clean ones; the images of a sample that move together are told apart."""
+    x = plan.task.moving(prepared)
+    parts = (getattr(batch, one.name) for one in fields(batch))  # type: ignore[arg-type]
+    heights = (part.shape[2] for part in parts if isinstance(part, Tensor) and part.ndim == x.ndim)
+    return Visible(x, x.shape[2] // next(heights, x.shape[2]))
+
+
 def _written(before: Any, index: Tensor, values: Any) -> Any:
     """The values of all samples, a tensor or words, once those of some are new."""
     if isinstance(before, Tensor):
@@ -167,7 +181,7 @@ def _written(before: Any, index: Tensor, values: Any) -> Any:
 
 
 def _frame(plan: Plan, columns: dict[str, Any]) -> pd.DataFrame:
-    types = columns_of(plan.task.columns)
+    types = written_columns(plan.task.columns)
     plain = {k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in columns.items()}
     return pd.DataFrame({name: plain[name] for name in types}).astype(types)
 
@@ -187,7 +201,7 @@ def _refuse_unsound(
     i = int(inside.nonzero()[0])
     images = plan.task.images(prepared, outcome.adversarial)
     raise UnsoundError(
-        f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.norm} {outcome.size[i]:.6g}, "
+        f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.threat} {outcome.size[i]:.6g}, "
         f"inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
         str(plan.spec.metric),
         {name: image[i].cpu().contiguous() for name, image in images.items()},

@@ -9,7 +9,7 @@ from perceptbench.bench.answers import answers
 from perceptbench.core.plain_json import json_line
 from perceptbench.reports.base import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
-from perceptbench.reports.wording import TRIPLET_TASKS, score_name, sizes_of
+from perceptbench.reports.wording import NO_PROOF, TRIPLET_TASKS, score_name, sizes_of
 from perceptbench.results.record import Record
 from perceptbench.results.rows import Row
 from perceptbench.results.statistics.estimates import radius_gain
@@ -91,7 +91,8 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
             lines.append([
                 "", attacked.method or "" if attacked else "", threat or "", f"{eps:.4g}",
                 "", "",
-                _score(attacked) if attacked else "", _proof(proof, many=len(proofs) > 1) if proof else "",
+                _score(attacked) if attacked else "",
+                _proof(proof, many=len(proofs) > 1) if proof else _unproved(attacked),
             ])  # fmt: skip
     # Clean scores stand in lines of their own column, however many there are.
     lines += [[""] * 8 for _ in naturals[len(lines) :]]
@@ -99,6 +100,11 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
         line[5] = _score(row)
     lines[0][0], lines[0][4] = natural.metric, str(natural.n)
     return lines
+
+
+def _unproved(attacked: Row | None) -> str:
+    """What stands in place of a certified score: for a threat that is no lp ball, that there is none."""
+    return NO_PROOF if attacked and not attacked.norm else ""
 
 
 def _proof(row: Row, *, many: bool) -> str:
@@ -174,6 +180,19 @@ def gains(records: Sequence[Record]) -> list[str]:
                 f"{median:.3g} times those of {other.spec['certifier']} (median, n = {n} triplets certified by both)."
             )
     return sentences
+
+
+def proved_sizes(records: Sequence[Record]) -> list[str]:
+    """How far certificates reach under each threat that is no lp ball: they may end below the least eps asked for."""
+    sentences = []
+    for record in records:
+        if record.spec["certifier"] and record.norm is None and record.facts.get("sound"):
+            radii = record.samples.drop_duplicates("id")["radius"]
+            sentences.append(
+                f"{record.spec['metric']} on {record.spec['data']}: certified radii under {record.threat} have the "
+                f"median {radii.median():.3g} and end at {radii.max():.3g} ({record.eps_unit}), n = {len(radii)}."
+            )
+    return list(dict.fromkeys(sentences))
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:

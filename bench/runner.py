@@ -29,7 +29,7 @@ from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
-from perceptbench.results.record import Record, columns_of
+from perceptbench.results.record import Record, written_columns
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
@@ -134,7 +134,7 @@ def _compute(
 ) -> Record:
     spec, folder = plan.spec, store.folder(plan.spec.id)
     started = time.monotonic()
-    with store.writer(spec.id, columns_of(plan.task.columns)) as writer:
+    with store.writer(spec.id, written_columns(plan.task.columns)) as writer:
         state = _fitted(plan, folder)
         if differs := difference(plan, writer.done, state):
             warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")

@@ -61,7 +61,8 @@ class RunSpec(Options):
 
     Args:
         metric, data, task, threat, attack, certifier: as the user named them; tables show these.
-        norm: the lp norm of the radii that cover the threat, for an lp ball its own; None where no proof covers it.
+        norm: the lp norm of the radii that cover the threat, for an lp ball its own; None where none does: then radii,
+            if there are any, are in the size of the threat.
         eps_unit: what eps counts, in words.
         goal: what the attacker wants; the task says which there are.
         eps: sorted, in the unit of the threat.

@@ -12,6 +12,9 @@ USUAL_SIDE = 224
 TRIPLET_TASKS = ("preference", "drift")
 """Tasks whose runs hold the 2AFC score on triplets: it is natural in both, and attacked in the first."""
 
+NO_PROOF = "no proof"
+"""In place of a certified score at an eps about which no certificate can say anything."""
+
 
 def eps_text(eps: float) -> str:
     """A budget as people write it: 2, 0.5, 36/255."""

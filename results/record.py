@@ -37,6 +37,20 @@ breaks the answer; `forwards`, `backwards` = passes of this sample up to this ep
 answer, so that one sample is known in several runs whatever its id, '' before schema 3.
 """
 
+VISIBLE = {
+    "change_l2": "float64",
+    "change_linf": "float64",
+    "change_ssim": "float64",
+    "change_lpips": "float64",
+    "change_lipsim": "float64",
+}
+"""Columns, behind those of the task, of how visible the change of an attacked sample is; older runs have none of them.
+
+The norms of the change over all pixels and channels, and SSIM, LPIPS and lipsim between the clean and the attacked
+image: lipsim where the weights of LPIPS are not at hand. Missing where nothing attacked, and where an image is too
+small. Of images that move together, norms of the changes as one vector and means of the others.
+"""
+
 COLUMNS = {
     "id": "string",
     "group": "string",
@@ -71,6 +85,11 @@ def columns_of(own: Mapping[str, str]) -> dict[str, str]:
     """
     columns = {**COMMON, **own}
     return dict(COLUMNS) if columns == COLUMNS else columns
+
+
+def written_columns(own: Mapping[str, str]) -> dict[str, str]:
+    """Every column of samples.parquet that a run of today writes, in the order of the file; see `columns_of`."""
+    return columns_of(own) | VISIBLE
 
 
 def task_of(spec: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perceptbench.results.record import COLUMNS
+from perceptbench.results.record import COLUMNS, VISIBLE
 
 _ROUNDING = 1e-6
 """Part of eps by which a measured size may exceed it."""
@@ -18,6 +18,10 @@ _Wrong = Callable[[pd.Series], pd.Series]
 
 _AT_LEAST_0: tuple[str, _Wrong] = ("a finite number of at least 0", lambda column: ~((column >= 0) & (column < np.inf)))
 _FINITE: tuple[str, _Wrong] = ("a finite number", lambda column: ~(column.abs() < np.inf))
+_OR_MISSING: tuple[str, _Wrong] = (
+    "missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)
+)  # fmt: skip
+_TYPES = {**COLUMNS, **VISIBLE}
 _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     "eps": ("a positive and finite number", lambda column: ~((column > 0) & (column < np.inf))),
     "size": _AT_LEAST_0,
@@ -29,7 +33,8 @@ _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     "label": ("0 or 1", lambda column: ~column.isin((0, 1))),
     "right_share": ("a number from 0 to 1", lambda column: ~column.between(0, 1)),
     **dict.fromkeys(("d0", "d1", "d0_adv", "d1_adv", "d_self"), _FINITE),
-    "norm_ref": ("missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)),
+    **dict.fromkeys(("norm_ref", "change_l2", "change_linf", "change_lpips", "change_lipsim"), _OR_MISSING),
+    "change_ssim": ("missing, or a number from -1 to 1", lambda column: column.abs() > 1),
 }
 CLEAN = ("group", "radius", "content", "label", "right_share", "d0", "d1", "correct", "norm_ref")
 """Columns that say something of a sample before any attack, so they are the same at each of its eps."""
@@ -41,7 +46,7 @@ def rows_problem(samples: pd.DataFrame) -> str:
         if name in samples and samples[name].isna().any():
             return f"the column {name} has missing values"
     for name, (words, wrong) in _RANGES.items():
-        if name in samples and samples[name].dtype == COLUMNS[name] and (found := wrong(samples[name])).any():
+        if name in samples and samples[name].dtype == _TYPES[name] and (found := wrong(samples[name])).any():
             return (
                 f"{name} should be {words}, got {samples[name][found].tolist()[0]!r:.60} for {_named(samples, found)}"
             )

@@ -26,7 +26,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.core.threat import MOVES, Move
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.classical.pixel import PixelL2
-from perceptbench.results.record import COMMON, Record, columns_of
+from perceptbench.results.record import COMMON, Record, written_columns
 from perceptbench.results.rows import rows_of
 from perceptbench.results.store import RunStore
 from perceptbench.results.tasks.base import scores, scores_of
@@ -233,7 +233,7 @@ class TaskContract(Contract):
 
     def test_a_whole_run_gives_columns_and_rows(self, asked: Asked, tmp_path: Path) -> None:
         record = self._run(asked, tmp_path, self.attack, self.threat, self.eps)
-        columns = columns_of(asked.question.columns)
+        columns = written_columns(asked.question.columns)
         assert list(record.samples.columns) == list(columns), "samples.parquet must have the columns that are declared"
         assert len(record.samples) == len(self.eps) * len(asked.source), "there must be one row a sample and eps"
         rows = rows_of(record)

@@ -183,6 +183,22 @@ class ThreatContract(Contract):
                 f"proof = {subject.proof} says that no change is larger in this norm than its size; else proof is None"
             )
 
+    @few
+    @given(x=images())
+    def test_its_l2_bound_covers_it_and_does_not_fall(self, subject: ThreatSet, x: Images) -> None:
+        if not subject.bounded:
+            return
+        assert subject.proof is None, "a set states a proof or gives l2_bound, not both"
+        x = self.clean(x)
+        bounds = []
+        for eps in self.eps:
+            theta = subject.fit(subject.start(x, eps, _noise(x)), x, eps)
+            moved = size(change(subject.apply(x, theta), x), "l2")
+            bounds.append(subject.l2_bound(x, torch.full_like(x[:, 0, 0, 0], eps)))
+            assert bounds[-1].shape == (len(x),), f"l2_bound must give (n,), got {tuple(bounds[-1].shape)}"
+            assert (moved <= bounds[-1]).all(), "no change within eps may be larger in l2 than l2_bound says"
+        assert (bounds[1] >= bounds[0]).all(), "l2_bound must not fall where eps grows"
+
     def test_an_attack_on_any_set_moves_images_and_stays_inside(self, subject: ThreatSet) -> None:
         x = self.clean(0.25 + 0.5 * random_images(2, 8, seed=4))
         metric, skip = PixelL2(), torch.zeros(2, 2, dtype=torch.bool)

@@ -39,7 +39,7 @@ class ThreatSet:
     """The norm of theta in which a step is steepest."""
     proof: ClassVar[Norm | None] = None
     """The lp norm whose certified radius covers this set, since a change of size s has at most that norm s. None where
-    no certificate covers it."""
+    none does; a certificate may then cover it by `l2_bound`."""
     unit: str
     """What eps counts, for tables and axes: `pixels`."""
     pixels: ClassVar[bool] = False
@@ -71,6 +71,27 @@ class ThreatSet:
     def shrink(self, theta: Tensor, x: Images, share: PerImage) -> Tensor:
         """Each change scaled by its share (n,): 1 keeps it, 0 gives no change."""
         raise NotImplementedError
+
+    def l2_bound(self, x: Images, eps: PerImage) -> PerImage:
+        """A bound (n,) of the l2 norm of every change of x within eps, for a set whose bound depends on the image.
+
+        Args:
+            eps: one size for each image.
+
+        It must not fall with eps. A set that gives it is covered by certificates in l2 (threats/proved.py), and has no
+        `proof`. Raises UserError where the set has no such bound.
+        """
+        raise UserError(f"no l2 norm bounds the changes of {type(self).__name__}")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether this set has an l2 bound that depends on the image."""
+        return type(self).l2_bound is not ThreatSet.l2_bound
+
+    @property
+    def provable(self) -> bool:
+        """Whether a certificate can cover this set."""
+        return self.proof is not None or self.bounded
 
     def fit(self, theta: Tensor, x: Images, eps: float) -> Tensor:
         """theta projected and then shrunk until its *measured* size is within eps."""

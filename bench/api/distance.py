@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from perceptbench.attacks.threats.base import threat as threats
+from perceptbench.attacks.threats.proved import l2_of, size_of
 from perceptbench.bench.api.arguments import number_of
 from perceptbench.bench.api.images import taken_together
 from perceptbench.bench.api.metric import evaluated
@@ -12,7 +15,7 @@ from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.api.untouched import untouched
 from perceptbench.certifiers.decision import decision_proof, interval_proof
 from perceptbench.core.errors import UserError
-from perceptbench.core.ref import parse_eps
+from perceptbench.core.ref import Ref, parse_eps
 from perceptbench.metrics.base import LipschitzMetric
 from perceptbench.metrics.seen import Seen
 
@@ -25,7 +28,8 @@ class Distance:
         distance: (n,), smaller where images are more alike.
         low, high: (n,), float64: bounds of it for every change of the first image within eps; None without eps.
         within: (n,), whether the distance is at most tau; None without tau.
-        radius: (n,), float64, in pixel l2: no smaller change of the first image turns `within`; None without tau.
+        radius: (n,), float64, in the unit of the threat: no smaller change of the first image turns `within`; None
+            without tau.
     """
 
     distance: Tensor
@@ -35,16 +39,20 @@ class Distance:
     radius: Tensor | None = None
 
 
-def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: float | None = None) -> Distance:
+def distance(
+    metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: float | None = None, threat: str = "l2"
+) -> Distance:
     """The distance of images and, where it can be proved, its interval and its decision under perturbation.
 
     Args:
         metric: what `pb.metric` takes.
         a, b: images as `pb.metric` takes them; a is what may change.
-        eps: one l2 budget, for the interval.
+        eps: one budget, for the interval.
         tau: a copy is what is at most this far: how long does that decision hold?
+        threat: the set of changes, in whose unit eps and the radius are.
 
-    Raises UserError for eps or tau with a metric of which nothing can be proved, and for a tau that is no distance.
+    Raises UserError for eps or tau with a metric or a threat of which nothing can be proved, and for a tau that is no
+    distance.
 
     Example:
         >>> pb.distance("lipsim", "a.png", "b.png", eps=0.5)
@@ -57,6 +65,9 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
         raise UserError(f"bench distance takes one --eps, got {typed!r}")
     if (budgets or tau is not None) and not isinstance(made.inner, LipschitzMetric):
         raise UserError(f"nothing can be proved of {made.name}; leave --eps and --tau out, or use --metric lipsim")
+    within = threats.build(Ref.parse(threat))
+    if (budgets or tau is not None) and not within.provable:
+        raise UserError(f"no certificate covers --threat {threat}; leave --eps and --tau out")
     if tau is not None and isinstance(made.inner, LipschitzMetric):
         low, high = made.inner.space.bounds
         if not low <= tau < high:
@@ -67,8 +78,11 @@ def distance(metric: Any, a: Any, b: Any, eps: float | str | None = None, tau: f
         seen = Seen(made.inner, {"first": first, "second": second})
         found: dict[str, Tensor] = {"distance": seen.distance("first", "second")}
         if budgets:
-            found["low"], found["high"] = interval_proof(seen, "first", "second", budgets[0])
+            norms = l2_of(within, first, budgets[0])
+            each = [interval_proof(seen, "first", "second", float(norm)) for norm in norms]
+            for side, name in enumerate(("low", "high")):
+                found[name] = torch.stack([bounds[side][i] for i, bounds in enumerate(each)])
         if tau is not None:
             found["within"] = found["distance"] <= tau
-            found["radius"] = decision_proof(seen, "first", "second", tau).radius
+            found["radius"] = size_of(within, first, decision_proof(seen, "first", "second", tau).radius)
     return Distance(**{name: values[0] if single else values for name, values in found.items()})

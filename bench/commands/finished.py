@@ -7,7 +7,7 @@ from perceptbench.bench.api.keywords import options_of
 from perceptbench.bench.api.run import run
 from perceptbench.bench.api.runs import Runs
 from perceptbench.bench.commands.shared import Execution
-from perceptbench.bench.output import as_json, console, explain, footnotes, print_tables
+from perceptbench.bench.output import as_json, console, explain, footnotes, print_tables, proved_sizes
 from perceptbench.bench.request import Request
 from perceptbench.results.rows import table_rows
 
@@ -27,7 +27,7 @@ def run_and_print(request: Request, execution: Execution) -> Runs:
         return found
     output = console()
     print_tables(rows, output)
-    for sentence in (*explain(rows), *footnotes(rows)):
+    for sentence in (*explain(rows), *proved_sizes(found.records), *footnotes(rows)):
         output.print(sentence)
     output.print(
         f"Next: bench report --runs {execution.runs} --to report, for tables, curves and every method's details."

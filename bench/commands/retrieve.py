@@ -41,6 +41,9 @@ class RetrieveRequest:
     attack: Sequence[str] = field(
         default=(), metadata=option("Attacks; l2-mse moves the embedding as the paper does.", section=ATTACK)
     )
+    threat: str | None = field(
+        default=None, metadata=option("The set of changes; default: that of the attack's norm.", section=ATTACK)
+    )
     goal: str = field(
         default="push",
         metadata=option("push the match out of the first k, or pull a rival into them.", section=ATTACK),
@@ -108,7 +111,7 @@ def _searched(request: RetrieveRequest, execution: Execution) -> "Runs":
     options: dict[str, Any] = {
         name: getattr(request, name)
         for name in ("queries", "labels", "top", "short_list", "rival", "goal", "limit", "seed", "device",
-                     "skip_certified", "save_images", "certifier")
+                     "skip_certified", "save_images", "certifier", "threat")
     }  # fmt: skip
     try:
         return search(
@@ -122,7 +125,7 @@ def _searched(request: RetrieveRequest, execution: Execution) -> "Runs":
 
 def _print(found: "Runs", execution: Execution) -> None:
     from perceptbench.bench.answers import answer
-    from perceptbench.bench.output import console, footnotes, print_tables
+    from perceptbench.bench.output import console, footnotes, print_tables, proved_sizes
     from perceptbench.core.plain_json import json_line
     from perceptbench.results.rows import table_rows
     from perceptbench.results.tasks.retrieval import mean_average_precision
@@ -145,6 +148,6 @@ def _print(found: "Runs", execution: Execution) -> None:
         f"clean, n = {mean.n}": None
         for one, mean in precision
     }
-    for sentence in (*said, *footnotes(rows)):
+    for sentence in (*said, *proved_sizes(found.records), *footnotes(rows)):
         out.print(sentence)
     out.print(f"Next: bench report --runs {execution.runs} --to report, for tables and every method's details.")

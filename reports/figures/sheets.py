@@ -52,14 +52,14 @@ def _lines(record: Record) -> list[tuple[SavedTriplet, pd.Series]]:
         if one.id not in samples.index or eps not in one.eps:
             continue
         sample = samples.loc[one.id]
-        if _as_judged(_delta(one, eps), record.norm, float(sample["size"]), eps):
+        if as_judged(saved_change(one, eps), record.norm, float(sample["size"]), eps):
             (flipped if sample["correct"] and not sample["robust"] else moved).append((one, sample))
         if len(flipped) == LINES:
             break
     return (flipped + moved)[:LINES]
 
 
-def _as_judged(delta: np.ndarray, norm: str | None, size: float, eps: float) -> bool:
+def as_judged(delta: np.ndarray, norm: str | None, size: float, eps: float) -> bool:
     """Whether a saved change is there, and as large as the one that was judged; only a norm can be measured here."""
     if not delta.any() or norm is None:
         return bool(delta.any())
@@ -67,7 +67,8 @@ def _as_judged(delta: np.ndarray, norm: str | None, size: float, eps: float) -> 
     return bool(abs(saved_size - size) <= _SAME * eps)
 
 
-def _delta(one: SavedTriplet, eps: float) -> np.ndarray:
+def saved_change(one: SavedTriplet, eps: float) -> np.ndarray:
+    """What the attack changed at an eps, (3, h, w) in float64."""
     return one.adversarial[one.eps.index(eps)].astype(np.float64) - one.original
 
 
@@ -91,20 +92,20 @@ def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name
 
 
 def _row(one: SavedTriplet, sample: pd.Series, threat: str) -> tuple[Picture | None, ...]:
-    delta, moved = _delta(one, float(sample["eps"])), float(sample["d_self"])
+    delta, moved = saved_change(one, float(sample["eps"])), float(sample["d_self"])
     factor = max((f for f in _FACTORS if f * float(np.quantile(np.abs(delta), 0.999)) <= _BRIGHT), default=1)
     size = f"|delta| = {float(sample['size']):.3g} ({threat_label(threat)}), x {factor}"
     flip = "; answer flipped" if sample["correct"] and not sample["robust"] else ""
     return (
-        Picture(_pixels(one.original), f"{one.moved} of {one.id}"[:60]),
-        Picture(_pixels(one.original + delta), f"d(x, x + delta) = {moved:.3g}{flip}"),
-        Picture(_pixels(0.5 + factor * delta), size),
+        Picture(pixels(one.original), f"{one.moved} of {one.id}"[:60]),
+        Picture(pixels(one.original + delta), f"d(x, x + delta) = {moved:.3g}{flip}"),
+        Picture(pixels(0.5 + factor * delta), size),
         None
         if one.near is None
-        else Picture(_pixels(one.near), f"d(x, y) = {one.near_distance:.3g}, attacked {moved:.3g}"),
+        else Picture(pixels(one.near), f"d(x, y) = {one.near_distance:.3g}, attacked {moved:.3g}"),
     )
 
 
-def _pixels(image: np.ndarray) -> np.ndarray:
+def pixels(image: np.ndarray) -> np.ndarray:
     """(3, h, w) in [0, 1] as (h, w, 3) uint8; what lies outside is clipped."""
     return (np.clip(image, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)

@@ -7,9 +7,9 @@ from itertools import combinations
 from perceptbench.reports.base import MARKS, Cell, Table, Value
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
-from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels, unit_notes
+from perceptbench.reports.wording import NO_PROOF, TRIPLET_TASKS, eps_text, labels, unit_notes
 from perceptbench.results.record import Record
-from perceptbench.results.rows import Row, rows_of
+from perceptbench.results.rows import Row, reaches, rows_of
 from perceptbench.results.tasks.preference import certified_row
 
 MEASURED = "measured"
@@ -49,13 +49,16 @@ def measured(
         rows = [row for row in rows_of(record) if row.unit == unit and not row.measure]
         natural = next((row for row in rows if row.kind == "natural"), None)
         more = (row for eps in also if (row := certified_row(record, eps)))
-        for row in (*rows, *more):
-            if row.kind == kind and row.threat == threat and row.eps is not None:
+        mine = [row for row in (*rows, *more) if row.kind == kind and row.threat == threat]
+        for row in mine:
+            if row.eps is not None:
                 key = row.metric, row.n, row.method or "", record.spec.get("seed")
                 _, at, runs = found.setdefault(key, (natural, {}, {}))
                 if row.eps not in at:
                     at[row.eps] = Cell.of(row)
                     runs[record.run] = record
+        if kind == "certificate" and mine:
+            at.update({eps: NO_PROOF for eps in record.spec["eps"] if eps not in at and not reaches(record, eps)})
     names, methods = labels(key[0] for key in found), labels(key[2] for key in found)
     seeds = {key[3] for key in found}
     lines = []

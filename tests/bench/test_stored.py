@@ -10,7 +10,7 @@ from perceptbench.bench.probe import difference
 from perceptbench.bench.request import Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import Notice
-from perceptbench.results.record import Record, columns_of
+from perceptbench.results.record import Record, written_columns
 from perceptbench.results.store import RunStore
 
 METRIC = """
@@ -76,12 +76,12 @@ def test_what_a_stopped_run_left_is_probed_too(tmp_path: Path, mine: str) -> Non
     store = RunStore(tmp_path / "runs")
     (plan,) = make_plans(Request(metrics=[mine], attacks=["l2-pgd(steps=2)"], eps=(0.1,), limit=12, device="cpu"))
     whole = run(mine, RunStore(tmp_path / "elsewhere"), 0.1)
-    with store.writer(plan.spec.id, columns_of(plan.task.columns)) as writer:
+    with store.writer(plan.spec.id, written_columns(plan.task.columns)) as writer:
         writer.add(whole.samples[whole.samples["id"].isin(list(whole.samples["id"])[:6])])
     assert run_plans([plan], store)[0].facts["resumed"] == 6
 
     again = RunStore(tmp_path / "again")
-    with again.writer(plan.spec.id, columns_of(plan.task.columns)) as writer:
+    with again.writer(plan.spec.id, written_columns(plan.task.columns)) as writer:
         writer.add(whole.samples[whole.samples["id"].isin(list(whole.samples["id"])[:6])])
     (tmp_path / "sign.txt").write_text("-1.0")
     with pytest.warns(Notice, match="left behind is not used"):

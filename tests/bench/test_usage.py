@@ -23,7 +23,7 @@ SURFACE = {
     "retrieve": {
         "--metric", "--images", "--queries", "--labels", "--eps", "--top", "--certifier", "--limit", "--seed",
         "--device", "--attack", "--goal", "--rival", "--short-list", "--skip-certified", "--no-skip-certified",
-        "--save-images", "--below", "--to", "--batch-size", "--runs", "--json", "--help",
+        "--save-images", "--threat", "--below", "--to", "--batch-size", "--runs", "--json", "--help",
     },
     "audit": {"--metric", "--data", "--limit", "--seed", "--device", "--json", "--help"},
     "doctor": {"--metric", "--device", "--json", "--help"},
@@ -34,7 +34,7 @@ SURFACE = {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
         "--device", "--help",
     },
-    "distance": {"first", "second", "--metric", "--eps", "--tau", "--json", "--help"},
+    "distance": {"first", "second", "--metric", "--eps", "--threat", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
     "verify": {"run", "-k", "--runs", "--device", "--json", "--help"},
     "list": {"kind", "--help"},

@@ -11,6 +11,7 @@ from perceptbench.reports.base import Chart, Table
 from perceptbench.reports.figures.distance_histograms import DriftHistograms
 from perceptbench.reports.figures.flip_sizes import FlipSizes
 from perceptbench.reports.figures.sheets import Sheets
+from perceptbench.reports.figures.threat_sheets import ThreatSheets
 from perceptbench.reports.figures.violation import Violation
 from perceptbench.reports.tables.alignment import Alignment
 from perceptbench.results.saved_images import SavedTriplet, save
@@ -317,6 +318,43 @@ def test_flipped_answers_come_first(make_record, tmp_path) -> None:
     record = replace(changed(record, size=0.25, robust=robust), folder=tmp_path / record.run)
     (sheet,) = Sheets()([record])
     assert [row[0].caption[-2:] for row in sheet.rows] == ["t1", "t3", "t5", "t0"]
+
+
+def under(make_record, tmp_path, threat, run, *, ids=("t0", "t1"), size=0.25):
+    """A run under a threat that kept some triplets, each with one pixel changed."""
+    record = make_record(n=6, natural=1.0, eps=(0.1, 0.4), run=run)
+    norm = threat if threat in ("l2", "linf") else None
+    record = changed(record, size=size, robust=False, spec={"threat": threat, "norm": norm, "eps_unit": "pixels"})
+    record = replace(record, samples=record.samples.assign(change_ssim=0.875, change_l2=0.25))
+    for i, name in enumerate(ids):
+        grey = np.full((3, SIDE, SIDE), 0.5, np.float32)
+        adversarial = np.stack([grey, grey])
+        adversarial[1, 0, 0, 0] += 0.25
+        save(tmp_path / run, i, SavedTriplet(name, (0.1, 0.4), grey, grey, grey, adversarial))
+    return replace(record, folder=tmp_path / run)
+
+
+def test_a_sheet_has_a_line_a_threat_and_a_column_a_triplet_that_all_have(make_record, tmp_path) -> None:
+    records = [
+        under(make_record, tmp_path, "l2", "a" * 12, ids=("t0", "t1", "t2")),
+        under(make_record, tmp_path, "spatial(tv=0.1)", "b" * 12, ids=("t2", "t1")),
+    ]
+    (sheet,) = ThreatSheets()(records)
+    assert sheet.columns == ("t1", "t2")
+    clean, ball, flow = sheet.rows
+    assert [picture.caption for picture in clean] == ["reference, clean"] * 2
+    assert (clean[0].pixels == 128).all()
+    np.testing.assert_array_equal(ball[0].pixels[0, 0], [191, 128, 128])
+    assert flow[0].caption.startswith("spatial 0.4: d = ")
+    assert flow[0].caption.endswith(", flipped; l2 0.25, SSIM 0.88")
+    assert "eps of spatial(tv=0.1): pixels." in sheet.notes
+
+
+def test_one_threat_or_no_common_triplet_is_no_sheet_by_threat(make_record, tmp_path) -> None:
+    one = under(make_record, tmp_path, "l2", "a" * 12, ids=("t0",))
+    assert ThreatSheets()([one]) == []
+    assert ThreatSheets()([one, under(make_record, tmp_path, "spatial", "b" * 12, ids=("t1",))]) == []
+    assert ThreatSheets()([make_record()]) == []
 
 
 def test_charts_of_data_sets_with_like_names_get_files_of_their_own(make_record) -> None:
