@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from perceptbench.attacks.base import attack
-from perceptbench.bench.request import Held, Request, refs
+from perceptbench.bench.request import EIGHT_BIT, Held, Request, refs
 from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import split_list
@@ -41,7 +41,7 @@ def check(request: Request) -> None:
     goals = tuple(dict.fromkeys(goal for name in tasks() for goal in declared(name).goals))
     for option, value, known in (
         ("--goal", request.goal, goals), ("--move", request.move, MOVES),
-        ("--quantize", request.quantize, ("8bit",)), ("--protocol", request.protocol, ("ours", "paper")),
+        ("--quantize", request.quantize, (EIGHT_BIT,)), ("--protocol", request.protocol, ("ours", "paper")),
     ):  # fmt: skip
         if value is not None and value not in known:
             raise UserError(f"{option} wants one of {', '.join(known)}, got {value!r}")
@@ -51,7 +51,10 @@ def check(request: Request) -> None:
         raise UserError("name at least one data set: --data photos; see: bench list data")
     _check_images(request)
     Threat(cast(Move, request.move), "l2", request.eps_left, request.eps_right)
-    if request.protocol == "paper" and (request.move, request.restarts, request.quantize) != ("reference", 1, None):
+    if request.quantize and request.through:
+        raise UserError("--quantize 8bit is the channel 8bit: write --through 8bit,jpeg(q=75), say, and leave it out")
+    own = (request.move, request.restarts, request.quantize, tuple(request.through))
+    if request.protocol == "paper" and own != ("reference", 1, None, ()):
         raise UserError(
             "--protocol paper moves the reference, from one start, and rounds nothing; leave the others out"
         )

@@ -8,9 +8,11 @@ from perceptbench.attacks.objectives import with_embedding
 from perceptbench.attacks.running.sweep import parts_of, without_gradients
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import rounded
+from perceptbench.attacks.threats.sent import Sent
 from perceptbench.attacks.threats.stacked import separate
+from perceptbench.attacks.through.base import chain, named
 from perceptbench.bench.checks import declared, tasks
-from perceptbench.bench.request import Request
+from perceptbench.bench.request import EIGHT_BIT, Request
 from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -53,7 +55,22 @@ def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | N
         raise UserError(f"--threat {name} moves {', '.join(built.moves)}, got --move {request.move}")
     if request.eps_left is not None and request.eps_right is not None:
         built = separate(built, request.eps_left, request.eps_right)
-    return name, rounded(built) if request.quantize else built
+    channels = chosen_channels(request)
+    if not channels:
+        return name, built
+    if channels == EIGHT_BIT:
+        return name, rounded(built)
+    if request.move == "all":
+        raise UserError("--through sends one image, and --move all changes three; leave one of them out")
+    return name, Sent(built, chain(named([channels])))
+
+
+def chosen_channels(request: Request) -> str | None:
+    """The channels of `--through` with every argument, or 8bit for `--quantize 8bit` too; None where nothing is sent.
+
+    A run keeps this text as `quantize`, whatever it was asked by.
+    """
+    return ",".join(map(str, named(request.through))) if request.through else request.quantize
 
 
 def chosen_task(request: Request, made: Attack | Ensemble | None, ref: Ref | None, source: Source) -> tuple[Ref, str]:
@@ -108,6 +125,8 @@ def check_fit(
 ) -> None:
     """Raises UserError where attack, metric or --move do not fit the task and its goal."""
     embeds = isinstance(made, Attack) and made.by_embedding
+    if made is not None and not question.attacked:
+        raise UserError(f"--task {question.name} is answered and never attacked; leave --attack out: bench ladder")
     if embeds:
         with_embedding(built)
         if not question.endless and not question.by_embedding:
@@ -146,7 +165,8 @@ def chosen_certifier(
         return None
     if not within.provable:
         if not default:
-            raise UserError(f"no certificate covers --threat {threat_ref}; leave --certifier {ref} out")
+            what = f"--through {chosen_channels(request)}" if isinstance(within, Sent) else f"--threat {threat_ref}"
+            raise UserError(f"no certificate covers {what}; leave --certifier {ref} out")
         return None
     if within.bounded and type(question).prove_at is not Task.prove_at:
         # Its bound is one of each image, and this task proves at one l2 norm for all.
@@ -155,6 +175,6 @@ def chosen_certifier(
         return None
     made = certifier.build(ref)
     made.sound(built)
-    sides, quantized = (request.eps_left, request.eps_right), bool(request.quantize)
+    sides, quantized = (request.eps_left, request.eps_right), chosen_channels(request) == EIGHT_BIT
     made.admit(Threat(cast(Move, request.move), within.proof or "l2", *sides, quantized))
     return made

@@ -39,6 +39,10 @@ COMMANDS = {
         "invert:invert",
         "Find an image from what a metric keeps of another alone, and show how like that one it is.",
     ),
+    "ladder": (
+        "ladder:ladder",
+        "Ask again after harmless edits of the reference, by strength: the floor that robustness may not cost.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare sample by sample."),
     "verify": (
         "verify:verify",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -36,14 +36,18 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
-    batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
+    given, batch = batch, judged_images(plan, batch)
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = _clean(plan, prepared)
     radius = _proved(plan, prepared, batch, clean)
     judge = _Judge(plan, prepared, clean)
     visible = _visible(plan, prepared, batch) if plan.attack else None
     lost, frames, content = clean.judged.reached, [], contents(batch)
-    for outcome in _attacked(plan, prepared, batch, clean, radius, state):
+    moving = plan.task.moving(prepared)
+    if plan.sent:
+        # What is sent is changed, and what arrives is judged.
+        moving = plan.task.moving(plan.task.prepare(plan.metric, given, plan.aim, state))
+    for outcome in _attacked(plan, prepared, moving, batch, clean, radius, state):
         judged = judge(outcome.adversarial)
         # Both the runner of the attack and the task judge, in batches of different size, which may round differently.
         # A success that either of them saw counts, here and at every larger eps.
@@ -64,10 +68,23 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     return pd.concat(frames, ignore_index=True)
 
 
+def judged_images(plan: Plan, batch: Batch) -> Any:
+    """A batch as the metric sees it before any attack: rounded, or with the image that is sent as it arrives.
+
+    Raises UserError for samples that have no such image.
+    """
+    if not plan.sent:
+        return batch.redrawn(on_grid) if plan.spec.quantize else batch
+    image = getattr(batch, plan.move, None)
+    if image is None:
+        raise UserError(f"--through sends the {plan.move}, and the samples of {plan.spec.data} have none; leave it out")
+    return replace(batch, **{plan.move: plan.threat.unchanged(image)})  # type: ignore[type-var]
+
+
 @contained()
 def clean_answers(plan: Plan, batch: Batch, state: State, *, proved: bool) -> pd.DataFrame:
     """The id, the clean columns of the task and, if `proved`, the radius of each sample; nothing is attacked."""
-    batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
+    batch = judged_images(plan, batch)
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = _clean(plan, prepared)
     radius = {"radius": _proved(plan, prepared, batch, clean)} if proved else {}
@@ -97,36 +114,34 @@ def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
 
 
 def _attacked(
-    plan: Plan, prepared: Any, batch: Batch, clean: Clean, radius: PerImage, state: State
+    plan: Plan, prepared: Any, x: Images, batch: Batch, clean: Clean, radius: PerImage, state: State
 ) -> Iterator[Outcome]:
-    """The outcome of the attack at each eps, in order; without an attack the unchanged images."""
-    spec, x = plan.spec, plan.task.moving(prepared)
+    """The outcome of the attack on some images at each eps, in order; without an attack the unchanged images."""
+    spec = plan.spec
     if plan.attack is None:
         none, nothing = torch.zeros_like(clean.judged.reached), torch.zeros_like(radius)
         unbroken = ("",) * len(batch.ids)
         yield from (Outcome(eps, x, none, nothing, unbroken, Tally.zeros(len(x))) for eps in spec.eps)
         return
     objective = plan.task.objective(prepared)
-    guide = _guide(plan, batch, objective, state)
+    guide, threat = guide_of(plan, batch, objective, state), plan.threat.taught(state)
     noise = Noise.make(spec.seed, batch.ids)
     if plan.literal:
         # Each eps is attacked separately, and wrong answers are attacked too: the last image is the result.
         for eps in spec.eps:
             skip = torch.zeros(1, len(x), dtype=torch.bool, device=x.device)
-            yield from run_attack(
-                plan.attack, plan.attack_name, objective, x, [eps], skip, noise, plan.threat, guide=guide
-            )
+            yield from run_attack(plan.attack, plan.attack_name, objective, x, [eps], skip, noise, threat, guide=guide)
         return
     budgets = torch.tensor(spec.eps, dtype=torch.float64, device=x.device)
     proved = (radius[None] > budgets[:, None]) & (plan.sound is True) & spec.skip_certified
     # Where nothing can be reached, an answer that is wrong already is attacked like any other.
     skip = (clean.judged.reached[None] & (not plan.task.endless)) | proved
     yield from run_attack(
-        plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, plan.threat, spec.restarts, guide
+        plan.attack, plan.attack_name, objective, x, spec.eps, skip, noise, threat, spec.restarts, guide
     )
 
 
-def _guide(plan: Plan, batch: Batch, objective: Objective, state: State) -> Objective | None:
+def guide_of(plan: Plan, batch: Batch, objective: Objective, state: State) -> Objective | None:
     """The goal as gradients see it, where the metric has none but a surrogate has."""
     surrogate = plan.surrogate
     if surrogate is None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from perceptbench.bench.memory_sha256 import Remembered
 from perceptbench.core.source_code import closure, module_file, syntax_sha256
 
-EVALUATOR = ("perceptbench.bench.evaluate", "perceptbench.attacks.running.sweep")
+EVALUATOR = ("perceptbench.bench.evaluate", "perceptbench.attacks.running.sweep", "perceptbench.bench.fitted_threat")
 """Modules that decide every number, with what they import."""
 _SCHEDULERS = ("perceptbench.bench.runner", "perceptbench.bench.engines.local")
 """Modules of the loop that decide nothing by what they import."""

@@ -7,12 +7,13 @@ from typing import Any, cast
 from perceptbench.attacks.base import Attack, Ensemble
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.threats.base import ThreatSet
-from perceptbench.bench.request import Held, Request
+from perceptbench.attacks.threats.sent import Sent
+from perceptbench.bench.request import EIGHT_BIT, Held, Request
 from perceptbench.certifiers.base import Certifier
 from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.tasks.base import Aim, Source, Task
+from perceptbench.tasks.base import Aim, Sample, Source, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Plan:
     """The samples that are answered."""
     data: Source
     """All samples: the task may fit what it needs on those that are not answered."""
+    kept: Sequence[Sample]
+    """Samples that the threat is fitted on, and that are not answered; none for most threats."""
     attack: Attack | Ensemble | None
     certifier: Certifier | None
     request: Request
@@ -50,6 +53,11 @@ class Plan:
         )
 
     @property
+    def sent(self) -> bool:
+        """Whether an image is sent through a channel, and what arrives is judged."""
+        return isinstance(self.threat, Sent)
+
+    @property
     def sound(self) -> bool | None:
         """Whether the certificates of this run bind the metric itself; None where there are none."""
         return None if self.certifier is None else self.certifier.sound(self.metric)
@@ -63,7 +71,7 @@ class Plan:
     def certified(self) -> Threat:
         """The threat of a certificate of this run: which images move, in the norm that covers the set of changes."""
         spec = self.spec
-        return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right, bool(spec.quantize))
+        return Threat(self.move, spec.norm or "l2", spec.eps_left, spec.eps_right, spec.quantize == EIGHT_BIT)
 
     @property
     def aim(self) -> Aim:

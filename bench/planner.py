@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
-from perceptbench.attacks.threats.base import threat
-from perceptbench.bench.checks import check
-from perceptbench.bench.choices import attack_on, check_fit, chosen_attack, chosen_certifier, chosen_task, chosen_threat
+from perceptbench.attacks.threats.base import ThreatSet, threat
+from perceptbench.attacks.threats.sent import Sent
+from perceptbench.bench.checks import check, declared
+from perceptbench.bench.choices import (
+    attack_on,
+    check_fit,
+    chosen_attack,
+    chosen_certifier,
+    chosen_channels,
+    chosen_task,
+    chosen_threat,
+)
 from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, metric_sha256, part_sha256
 from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.bench.memory_sha256 import memory_sha256
@@ -113,6 +122,9 @@ def _refs(one: str | Held) -> list[Ref]:
 
 def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | None]]:
     attacks, certifiers = refs(request.attacks), refs(request.certifiers)
+    if request.task and not declared(Ref.parse(request.task).name).attacked:
+        # With an attack, check_fit refuses.
+        return [(ref, None) for ref in attacks] or [(None, None)]
     if not attacks:
         return [(None, ref) for ref in certifiers]
     beside = certifiers[0] if certifiers else None
@@ -133,11 +145,11 @@ def _plan(
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
     question.admit(source)
-    answered = question.answered(source)
+    answered, kept = within.split(question.answered(source))
     if request.save_images and source.kind not in KINDS:
         raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)
-    if made is None and proof is None:
+    if made is None and proof is None and question.attacked:
         raise UserError(f"nothing can be proved of --task {task_ref} under --threat {threat_ref}; use bench run")
     named = {
         "metric": (metric, metric_ref),
@@ -157,7 +169,7 @@ def _plan(
         eps_unit=within.unit,
         eps=request.eps,
         goal=goal,
-        **request.options(),
+        **{**request.options(), "quantize": chosen_channels(request)},
         arguments={
             "attack": _arguments(request, attack_ref, made),
             **{kind: _resolved(request, registry, ref) for kind, (registry, ref) in named.items()},  # type: ignore[arg-type]
@@ -170,6 +182,7 @@ def _plan(
             "task": part_sha256(question, modules=_home(task, task_ref)),
             "threat": part_sha256(within, modules=_home(threat, threat_ref)),
             "evaluator": evaluator_sha256(),
+            **_channels_sha256(within),
             **_methods_sha256(made, attack_ref, proof, certifier_ref),
         },
     )
@@ -178,7 +191,7 @@ def _plan(
         attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
         task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
     )  # fmt: skip
-    return Plan(spec, question, within, built, answered, source, made, proof, alone)
+    return Plan(spec, question, within, built, answered, source, kept, made, proof, alone)
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
@@ -220,6 +233,11 @@ def _methods_sha256(
     if proof is not None and certifier_ref is not None:
         found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
     return found
+
+
+def _channels_sha256(within: ThreatSet) -> dict[str, str]:
+    """Of the code of the channels that images are sent through, where there are any."""
+    return {"through": part_sha256(*within.chain.channels)} if isinstance(within, Sent) else {}
 
 
 def _home(registry: Registry[Any], ref: Ref) -> tuple[str, ...]:

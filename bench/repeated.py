@@ -27,5 +27,6 @@ def request_of(spec: Mapping[str, Any], device: str, metric: str | None = None) 
         threat=spec["threat"],
         goal=spec["goal"],
         device=device,
-        **{key: spec[key] for key in Options().options()},
+        through=[spec["quantize"]] if spec["quantize"] else [],
+        **{key: spec[key] for key in Options().options() if key != "quantize"},
     )

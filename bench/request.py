@@ -33,6 +33,10 @@ _OF_COMMANDS = {"metric", "attack", "certifier", "batch_size", "runs", "json", "
 """Words of `bench run` that are no fields of the request."""
 
 
+EIGHT_BIT = "8bit"
+"""The value of `--quantize`, and the channel that is the same."""
+
+
 def _certifiers(texts: Sequence[str]) -> tuple[str, ...]:
     names = tuple(split_list(texts))
     return () if names == ("none",) else names
@@ -79,6 +83,7 @@ class Request(Options):
         task: what is asked of the metric; None for the task that goal, attack or data imply.
         threat: the set of changes; None for the ball of the attack's norm.
         goal: what the attacker wants; None for the first goal of the task.
+        through: channels that the image that moves is sent through before it is judged; with 8bit alone all images.
         device: auto takes a GPU where there is one.
         save_images: the number of triplets whose images each run keeps. It changes no result, so it is not in the spec.
         declared: the options of `declared_options` that were typed.
@@ -111,6 +116,10 @@ class Request(Options):
         metadata=option("flip, push (identical images differ) or pull (different ones agree).", section=ATTACK),
     )
     device: str = field(default="auto", metadata=DEVICE)
+    through: Sequence[str] = field(
+        default=(),
+        metadata=option("Judge what arrives: jpeg(q=75), resize(0.5), 8bit; several in a list.", section=ATTACK),
+    )
     save_images: int = field(
         default=0,
         metadata=option("Keep the images of the first N triplets, for sheets; no number changes.", section=ATTACK),

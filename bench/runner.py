@@ -14,6 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
+from perceptbench.bench.fitted_threat import learned
 from perceptbench.bench.flags.of_run import RunFlags
 from perceptbench.bench.flags.search_counts import KeptCounts
 from perceptbench.bench.pictures import missing
@@ -210,7 +211,7 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
 
 
 STATE = "state.json"
-"""What the task computed on clean data, kept until the record holds it, so that a resumed run reads it."""
+"""What task and threat were fitted on, kept until the record holds it, so that a resumed run reads it."""
 
 
 def _fitted(plan: Plan, folder: Path | None) -> State:
@@ -219,6 +220,7 @@ def _fitted(plan: Plan, folder: Path | None) -> State:
         return _read_state(kept)
     with contained():
         state = plan.task.fit(plan.metric, plan.data, plan.request.where)
+        state = {**state, **learned(plan, state)}
     if state and kept is not None:
         write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
     return state
@@ -268,7 +270,7 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "state": dict(state),
         "n": len(plan.source),
         "ties": plan.source.ties,
-        "note": plan.source.note,
+        "note": "; ".join(filter(None, (plan.source.note, plan.threat.note(state)))),
         "converted": conversions(plan.source.entries),
         "references": repeated_references(plan.source.entries),
         "others": _others(plan.source.entries),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from perceptbench.bench.evaluate import evaluate
+from perceptbench.bench.evaluate import evaluate, judged_images
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.probe import RELATIVE, differences, spread
@@ -125,7 +125,7 @@ def _judged_again(plan: Plan, record: Record, known: dict[str, Sample], count: i
     columns = [record.samples[name].tolist() for name in ("id", "eps", "robust", "broken_by")]
     stood = {(name, eps): (robust, broken_by) for name, eps, robust, broken_by in zip(*columns, strict=True)}
     for triplet in _kept(record, known, count):
-        batch = plan.source.batch([known[triplet.id]]).to(plan.request.where)
+        batch = judged_images(plan, plan.source.batch([known[triplet.id]]).to(plan.request.where))
         prepared = plan.task.prepare(plan.metric, batch, plan.aim, _state(record))
         index = torch.zeros(1, dtype=torch.long, device=plan.request.where)
         for eps, image in zip(triplet.eps, triplet.adversarial, strict=True):

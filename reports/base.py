@@ -137,6 +137,8 @@ class Panel:
     """What curves are that are not proved."""
     even: bool = True
     """Whether a line at 50 % says what a coin scores."""
+    steps: tuple[str, ...] = ()
+    """Names of 0, 1, 2, ... on the horizontal axis, where they stand for something; empty where numbers do."""
 
     @property
     def banded(self) -> bool:

@@ -136,7 +136,7 @@ SPEC = {
     "eps_left": number(0).or_null(),
     "eps_right": number(0).or_null(),
     "restarts": whole(1),
-    "quantize": one_of("8bit", None),
+    "quantize": TEXT.or_null(),
     "protocol": one_of("ours", "paper"),
     "arguments": mapping(mapping(SCALAR)),
     "fingerprints": mapping(TEXT),
@@ -240,7 +240,8 @@ def _contradiction(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         unit = "distance" if scores_of(spec["task"]).endless else "percent"
         if facts["unit"] != unit:
             return f"facts.unit should be {unit!r} for the task {spec['task']}, got {facts['unit']!r}"
-    if spec.get("limit") is not None and facts.get("n", 1) > spec["limit"]:
+    repeats = "task" in spec and installed(spec["task"]) and scores_of(spec["task"]).repeats
+    if spec.get("limit") is not None and facts.get("n", 1) > spec["limit"] and not repeats:
         return f"facts.n should be at most spec.limit, {spec['limit']}, got {facts['n']}"
     if facts.get("resumed", 0) > facts.get("n", math.inf):
         return f"facts.resumed should be at most facts.n, {facts['n']}, got {facts['resumed']}"

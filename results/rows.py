@@ -20,7 +20,7 @@ Unit = Literal["percent", "distance"]
 Better = Literal["larger", "smaller"]
 
 _ROUNDING = (("quantize", None),)
-"""Rounded clean images are other images, so the natural score is another one too."""
+"""Images that are rounded or sent through a channel are others, so the natural score is another one too."""
 _QUESTION = (("eps_left", None), ("eps_right", None), *_ROUNDING, ("protocol", "ours"))
 
 
@@ -207,8 +207,13 @@ def _default_goal(record: Record) -> str:
 
 def _typed(spec: Mapping[str, Any], defaults: Sequence[tuple[str, object]]) -> str:
     """Those options of a run that differ from their defaults, as typed."""
-    words = (f"--{key.replace('_', '-')} {spec[key]}" for key, value in defaults if spec.get(key, value) != value)
-    return " ".join(words)
+    return " ".join(typed_option(key, spec[key]) for key, value in defaults if spec.get(key, value) != value)
+
+
+def typed_option(key: str, value: object) -> str:
+    """An option of a run as it is typed. What is kept as `quantize` is 8bit or the channels of `--through`."""
+    name = "through" if key == "quantize" and value != "8bit" else key.replace("_", "-")
+    return f"--{name} {value}"
 
 
 def _joined(*words: str) -> str:

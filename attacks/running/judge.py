@@ -115,6 +115,7 @@ class Found:
         by = tuple(part if b else "" for part, b in zip(self.flip_by, broken.tolist(), strict=True))
         # Where nothing better was found the image is the clean one itself: no change may still round differently.
         untouched = ~broken & ~self.changed[at]
-        adversarial = torch.where(per_image(untouched), self.x, self.threat.apply(self.x, theta))
+        clean = self.threat.unchanged(self.x)
+        adversarial = torch.where(per_image(untouched), clean, self.threat.apply(self.x, theta))
         size = torch.where(untouched, 0.0, self.threat.measure(self.x, theta))
         return Outcome(eps, adversarial, broken, size, by, Tally.sum(spent[: at + 1]))

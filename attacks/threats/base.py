@@ -8,6 +8,7 @@ only starts, steps and projects works in every set. Three compositions:
     a shift x PGD             theta is a displacement in pixels: pgd --threat shift
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.norms import spread
 from perceptbench.core.errors import UserError
 from perceptbench.core.noise import Noise
-from perceptbench.core.ref import Norm
+from perceptbench.core.ref import Norm, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Move
@@ -92,6 +93,36 @@ class ThreatSet:
     def provable(self) -> bool:
         """Whether a certificate can cover this set."""
         return self.proof is not None or self.bounded
+
+    def unchanged(self, x: Images) -> Images:
+        """What is judged of images that nobody changes: the images themselves, unless something happens to all."""
+        return x
+
+    def split(self, source: Any) -> tuple[Any, Sequence[Any]]:
+        """The data that is judged, and the samples that the set itself is fitted on: all of it, and none.
+
+        The choice depends on the data alone. Raises UserError where one of the two is empty.
+        """
+        return source, ()
+
+    def learn(
+        self, attack: Attack, goals: Sequence[tuple[Objective, Tensor]], budgets: Sequence[float], noise: Noise
+    ) -> Mapping[str, Scalar]:
+        """What is fitted once a run, by what an attack finds; it is stored, so that a resumed run does not fit again.
+
+        Args:
+            goals: batches of the samples that it is fitted on, each with its images.
+            noise: one source.
+        """
+        return {}
+
+    def taught(self, state: Mapping[str, Any]) -> "ThreatSet":
+        """The same set with what `learn` gave."""
+        return self
+
+    def note(self, state: Mapping[str, Any]) -> str:
+        """What must be said with every score, such as what the set was fitted on; '' for nothing."""
+        return ""
 
     def fit(self, theta: Tensor, x: Images, eps: float) -> Tensor:
         """theta projected and then shrunk until its *measured* size is within eps."""

@@ -56,7 +56,8 @@ def attack(
         eps: one budget.
         label: 1 where `right` is more like x, 0 where `left` is; one for all, or one a triplet. Without it, the
             answer of the metric is the right one.
-        options: of `bench run` by their names: threat, task, goal, move, restarts, quantize, seed, device, ...
+        options: of `bench run` by their names: threat, task, goal, move, restarts, quantize,
+            through, seed, device, ...
 
     Returns:
         The images and what they achieve, measured and judged again by the runner, whatever the attack says.

@@ -4,7 +4,7 @@ from perceptbench.bench.commands.options import command
 from perceptbench.bench.commands.shared import Execution
 from perceptbench.bench.request import Request
 
-_OF_ATTACKS = ("attacks", "goal", "restarts", "quantize", "protocol", "skip_certified", "save_images")
+_OF_ATTACKS = ("attacks", "goal", "restarts", "quantize", "through", "protocol", "skip_certified", "save_images")
 
 
 @command(without=_OF_ATTACKS)

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     threats = "threats"
     engines = "engines"
     edits = "edits"
+    channels = "channels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,9 @@ class ListRequest:
     """What to list."""
 
     kind: Kind = field(
-        metadata=option("metrics, attacks, certifiers, data, tasks, threats, engines or edits.", positional=True)
+        metadata=option(
+            "metrics, attacks, certifiers, data, tasks, threats, engines, edits or channels.", positional=True
+        )
     )
 
 
@@ -92,6 +95,7 @@ def _components(kind: Kind) -> "Table":
 def _registry(kind: Kind):  # type: ignore[no-untyped-def]
     from perceptbench.attacks.base import attack
     from perceptbench.attacks.threats.base import threat
+    from perceptbench.attacks.through.base import channel
     from perceptbench.bench.engines.base import engine
     from perceptbench.certifiers.base import certifier
     from perceptbench.metrics.base import metric
@@ -102,5 +106,6 @@ def _registry(kind: Kind):  # type: ignore[no-untyped-def]
     registries = {
         Kind.metrics: metric, Kind.attacks: attack, Kind.certifiers: certifier, Kind.data: triplets,
         Kind.tasks: task, Kind.threats: threat, Kind.engines: engine, Kind.edits: edit,
+        Kind.channels: channel,
     }  # fmt: skip
     return registries[kind]

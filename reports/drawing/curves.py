@@ -25,6 +25,8 @@ def draw(axis: Axes, panel: Panel) -> None:
     axis.set_xlim(0, largest * 1.02)
     axis.set_ylim(_LOW, _HIGH)
     axis.set_yticks(range(0, 101, 25))
+    if panel.steps:
+        axis.set_xticks(range(len(panel.steps)), panel.steps)
     dress(axis, panel.title, panel.x_label, panel.y_label)
 
 

@@ -42,7 +42,8 @@ def _(panel: Panel) -> dict[str, Any]:
         "x": panel.x_label,
         "y": panel.y_label,
         "even": panel.even,
-        "stops": [[eps, eps_text(eps)] for eps in stops],
+        "stops": [[eps, _stop(panel, eps)] for eps in stops],
+        **({"found": panel.solid} if panel.steps else {}),
         "curves": [
             {
                 "name": curve.metric,
@@ -58,11 +59,21 @@ def _(panel: Panel) -> dict[str, Any]:
 @_numbers.register
 def _(panel: Panel) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     rows: list[tuple[Value, ...]] = [
-        (curve.metric, "proved" if curve.proved else "attacked" if panel.even else "found", eps_text(eps), cell, cell.n)
+        (curve.metric, "proved" if curve.proved else _found(panel), _stop(panel, eps), cell, cell.n)
         for curve in panel.curves
         for eps, cell in curve.points
     ]
-    return ("metric", "score", "eps" if panel.even else "FPR", "percent", "n"), rows
+    at = "strength" if panel.steps else "eps" if panel.even else "FPR"
+    return ("metric", "score", at, "percent", "n"), rows
+
+
+def _stop(panel: Panel, at: float) -> str:
+    """A place on the horizontal axis in words."""
+    return panel.steps[int(at)] if panel.steps else eps_text(at)
+
+
+def _found(panel: Panel) -> str:
+    return panel.solid if panel.steps else "attacked" if panel.even else "found"
 
 
 @panel_data.register

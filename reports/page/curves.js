@@ -8,11 +8,13 @@ function curves(panel) {
   const last = panel.stops.at(-1)[0] || 1;
   return {
     series: names.map((name) => panel.curves.find((curve) => curve.name === name)),
-    columns: kinds.map((proved) => (proved ? "proved" : panel.even ? "attacked" : "found")),
-    caption: panel.even
+    columns: kinds.map((proved) => (proved ? "proved" : panel.found ?? (panel.even ? "attacked" : "found"))),
+    caption: panel.found
+      ? "Percent at the chosen strength. Brackets: 95 % intervals over references."
+      : panel.even
       ? "Percent at the chosen eps. Brackets: intervals that hold at all marked points of a curve at once with 95 % confidence, wider than those of the tables."
       : "Percent at the chosen rate, where a curve has a point there.",
-    stops: panel.stops.map(([, text]) => (panel.even ? `eps ${text}` : `${text} %`)),
+    stops: panel.stops.map(([, text]) => (panel.found ? text : panel.even ? `eps ${text}` : `${text} %`)),
     start: panel.stops.length - 1,
     read(stop, name) {
       const eps = panel.stops[stop][0];

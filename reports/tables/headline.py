@@ -42,7 +42,8 @@ def opening(records: Sequence[Record]) -> list[str]:
 
 def _eps_meaning(records: Sequence[Record]) -> list[str]:
     triplets = [record for record in records if task_name(record.task) in TRIPLET_TASKS]
-    others = [record for record in records if task_name(record.task) not in TRIPLET_TASKS]
+    asked = [record for record in records if record.spec["attack"] or record.spec["certifier"]]
+    others = [record for record in asked if task_name(record.task) not in TRIPLET_TASKS]
     norms = sorted({threat_label(record.norm) for record in triplets if record.norm})
     sizes = " or ".join(f"{size} x 3" for size in sizes_of(record.spec["data"] for record in triplets))
     meaning = [EPS_MEANING.format(norms=" or ".join(norms), sizes=sizes)] if norms else []

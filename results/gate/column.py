@@ -11,7 +11,7 @@ from perceptbench.results.gate.baseline import BaselineRun, metric_part
 from perceptbench.results.gate.sample_outcome import ROUNDING, SampleOutcome
 from perceptbench.results.record import threat_of
 from perceptbench.results.references import both_sides
-from perceptbench.results.rows import Kind
+from perceptbench.results.rows import Kind, typed_option
 from perceptbench.results.statistics.dyadic import Sides
 from perceptbench.results.tasks.base import Measure, scores_of
 
@@ -164,6 +164,6 @@ def _options(spec: Mapping[str, Any], kind: Kind) -> list[str]:
         "attack": tuple(key for key in Options().options() if key not in ("seed", "limit", "skip_certified")),
     }
     defaults = Options().options()
-    named = [f"--{key.replace('_', '-')} {spec[key]}" for key in asked[kind] if spec[key] != defaults[key]]
+    named = [typed_option(key, spec[key]) for key in asked[kind] if spec[key] != defaults[key]]
     goals = scores_of(spec["task"]).goals if kind == "attack" else ()
     return [f"--goal {spec['goal']}", *named] if len(goals) > 1 else named

@@ -59,6 +59,10 @@ class Scores:
     reached."""
     provable: ClassVar[bool] = False
     """Whether certificates say something about its answers."""
+    attacked: ClassVar[bool] = True
+    """Whether anybody attacks. Where nobody does, a run answers, and has neither attack nor certificate."""
+    repeats: ClassVar[bool] = False
+    """Whether a run asks the same sample of its data several times, so that it has more samples than its limit."""
     chance: ClassVar[float | None] = None
     """The clean score that a coin would get, in percent; None where there is no such score."""
     columns: ClassVar[Mapping[str, str]]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from perceptbench.bench.api.distance import distance
     from perceptbench.bench.api.doctor import doctor
     from perceptbench.bench.api.invert import invert
+    from perceptbench.bench.api.ladder import ladder
     from perceptbench.bench.api.metric import MetricModule as Metric
     from perceptbench.bench.api.metric import metric
     from perceptbench.bench.api.pairs_below import pairs_below
@@ -46,6 +47,7 @@ __all__ = [
     "distance",
     "doctor",
     "invert",
+    "ladder",
     "load",
     "metric",
     "pairs_below",
@@ -67,6 +69,7 @@ _PLACES = {
     "distance": "bench.api.distance:distance",
     "doctor": "bench.api.doctor:doctor",
     "invert": "bench.api.invert:invert",
+    "ladder": "bench.api.ladder:ladder",
     "load": "bench.api.runs:load",
     "metric": "bench.api.metric:metric",
     "pairs_below": "bench.api.pairs_below:pairs_below",

@@ -12,8 +12,8 @@ SURFACE = {
     "run": {
         "--metric", "--eps", "--attack", "--data", "--certifier", "--limit", "--seed", "--skip-certified",
         "--no-skip-certified", "--goal", "--move", "--eps-left", "--eps-right", "--restarts", "--quantize",
-        "--protocol", "--save-images", "--edit", "--tau", "--fpr", "--top", "--short-list", "--rival", "--task",
-        "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
+        "--through", "--protocol", "--save-images", "--edit", "--tau", "--fpr", "--top", "--short-list", "--rival",
+        "--task", "--threat", "--batch-size", "--device", "--runs", "--json", "--help",
     },
     "certify": {
         "--metric", "--eps", "--certifier", "--data", "--move", "--eps-left", "--eps-right", "--limit", "--seed",
@@ -29,6 +29,9 @@ SURFACE = {
     "doctor": {"--metric", "--device", "--json", "--help"},
     "invert": {
         "images", "--metric", "--to", "--judge", "--start", "--steps", "--tv", "--seed", "--device", "--help",
+    },
+    "ladder": {
+        "--metric", "--data", "--edit", "--limit", "--to", "--device", "--batch-size", "--runs", "--json", "--help",
     },
     "check": {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",

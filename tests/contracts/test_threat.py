@@ -8,11 +8,14 @@ from perceptbench.attacks.norms import change, size
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.eight_bit import on_grid, rounded
 from perceptbench.attacks.threats.lp import Ball
+from perceptbench.attacks.threats.sent import Sent
 from perceptbench.attacks.threats.stacked import Balls, separate, stack, unstack
+from perceptbench.attacks.through.base import chain, named
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Ref
 from perceptbench.core.tensors import Images
 from perceptbench.testing import ThreatContract, images
+from perceptbench.testing.samples import random_images
 from perceptbench.testing.strategies import few
 
 NAMES = [name for name in threat.names() if not threat.inputs(name)]
@@ -35,6 +38,21 @@ class TestEightBit(ThreatContract):
 
     def clean(self, x: Images) -> Images:
         return on_grid(x)
+
+
+class TestSent(ThreatContract):
+    """Balls whose images pass JPEG before they are judged."""
+
+    @pytest.fixture(params=["l2", "linf"])
+    def subject(self, request: pytest.FixtureRequest) -> ThreatSet:
+        return Sent(Ball(request.param), chain(named(["resize(0.5),jpeg(60)"])))
+
+    def test_apply_is_differentiable_in_theta(self, subject: ThreatSet) -> None:
+        """Rounding has no slope: what stands for it is in tests/attacks/test_through.py."""
+        x = 0.25 + 0.5 * random_images(2, 8, seed=3)
+        theta = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad((subject.apply(x, theta) * x).sum(), theta)
+        assert gradient.abs().sum() > 0
 
 
 class TestSeparateBalls(ThreatContract):

@@ -29,6 +29,8 @@ class Edit:
     """The default ones, from weak to strong."""
     range: ClassVar[tuple[float, float]]
     """The least and the largest strength that makes sense."""
+    of_copies: ClassVar[bool] = True
+    """Whether it is one of the edits that copies meet where none is named."""
 
     def __call__(self, x: Pixels, strength: float, draws: NamedDraws) -> Pixels:
         """The image after the edit, in the same size.
@@ -63,11 +65,11 @@ def edited(x: Pixels, name: str, strength: float, draws: NamedDraws) -> Pixels:
 def chosen(words: Sequence[str]) -> list[Chosen]:
     """The edits that some words ask for: `jpeg`, which has the default strengths, or `jpeg:95,75,30`.
 
-    No words mean every edit. Raises UserError for an unknown name, a strength that makes no sense, and an edit that is
-    asked for twice.
+    No words mean every edit of copies. Raises UserError for an unknown name, a strength that makes no sense, and an
+    edit that is asked for twice.
     """
     found: list[Chosen] = []
-    for word in words or edit.names():
+    for word in words or [name for name in edit.names() if edit.build(Ref(name)).of_copies]:
         name, colon, rest = word.partition(":")
         made = edit.build(Ref.parse(name))
         strengths = [_strength(name, made, text) for text in rest.split(",")] if colon else list(made.strengths)

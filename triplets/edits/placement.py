@@ -58,6 +58,21 @@ class Shift(Edit):
         return x[rows[:, None], columns]
 
 
+@edit("shift-px", source="folklore")
+@dataclass(frozen=True)
+class ShiftByPixels(Edit):
+    """By this many pixels along each axis, to a side that is drawn; edges are continued."""
+
+    strengths: ClassVar[tuple[float, ...]] = (1, 2, 4, 8)
+    range: ClassVar[tuple[float, float]] = (1, 500)
+    of_copies: ClassVar[bool] = False
+
+    def __call__(self, x: Pixels, strength: float, draws: NamedDraws) -> Pixels:
+        h, w, _ = x.shape
+        down, right = (draws.pick(axis, (-1, 1)) * round(strength) for axis in ("y", "x"))
+        return x[np.clip(np.arange(h) - down, 0, h - 1)[:, None], np.clip(np.arange(w) - right, 0, w - 1)]
+
+
 @edit("rotate", source="Pillow, bicubic")
 @dataclass(frozen=True)
 class Rotate(Edit):
