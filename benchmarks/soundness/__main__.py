@@ -9,10 +9,11 @@ import torch
 from benchmarks.reliability import Line, keep
 from benchmarks.soundness.attacked_pairs import PairCount, campaign
 from benchmarks.soundness.hash_matches import hash_matches
+from benchmarks.soundness.network_matches import SIDE, network_matches
 from benchmarks.soundness.shipped_lipsim import shipped
 from perceptbench.core.errors import UserError
 
-PAIRS, SHIPPED, HASHES = 100_000, 200, 10_000
+PAIRS, SHIPPED, HASHES, MATCHES = 100_000, 200, 10_000, 10_000
 CAMPAIGN = "soundness"
 
 
@@ -32,6 +33,13 @@ def main() -> None:
         whole = shipped(asked.shipped, asked.seed)
         violations += whole.violations
         lines.append(_line("the shipped lipsim on photographs: pairs", whole, started))
+    if asked.matches:
+        started = time.monotonic()
+        found = network_matches(asked.matches, asked.seed)
+        violations += found.violations
+        lines.append(_line(f"matches of networks on {SIDE} pixels: pairs", found, started))
+        for metric, pairs in sorted(found.by_metric.items()):
+            print(f"{pairs:8,} pairs  {metric}")
     if asked.hashes:
         started = time.monotonic()
         matches = hash_matches(asked.hashes, asked.seed)
@@ -56,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soundness", description="Certificates beside attacks.")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"certified triplets times attacks ({PAIRS})")
     parser.add_argument("--shipped", type=int, default=SHIPPED, help=f"triplets of the shipped lipsim ({SHIPPED})")
+    parser.add_argument("--matches", type=int, default=MATCHES, help=f"matches of 32-pixel networks ({MATCHES})")
     parser.add_argument("--hashes", type=int, default=HASHES, help=f"certified matches times attacks ({HASHES})")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after so many; 16 px only")
     parser.add_argument("--seed", type=int, default=0, help="seed of every random number")

@@ -6,22 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from benchmarks.soundness.attacked_pairs import BrokenRadius, PairCount, ProofCase
-from perceptbench.attacks.base import Attack
+from benchmarks.soundness.attacked_pairs import PairCount, ProofCase
+from benchmarks.soundness.matches import attacked, threshold_among
 from perceptbench.attacks.guided import Guided
 from perceptbench.attacks.objectives import CrossThreshold
-from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.certifiers.decision import certify_decision
 from perceptbench.certifiers.hash import Hash
 from perceptbench.core.errors import UserError
-from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Ref
 from perceptbench.core.threat import Threat
 from perceptbench.metrics.base import metric
 from perceptbench.metrics.hashes.levels import on_grid
 from perceptbench.metrics.hashes.provable import ProvableHash
 from perceptbench.metrics.seen import Seen
-from perceptbench.testing.attack_setting import small_attack
 from perceptbench.triplets.photos import photos
 
 BATCH = 32
@@ -37,7 +34,7 @@ def hash_matches(pairs: int, seed: int) -> PairCount:
     draw, tally, kept = random.Random(seed), PairCount(), _photographs()
     while tally.pairs < pairs:
         for name in HASHES:
-            _attacked(name, kept, draw.randrange(2**31), tally)
+            _tried(name, kept, draw.randrange(2**31), tally)
     return tally
 
 
@@ -47,13 +44,13 @@ def _photographs() -> Tensor:
     return source.batch(source.entries[:: len(source.entries) // 24]).reference
 
 
-def _attacked(name: str, kept: Tensor, seed: int, tally: PairCount) -> None:
+def _tried(name: str, kept: Tensor, seed: int, tally: PairCount) -> None:
     draw, made = random.Random(seed), metric.build(Ref(name))
     if not isinstance(made, ProvableHash):
         raise UserError(f"expected a hash with a certificate, got {name}; correct the list")
     x, y, distance = _pairs(made, kept, draw)
     # A threshold among the distances: what lies on either side is a match to hide, or an image to make match.
-    tau = float(distance.sort().values[draw.randrange(len(distance))])
+    tau = threshold_among(distance, draw.random())
     sign = draw.choice((1, -1))
     chosen = (distance <= tau) if sign > 0 else (distance > tau)
     x, y = x[chosen], y[chosen]
@@ -65,20 +62,8 @@ def _attacked(name: str, kept: Tensor, seed: int, tally: PairCount) -> None:
         return
     soft, stakes = made.surrogate(), torch.ones(len(x), dtype=torch.bool)
     own, guide = (CrossThreshold(one.prepare(y), tau, sign, stakes) for one in (made, soft))
-    noise, nothing = Noise.make(seed, [str(i) for i in range(len(x))]), torch.zeros(1, len(x), dtype=torch.bool)
     case = ProofCase(name, "hash", "reference", "l2")
-    for attack in ATTACKS:
-        one = small_attack(attack, **FEW)
-        if not isinstance(one, Attack):
-            raise UserError(f"expected one attack and no ensemble, got {attack}; correct the list")
-        # A minimal attack says how small a success it finds; any other one is asked at a radius that half of them have.
-        eps = 100.0 if one.minimal else float(radius.median())
-        goal = Guided(own, guide, soft)
-        (outcome,) = run_attack(one, attack, own, x, [eps], nothing, noise, guide=goal)
-        inside = outcome.broken & (outcome.size < radius)
-        tally.count(name, len(x))
-        if inside.any():
-            tally.violations.append(BrokenRadius(case, attack, int(inside.sum()), seed))
+    attacked(case, ATTACKS, FEW, own, x, radius, seed, tally, Guided(own, guide, soft))
 
 
 def _pairs(made: ProvableHash, kept: Tensor, draw: random.Random) -> tuple[Tensor, Tensor, Tensor]:

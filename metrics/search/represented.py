@@ -26,6 +26,11 @@ def how_many(represented: Representation) -> int:
     return len(first_part(represented))
 
 
+def numbers_in(represented: Representation) -> int:
+    """How many numbers it holds."""
+    return sum(part.numel() for part in represented) if isinstance(represented, tuple) else represented.numel()
+
+
 def one_row(represented: Representation, i: int) -> Representation:
     """Row i as a batch of one, detached."""
     if isinstance(represented, tuple):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.soundness import __main__ as command
-from benchmarks.soundness import attacked_pairs
+from benchmarks.soundness import attacked_pairs, network_matches
 from benchmarks.soundness.assaults import Ground, suitable
 from benchmarks.soundness.attacked_pairs import (
     Assault,
@@ -24,6 +24,7 @@ from perceptbench.attacks.base import attack
 from perceptbench.certifiers.base import Proof
 from perceptbench.certifiers.margin import Margin
 from perceptbench.core.errors import UserError
+from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.lipsim.shape import FAMILIES
 from perceptbench.testing.known_metrics import ProjectionCosine
 
@@ -72,7 +73,9 @@ def test_the_command_ends_with_status_1_and_names_what_was_flipped(
 ) -> None:
     monkeypatch.setattr(attacked_pairs, "settings", lambda: iter([TIGHT]))
     monkeypatch.setattr(attacked_pairs, "suitable", lambda norm: ["l2-pgd"])
-    monkeypatch.setattr("sys.argv", ["soundness", "--pairs", "100", "--shipped", "0", "--hashes", "0"])
+    monkeypatch.setattr(
+        "sys.argv", ["soundness", "--pairs", "100", "--shipped", "0", "--hashes", "0", "--matches", "0"]
+    )
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 0
@@ -131,3 +134,12 @@ def test_radii_that_are_nowhere_are_no_batch() -> None:
     batch, radius = at_one_radius(triplets(metric, 6, 0), lambda batch: torch.zeros(len(batch.ids)))
     assert batch.ids == ()
     assert radius == 0
+
+
+def test_a_match_holds_and_a_radius_that_is_2_percent_too_large_is_found(monkeypatch):
+    tight = {"pixel l2": PixelL2(), "orthonormal": ProjectionCosine(3 * 32**2, seed=1)}
+    some = {**tight, "window": network_matches._metrics(1)["window, 32 px"]}
+    monkeypatch.setattr(network_matches, "_metrics", lambda seed: some)
+    assert not network_matches.network_matches(100, seed=1).violations
+    found = {one.setting.metric for one in network_matches.network_matches(100, seed=1, factor=1.02).violations}
+    assert found == set(tight)

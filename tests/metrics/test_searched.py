@@ -127,3 +127,25 @@ def test_a_short_list_is_a_part_of_the_gallery(metric):
     part = lists.select(index).look(represented[index])
     assert torch.allclose(part.every(), expected[index])
     assert torch.allclose(part.distance(torch.tensor([2, 0])), expected[index, [2, 0]])
+
+
+class Counted(Pairwise):
+    """Says how many images it has looked at."""
+
+    seen = 0
+
+    def represent(self, x):
+        self.seen += len(x)
+        return super().represent(x)
+
+
+@pytest.mark.parametrize(("room", "looks"), [(2**26, 1), (0, 3)])
+def test_images_of_a_gallery_are_represented_once_where_there_is_room(monkeypatch, room, looks):
+    monkeypatch.setattr("perceptbench.metrics.search.searched_images._KEPT", room)
+    gallery, queries = images()
+    metric = Counted()
+    represented = metric.represent(queries)
+    searched, metric.seen = search(metric, gallery), 0
+    for _ in range(3):
+        assert torch.equal(searched.look(represented).every(), one_by_one(Pairwise(), gallery, queries))
+    assert metric.seen == looks * len(gallery)
