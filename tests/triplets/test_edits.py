@@ -4,7 +4,9 @@ import io
 
 import numpy as np
 import pytest
+import torchvision.transforms.v2.functional as v2
 from PIL import Image, ImageFilter
+from torchvision.transforms import InterpolationMode
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -106,6 +108,19 @@ def test_strengths_are_in_the_unit_that_the_documentation_says(photograph: np.nd
     ):
         near = [np.abs(levels(name, 30) - one.clip(0, 255)).max() for one in wanted]
         assert min(near) <= 0.5
+
+
+def test_the_edits_that_torchvision_has_too_give_its_bytes() -> None:
+    """Its v2 transforms, on a photograph."""
+    x = LazyPhotos(["coffee.jpg"])[0]
+    image, h, w = Image.fromarray(x), *x.shape[:2]
+    smooth, half = InterpolationMode.BICUBIC, [round(h / 2), round(w / 2)]
+    assert np.array_equal(edited(x, "flip", 1, DRAWS), np.asarray(v2.horizontal_flip(image)))
+    assert np.array_equal(edited(x, "flip", 2, DRAWS), np.asarray(v2.vertical_flip(image)))
+    small = v2.resize(image, half, smooth)
+    assert np.array_equal(edited(x, "resize", 50, DRAWS), np.asarray(v2.resize(small, [h, w], smooth)))
+    turned = [np.asarray(v2.rotate(image, angle, smooth)) for angle in (5, -5)]
+    assert any(np.array_equal(edited(x, "rotate", 5, DRAWS), one) for one in turned)
 
 
 def test_frames_take_the_share_that_was_asked() -> None:

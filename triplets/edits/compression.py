@@ -13,6 +13,7 @@ from perceptbench.triplets.constructed.named_draws import NamedDraws
 from perceptbench.triplets.edits.base import Edit, edit
 
 
+# torchvision's v2 jpeg gives the same bytes, by an encoder that is deprecated since version 0.29.
 @edit("jpeg", source="ITU-T T.81, by Pillow")
 @dataclass(frozen=True)
 class Jpeg(Edit):

@@ -10,6 +10,7 @@ from perceptbench.triplets.constructed.distortions import Pixels
 from perceptbench.triplets.constructed.named_draws import NamedDraws
 from perceptbench.triplets.edits.base import Edit, edit
 
+# torchvision's v2 resize, rotate and flips of a Pillow image give these bytes by these calls; its import takes seconds.
 _SMOOTH = Image.Resampling.BICUBIC
 
 

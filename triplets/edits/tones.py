@@ -8,6 +8,8 @@ from perceptbench.triplets.constructed.distortions import Pixels
 from perceptbench.triplets.constructed.named_draws import NamedDraws
 from perceptbench.triplets.edits.base import Edit, edit
 
+# torchvision's v2 tones cut off fractions where these round, its blur cuts off the kernel, its noise draws globally.
+
 
 @edit("blur", source="Pillow, Gaussian")
 @dataclass(frozen=True)
