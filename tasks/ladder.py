@@ -1,7 +1,8 @@
 """The benign ladder: the same question when the reference was edited as people edit pictures, weak to strong."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from perceptbench.attacks.base import Objective
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.core.errors import UserError
-from perceptbench.metrics.base import Metric
+from perceptbench.metrics.base import Metric, Representation
+from perceptbench.metrics.seen import Seen
 from perceptbench.results.tasks.ladder import UNEDITED, LadderScores
 from perceptbench.tasks.base import Aim, Clean, Source, State, Task, task
 from perceptbench.tasks.compared import Compared
@@ -40,12 +42,11 @@ class Ladder(LadderScores, Task[Compared]):
             raise UserError(f"--task ladder edits triplets of this project's kind, and {source.name} has others")
 
     def answered(self, source: Source) -> Source:
-        """Every triplet as it is, and once for each rung."""
+        """Every triplet as it is and once for each rung, one triplet after the other: so its sides are seen once."""
         if not isinstance(source, TripletSource):
             return source
-        found = [_on(entry, None) for entry in source.entries]
-        found += [_on(entry, rung) for rung in self.climbed for entry in source.entries]
-        return replace(source, entries=tuple(found))
+        rungs = (None, *self.climbed)
+        return replace(source, entries=tuple(_on(entry, rung) for entry in source.entries for rung in rungs))
 
     @property
     def climbed(self) -> list[Chosen]:
@@ -53,7 +54,7 @@ class Ladder(LadderScores, Task[Compared]):
         return chosen(self.rungs.split() or RUNGS)
 
     def prepare(self, metric: Metric, batch: Triplets, aim: Aim, state: State) -> Compared:
-        return Compared.of(metric, batch, aim)
+        return Compared(metric, batch, aim, SeenOnce(metric, batch.images))
 
     def clean(self, prepared: Compared) -> Clean:
         return prepared.answers()
@@ -66,6 +67,21 @@ class Ladder(LadderScores, Task[Compared]):
         return FlipPreference(prepared.anchors, prepared.batch.sign)
 
 
+class SeenOnce(Seen):
+    """Images of which neighbours are equal, as left and right are on all rungs of a triplet: one pass for each."""
+
+    @torch.no_grad()
+    def _represent(self, name: str) -> Representation:
+        x = self.images[name]
+        if name not in self._represented and len(x) and not self.metric.stochastic:
+            new = torch.tensor([i == 0 or not torch.equal(x[i], x[i - 1]) for i in range(len(x))], device=x.device)
+            once, place = self.metric.represent(x[new]), new.cumsum(0) - 1
+            parts = once if isinstance(once, tuple) else (once,)
+            whole = tuple(part[place] for part in parts)
+            self._represented[name] = whole if isinstance(once, tuple) else whole[0]
+        return super()._represent(name)
+
+
 def _on(entry: Entry, rung: Chosen | None) -> Entry:
     """A triplet on a rung. Intervals draw references, so all rungs of one count as one reference."""
     name, reference = str(rung) if rung else UNEDITED, entry.reference or entry.id
@@ -73,9 +89,15 @@ def _on(entry: Entry, rung: Chosen | None) -> Entry:
     return replace(entry, id=f"{entry.id} {name}", group=name, reference=reference, load=load)
 
 
+@lru_cache(maxsize=2)
+def _loaded(load: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """The images of a triplet, which its rungs ask for one after the other."""
+    return load()
+
+
 def _edited(entry: Entry, rung: Chosen) -> tuple[Tensor, Tensor, Tensor]:
     """What varies between triplets, such as a direction, is drawn by the triplet and the edit, not by the strength."""
-    reference, left, right = entry.load()
+    reference, left, right = _loaded(entry.load)
     pixels = (reference * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     draws = NamedDraws(f"ladder {entry.id} {rung.name}")
     changed = edited(np.ascontiguousarray(pixels), rung.name, rung.strength, draws)

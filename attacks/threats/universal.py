@@ -81,7 +81,7 @@ class Universal(Ball):
             )
         first = torch.cat([loss[rows] for loss, rows in zip(clean, open_, strict=True)])
         together = Together(tuple(left), torch.inf if left[0][0].endless else float(first.abs().median()))
-        around = SharedDifferences(self.norm)
+        around = AnyChange(self.norm)
         nothing = torch.zeros_like(left[0][1][:1])
         for eps in budgets:
             change = attack(together, nothing, eps, noise.stream(f"universal/{eps!r}"), around)
@@ -133,7 +133,7 @@ def fits(reference: str) -> bool:
 
 
 @dataclass(frozen=True)
-class SharedDifferences(Ball):
+class AnyChange(Ball):
     """Changes of no image in particular: theta is the difference itself, of any sign."""
 
     def start(self, x: Images, eps: float, noise: Noise | None) -> Tensor:

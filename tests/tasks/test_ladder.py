@@ -19,6 +19,7 @@ from perceptbench.reports.tables.ladder_scores import turned
 from perceptbench.results.memory_store import MemoryStore
 from perceptbench.results.rows import rows_of
 from perceptbench.results.statistics.estimates import score
+from perceptbench.tasks.base import Aim
 from perceptbench.tasks.ladder import RUNGS, Ladder
 from perceptbench.testing.samples import random_images, source_of
 from perceptbench.triplets.base import Triplets
@@ -95,6 +96,27 @@ def test_the_reference_alone_is_edited_by_the_edit_of_copies() -> None:
         if how != "unedited":
             pixels = edited(pixels, how, float(strength), NamedDraws(f"ladder {name} {how}"))
         assert torch.equal(reference, torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255)
+
+
+def test_sides_are_seen_once_and_distances_are_those_of_single_triplets() -> None:
+    seen: list[int] = []
+
+    class Watched(PixelL2):
+        def embed(self, x: Tensor) -> Tensor:
+            seen.append(len(x))
+            return super().embed(x)
+
+    x = (random_images(3, 16, seed=3) * 255).round() / 255
+    label = torch.zeros(3)
+    source = source_of(Triplets(x, x.flip(0), x.roll(1, 0), label, label, ("t0", "t1", "t2")))
+    task = Ladder("jpeg:50 shift-px:2 noise:10")
+    entries = task.answered(source).entries
+    assert [entry.id for entry in entries[:4]] == ["t0 unedited", "t0 jpeg 50", "t0 shift-px 2", "t0 noise 10"]
+    batch = source.batch(entries[:10])
+    answers = task.prepare(Watched(), batch, Aim("none"), {}).answers().columns
+    assert sum(seen) == 10 + 3 + 3
+    torch.testing.assert_close(answers["d0"], PixelL2()(batch.reference, batch.left))
+    torch.testing.assert_close(answers["d1"], PixelL2()(batch.reference, batch.right))
 
 
 def test_a_direction_is_drawn_once_for_all_strengths() -> None:
