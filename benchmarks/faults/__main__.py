@@ -15,8 +15,8 @@ from perceptbench.core.errors import UserError
 def main() -> None:
     """Exit status 1 where a case left something broken."""
     asked = _arguments()
-    if asked.keep and (asked.only or asked.stride > 1):
-        raise UserError("--keep writes the figures of every call; leave out --only and --stride")
+    if asked.keep and asked.stride > 1:
+        raise UserError("--keep writes the figures of every call; leave out --stride")
     if not preloaded():
         with tempfile.TemporaryDirectory() as folder:
             library = build(Path(folder))
