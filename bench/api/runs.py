@@ -3,22 +3,21 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from perceptbench.bench.api.arguments import path_of
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import is_folder
-from perceptbench.reports.base import Chart
-from perceptbench.reports.figures.robustness_curve import RobustnessCurve
-from perceptbench.reports.formats.png_pdf import drawn
 from perceptbench.reports.newest import newest_runs
 from perceptbench.results.record import Record
 from perceptbench.results.rows import table_rows
 from perceptbench.results.store import RunStore
 from perceptbench.results.tasks.base import installed, task_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHOWN = ("metric", "data", "kind", "method", "threat", "eps", "n", "score", "low", "high", "unit")
 
@@ -68,11 +67,16 @@ class Runs:
             frames.append(frame)
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         """Scores over eps after attacks (solid) and proved (dashed), a panel a data set and threat, as reports draw it.
 
         Raises UserError where no run has a curve: nothing was attacked or certified, or no answer is flipped.
         """
+        # Libraries that draw take a second to import, and a run draws nothing.
+        from perceptbench.reports.base import Chart
+        from perceptbench.reports.figures.robustness_curve import RobustnessCurve
+        from perceptbench.reports.formats.png_pdf import drawn
+
         curve = RobustnessCurve()
         kept, _ = newest_runs([one for one in self.records if installed(one.task)])
         charts = curve([one for one in kept if task_name(one.task) in (curve.tasks or ())])

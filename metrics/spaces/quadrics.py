@@ -11,6 +11,7 @@ Hence a multiplier found by bisection can only give a radius that is too small, 
 
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,7 +79,8 @@ def clearance(q: Quadric) -> Tensor:
 
     Exact where at least one direction is left besides X, Z, Y and h, else a lower bound.
     """
-    shape = torch.broadcast_shapes(*(getattr(q, f.name).shape for f in fields(q)))
+    # By NumPy: torch's own function imports the tools of its compiler.
+    shape = np.broadcast_shapes(*(tuple(getattr(q, f.name).shape) for f in fields(q)))
     low, high = q.x.new_zeros(shape), q.x.new_ones(shape)
     for _ in range(_HALVINGS):
         # Bisection of the square root: a small s needs small multipliers in fine steps.

@@ -56,7 +56,8 @@ class Folding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(inner, features)))
         self.bias = nn.Parameter(torch.zeros(inner))
-        self.fold = nn.Parameter(torch.logit(torch.full((inner,), _START / 2)))
+        # On the CPU, also where a network without values is made: there torch would import its compiler for it.
+        self.fold = nn.Parameter(torch.logit(torch.full((inner,), _START / 2, device="cpu")))
 
     def scaled(self) -> Tensor:
         """A^T, (inner, features)."""
@@ -112,10 +113,12 @@ class Merge(nn.Module):
 
     def __init__(self, channels: int, to: int) -> None:
         super().__init__()
-        haar = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
-        rows = torch.arange(to)
-        weight = torch.zeros(to, 4, channels)
-        weight[rows, :, rows % channels] = haar[rows // channels]
+        # On the CPU, also where a network without values is made.
+        with torch.device("cpu"):
+            haar = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+            rows = torch.arange(to)
+            weight = torch.zeros(to, 4, channels)
+            weight[rows, :, rows % channels] = haar[rows // channels]
         self.weight = nn.Parameter(weight.flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,7 +12,13 @@ def low_frequencies(side: int, to: int) -> Tensor:
     """The `to` lowest frequencies of coloured patches: orthonormal rows (to, 3 * side**2), low ones first.
 
     Of brightness and of two differences of colour; colour counts as twice as high, as the eye sees it coarser.
+    On the CPU, also where a network without values is made: there torch would import its compiler for these lines.
     """
+    with torch.device("cpu"):
+        return _low_frequencies(side, to)
+
+
+def _low_frequencies(side: int, to: int) -> Tensor:
     colours = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
     colours = colours / colours.norm(dim=1, keepdim=True)
     rows = torch.kron(colours, dct_matrix(side))

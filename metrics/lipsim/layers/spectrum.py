@@ -10,8 +10,10 @@ def dct_matrix(side: int) -> Tensor:
     """The orthonormal DCT-II of blocks of pixels (Ahmed, Natarajan & Rao 1974): float64 (side**2, side**2).
 
     Row u * side + v is the pattern of frequencies u downwards and v across; row 0 is the mean times `side`.
+    On the CPU, wherever the network is made.
     """
-    frequency, at = torch.arange(side, dtype=torch.float64)[:, None], torch.arange(side, dtype=torch.float64)
+    at = torch.arange(side, dtype=torch.float64, device="cpu")
+    frequency = at[:, None]
     one = torch.cos(math.pi * frequency * (at + 0.5) / side) * math.sqrt(2 / side)
     one[0] /= math.sqrt(2)
     return torch.kron(one, one)
