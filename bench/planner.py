@@ -140,12 +140,13 @@ def _plan(
 ) -> Plan:  # fmt: skip
     made = chosen_attack(request, attack_ref) if attack_ref else None
     threat_ref, within = chosen_threat(request, made, attack_ref)
-    source = source.limited(request.limit)
     task_ref, goal = chosen_task(request, made, attack_ref, source)
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
+    source = source if question.fitted_apart else source.limited(request.limit)
     question.admit(source)
-    answered, kept = within.split(question.answered(source))
+    answered = question.answered(source)
+    answered, kept = within.split(answered.limited(request.limit) if question.fitted_apart else answered)
     if request.save_images and source.kind not in KINDS:
         raise UserError(f"--save-images keeps images of triplets, and {source.name} has {source.kind}; leave it out")
     proof = chosen_certifier(request, certifier_ref, question, goal, threat_ref, within, built)

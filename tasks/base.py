@@ -172,6 +172,11 @@ class Task(Scores, Generic[P]):
             wanted = " or ".join(self.kinds)
             raise UserError(f"--task {self.name} reads {wanted}, and {source.name} has {source.kind}; name other data")
 
+    @property
+    def fitted_apart(self) -> bool:
+        """Whether `fit` reads samples that `answered` leaves out. `--limit` then limits what is answered alone."""
+        return False
+
     def answered(self, source: Source) -> Source:
         """The samples that a run answers, attacks and reports: all of them, unless a task keeps some for `fit` alone.
 

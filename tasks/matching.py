@@ -75,6 +75,10 @@ class Matching(MatchingScores, Task[ComparedPairs]):
         if self.fpr is not None:
             _check_enough(self.fpr, len(_negatives(source)))
 
+    @property
+    def fitted_apart(self) -> bool:
+        return self.fpr is not None
+
     def answered(self, source: Source) -> Source:
         """All pairs under a threshold that was given; else those of photographs that it was not found on."""
         if self.tau is not None or not isinstance(source, PairSource):
