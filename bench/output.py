@@ -150,8 +150,7 @@ def explain(rows: Sequence[Row]) -> list[str]:
         if natural is None or attacked is None:
             continue
         proved = next((r for r in mine if r.kind == "certificate" and r.sound and _same(r, attacked)), None)
-        beyond = "above" if attacked.better == "smaller" else "below"
-        promise = f", and it is proved that no such change pushes it {beyond} {proved.score:.0f} %" if proved else ""
+        promise = _promise(proved) if proved else ""
         head = f"{name} gives the expected answer on {natural.score:.0f} % of the triplets of {data}, and on"
         if task != "preference":
             head = f"{name} on {data}: {natural.measure or score_name(task)} {natural.score:.0f} %, and"
@@ -161,6 +160,14 @@ def explain(rows: Sequence[Row]) -> list[str]:
             f"{head} {left} once {attacked.method} may change {_moved(attacked)} by {_size(attacked)}{promise}."
         )
     return sentences
+
+
+def _promise(proved: Row) -> str:
+    """What a certified row says in words; a bound that everything keeps to proves nothing."""
+    above = proved.better == "smaller"
+    if proved.score == (100 if above else 0):
+        return "; nothing is proved against such changes"
+    return f", and it is proved that no such change pushes it {'above' if above else 'below'} {proved.score:.0f} %"
 
 
 def gains(records: Sequence[Record]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 from made_up_task import pairs_record, registered
 from rich.console import Console
@@ -65,3 +66,10 @@ def test_the_sentence_of_a_task_names_it_and_the_unit() -> None:
         "phash on pairs:few.csv: made-up(tau=0.3) score 75 %, and 50 % once grid may change what moves by "
         "shift(step=1) 2 (pixels), and it is proved that no such change pushes it below 25 %."
     ]
+
+
+def test_a_bound_that_everything_keeps_to_is_no_proof() -> None:
+    trivial = [replace(row, score=0.0) if row.kind == "certificate" else row for row in _pair_rows()]
+    assert explain(trivial)[0].endswith("by shift(step=1) 2 (pixels); nothing is proved against such changes.")
+    hidden = [replace(row, better="smaller", score=100.0 if row.kind == "certificate" else 5.0) for row in _pair_rows()]
+    assert explain(hidden)[0].endswith("; nothing is proved against such changes.")
