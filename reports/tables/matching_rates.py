@@ -1,8 +1,9 @@
 """Matching at a threshold: clean rates, what attackers leave of them with a rank, and copies found by edit."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from perceptbench.reports.base import Cell, Number, Table, Value, report
 from perceptbench.reports.newest import by_data, by_goal, by_task, by_threat, newest_first
@@ -78,7 +79,7 @@ def _rates(task: str, label: str, records: Sequence[Record]) -> Table:
         found = {row.measure: row for row in rows_of(record) if row.kind == "natural"}
         cells = [Cell.of(found[name]) if name in found else None for name in MEASURES]
         expected = found["FPR"].score / 100 * LIBRARY * (LIBRARY - 1) / 2 if "FPR" in found else None
-        tau = Number(float(record.facts["state"]["tau"]), ".4g")
+        tau = Number(_threshold(record.facts["state"]), ".4g")
         false_matches = None if expected is None else Number(expected, ".0f")
         rows.append((names[metric], n - left_out(record), tau, *cells, false_matches))
     return Table(
@@ -88,6 +89,15 @@ def _rates(task: str, label: str, records: Sequence[Record]) -> Table:
         notes=(RATES_NOTE, *_ratios(newest.values()), *left_out_notes(list(newest.values()))),
         name=f"rates_{file_stem(task)}_{file_stem(label)}",
     )
+
+
+def _threshold(state: Mapping[str, Any]) -> float:
+    """tau as it is shown. One that was found is rounded down to four digits: bits below 120 do not match at 120."""
+    tau = float(state["tau"])
+    if "calibration_pairs" not in state or tau == 0:
+        return tau
+    unit = 10.0 ** (math.floor(math.log10(abs(tau))) - 3)
+    return math.floor(tau / unit) * unit
 
 
 def _ratios(records: Iterable[Record]) -> list[str]:

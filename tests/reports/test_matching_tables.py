@@ -153,6 +153,15 @@ def test_of_two_runs_the_newest_counts_and_rounded_images_are_others(shared) -> 
         assert [row[2].value for row in edits.rows] == [100]
 
 
+@pytest.mark.parametrize(("tau", "shown"), [(119.99999237060547, "119.9"), (0.31239, "0.3123"), (-24.5, "-24.5")])
+def test_a_threshold_that_was_found_is_never_shown_as_one_that_matches_more(shared, tau, shown) -> None:
+    """Bits are whole numbers: what matches below 120 does not match at 120. One that was typed is shown as it was."""
+    record, state = shared[0], shared[0].facts["state"]
+    assert [str(MatchingRates()(shared)[0].rows[0][2])] == ["0.55"]
+    found = replace(record, facts={**record.facts, "state": {**state, "tau": tau, "calibration_pairs": 9}})
+    assert str(MatchingRates()([found])[0].rows[0][2]) == shown
+
+
 def test_the_ratio_of_pairs_stands_beside_micro_average_precision(shared) -> None:
     (table,) = MatchingRates()(shared)
     assert "4 same and 3 different pairs (0.75 to 1)." in table.notes
