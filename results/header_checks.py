@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from perceptbench.core.errors import UserError
-from perceptbench.core.ref import Ref
+from perceptbench.core.ref import Ref, split_list
 from perceptbench.results.tasks.base import installed, scores_of
 
 LEAST_TASK_SCHEMA = 2
@@ -97,7 +97,15 @@ def _is_name(value: object) -> bool:
     return True
 
 
+def _are_names(value: object) -> bool:
+    try:
+        return isinstance(value, str) and all(map(_is_name, split_list([value])))
+    except UserError:
+        return False
+
+
 NAME = Wanted("a name", _is_name)
+CHANNELS = Wanted("8bit, or channels in a list", _are_names)
 FLAG = Wanted("true or false", lambda value: isinstance(value, bool))
 SCALAR = Wanted("texts and numbers", lambda value: value is None or isinstance(value, str | bool) or _is_number(value))
 EPS = Wanted(
@@ -136,7 +144,7 @@ SPEC = {
     "eps_left": number(0).or_null(),
     "eps_right": number(0).or_null(),
     "restarts": whole(1),
-    "quantize": TEXT.or_null(),
+    "quantize": CHANNELS.or_null(),
     "protocol": one_of("ours", "paper"),
     "arguments": mapping(mapping(SCALAR)),
     "fingerprints": mapping(TEXT),

@@ -32,8 +32,8 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
     "spec": {
         "metric": NAMES, "data": NAMES, "attack": NAMES, "certifier": [None, *NAMES], "norm": [None], "task": NAMES,
         "threat": NAMES, "eps_unit": TEXTS, "seed": [0, -1], "limit": [None], "skip_certified": [True],
-        "eps_left": [None, *AT_LEAST_0], "eps_right": [None, *AT_LEAST_0], "quantize": [None], "arguments": [{}],
-        "fingerprints": [{}],
+        "eps_left": [None, *AT_LEAST_0], "eps_right": [None, *AT_LEAST_0], "quantize": [None, *NAMES],
+        "arguments": [{}], "fingerprints": [{}],
     },
     "provenance": {
         "commit": [None, *TEXTS], "dirty": [None, True], "versions": [{}], "python": TEXTS, "machine": TEXTS,

@@ -27,7 +27,7 @@ def photograph() -> np.ndarray:
 def test_the_edits_are_those_of_the_documentation() -> None:
     assert NAMES == [
         "blur", "border", "brightness", "caption", "contrast", "crop", "flip", "gamma", "jpeg", "noise", "overlay",
-        "resize", "rotate", "screenshot", "shift", "webp",
+        "resize", "rotate", "screenshot", "shift", "shift-px", "webp",
     ]  # fmt: skip
 
 
@@ -83,6 +83,8 @@ def test_edits_whose_result_is_known(photograph: np.ndarray) -> None:
     assert len(np.unique(framed[[0, 1, -1, -2]].reshape(-1, 3), axis=0)) == 1
     moved = edited(np.arange(20, dtype=np.uint8)[:, None, None].repeat(20, 1).repeat(3, 2), "shift", 10, DRAWS)
     assert moved[:, 0, 0].tolist() in ([0, 0, *range(18)], [*range(2, 20), 19, 19])
+    moved = edited(np.arange(20, dtype=np.uint8)[:, None, None].repeat(20, 1).repeat(3, 2), "shift-px", 1, DRAWS)
+    assert moved[:, 0, 0].tolist() in ([0, *range(19)], [*range(1, 20), 19])
 
 
 def test_strengths_are_in_the_unit_that_the_documentation_says(photograph: np.ndarray) -> None:
@@ -168,7 +170,7 @@ def test_words_choose_edits_and_strengths() -> None:
     assert chosen(["jpeg:95,30", "crop"]) == [
         Chosen("jpeg", 95), Chosen("jpeg", 30), Chosen("crop", 5), Chosen("crop", 15), Chosen("crop", 30)
     ]  # fmt: skip
-    assert len(chosen([])) == 3 * len(NAMES)
+    assert len(chosen([])) == 3 * len([name for name in NAMES if name != "shift-px"])
     assert str(Chosen("gamma", 1.2)) == "gamma 1.2"
 
 

@@ -64,7 +64,7 @@ class Shift(Edit):
 class ShiftByPixels(Edit):
     """By this many pixels along each axis, to a side that is drawn; edges are continued."""
 
-    strengths: ClassVar[tuple[float, ...]] = (1, 2, 4, 8)
+    strengths: ClassVar[tuple[float, ...]] = (1, 4, 8)
     range: ClassVar[tuple[float, float]] = (1, 500)
     of_copies: ClassVar[bool] = False
 
