@@ -103,6 +103,20 @@ def attack_on(
     return usable, tuple(name for name, _, starts in parts_of(made, str(ref)) if starts and name not in left)
 
 
+def check_followed(question: Task[Any], ref: Ref | None) -> None:
+    """Raises UserError for a task that fits something on one metric, which says nothing of those an attack follows."""
+    if type(question).fit is not Task.fit:
+        raise UserError(
+            f"{ref} follows other metrics, and --task {question.name} fits what it needs on one; use --task preference"
+        )
+
+
+def check_climbed(climber: Attack, name: str, other: Metric) -> None:
+    """Raises UserError for a metric to be followed that has not the gradient that is climbed."""
+    if climber.needs_gradient and not other.differentiable and other.surrogate() is None:
+        raise UserError(f"{name} has no gradient to follow; take by=l2-square, or follow another metric")
+
+
 def check_fit(
     request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
 ) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from perceptbench.core.errors import UserError
 from perceptbench.results.header_checks import header_problem
-from perceptbench.results.record import COMMON, SCHEMA, SEALED_SINCE, Record, columns_of, task_of
+from perceptbench.results.record import COMMON, OF_QUERIES, SCHEMA, SEALED_SINCE, Record, columns_of, task_of
 from perceptbench.results.sample_checks import rows_problem, run_problem
 from perceptbench.results.seal import ONE_FILE, sample_files, seal_problem
 from perceptbench.results.tasks.base import installed, scores_of
@@ -89,6 +89,7 @@ def typed_samples(data: bytes, columns: Mapping[str, str], *, older: bool = Fals
     try:
         with pq.ParquetFile(io.BytesIO(data)) as file:
             names = file.schema_arrow.names
+            columns = {**columns, **{name: kind for name, kind in OF_QUERIES.items() if name in names}}
             there = {name: kind for name, kind in columns.items() if name != "content" or name in names or not older}
             _check_columns(file.schema_arrow, there)
             samples = file.read(columns=list(there)).to_pandas(ignore_metadata=True)

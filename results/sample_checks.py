@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perceptbench.results.record import COLUMNS
+from perceptbench.results.record import COLUMNS, OF_QUERIES
 
 _ROUNDING = 1e-6
 """Part of eps by which a measured size may exceed it."""
@@ -29,6 +29,7 @@ _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     "label": ("0 or 1", lambda column: ~column.isin((0, 1))),
     "right_share": ("a number from 0 to 1", lambda column: ~column.between(0, 1)),
     **dict.fromkeys(("d0", "d1", "d0_adv", "d1_adv", "d_self"), _FINITE),
+    "queries": ("missing, or a finite number of at least 1", lambda column: (column < 1) | (column == np.inf)),
     "norm_ref": ("missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)),
 }
 CLEAN = ("group", "radius", "content", "label", "right_share", "d0", "d1", "correct", "norm_ref")
@@ -41,7 +42,11 @@ def rows_problem(samples: pd.DataFrame) -> str:
         if name in samples and samples[name].isna().any():
             return f"the column {name} has missing values"
     for name, (words, wrong) in _RANGES.items():
-        if name in samples and samples[name].dtype == COLUMNS[name] and (found := wrong(samples[name])).any():
+        if (
+            name in samples
+            and samples[name].dtype == {**COLUMNS, **OF_QUERIES}[name]
+            and (found := wrong(samples[name])).any()
+        ):
             return (
                 f"{name} should be {words}, got {samples[name][found].tolist()[0]!r:.60} for {_named(samples, found)}"
             )

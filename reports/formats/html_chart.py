@@ -6,7 +6,7 @@ A script would round halves in another way than the tables do, so every text is 
 from functools import singledispatch
 from typing import Any
 
-from perceptbench.reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, Panel, Scatter, Table, Value
+from perceptbench.reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, HeatMap, Panel, Scatter, Table, Value
 from perceptbench.reports.formats.html_table import interval, number
 from perceptbench.reports.wording import eps_text
 
@@ -42,7 +42,8 @@ def _(panel: Panel) -> dict[str, Any]:
         "x": panel.x_label,
         "y": panel.y_label,
         "even": panel.even,
-        "stops": [[eps, eps_text(eps)] for eps in stops],
+        "counts": panel.counts,
+        "stops": [[eps, _along(panel, eps)] for eps in stops],
         "curves": [
             {
                 "name": curve.metric,
@@ -58,11 +59,19 @@ def _(panel: Panel) -> dict[str, Any]:
 @_numbers.register
 def _(panel: Panel) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     rows: list[tuple[Value, ...]] = [
-        (curve.metric, "proved" if curve.proved else "attacked" if panel.even else "found", eps_text(eps), cell, cell.n)
+        (
+            curve.metric, "proved" if curve.proved else "attacked" if panel.even else "found",
+            _along(panel, eps), cell, cell.n,
+        )
         for curve in panel.curves
         for eps, cell in curve.points
-    ]
-    return ("metric", "score", "eps" if panel.even else "FPR", "percent", "n"), rows
+    ]  # fmt: skip
+    return ("metric", "score", panel.counts or ("eps" if panel.even else "FPR"), "percent", "n"), rows
+
+
+def _along(panel: Panel, value: float) -> str:
+    """A place on the horizontal axis: a whole number of what is counted, else a budget."""
+    return f"{value:.0f}" if panel.counts else eps_text(value)
 
 
 @panel_data.register
@@ -135,6 +144,24 @@ def _(panel: Scatter) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
         (dots.metric, f"{x:.4g}", _height(y, is_open)) for dots in panel.dots for x, y, is_open in _places(dots)
     ]
     return ("metric", panel.x_label, panel.y_label), rows
+
+
+@panel_data.register
+def _(panel: HeatMap) -> dict[str, Any]:
+    return {
+        "kind": "heatMap",
+        "x": panel.x_label,
+        "y": panel.y_label,
+        "rows": list(panel.rows),
+        "columns": list(panel.columns),
+        "cells": [[None if cell is None else _score(cell) for cell in cells] for cells in panel.cells],
+    }
+
+
+@_numbers.register
+def _(panel: HeatMap) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    corner = f"{panel.y_label}, {panel.x_label}:"
+    return (corner, *panel.columns), [(name, *cells) for name, cells in zip(panel.rows, panel.cells, strict=True)]
 
 
 def _places(dots: Dots) -> list[tuple[float, float, bool]]:
