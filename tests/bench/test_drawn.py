@@ -14,6 +14,7 @@ from perceptbench.bench.evaluate import evaluate
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.bench.runner import run_plans
+from perceptbench.core.noise import forked_rng
 from perceptbench.core.tensors import Images, Mask, PerImage
 from perceptbench.metrics.base import Metric
 from perceptbench.metrics.classical.pixel import PixelL2
@@ -85,7 +86,8 @@ def plan_of(metric: Metric, batch, attack: str, *eps: float):
 
 def test_a_metric_with_random_crops_loses_to_the_gradient_over_draws_and_its_row_says_how_many() -> None:
     batch = triplets([0.1, 0.2, 0.3], seed=1)
-    (record,) = run_plans([plan_of(Crops(), batch, "l2-apgd-ce(steps=30)", 0.01, 2.0)], MemoryStore())
+    with forked_rng(0):
+        (record,) = run_plans([plan_of(Crops(), batch, "l2-apgd-ce(steps=30)", 0.01, 2.0)], MemoryStore())
     at = record.samples.set_index(["eps", "id"])
     assert at.loc[0.01]["robust"].all()
     assert not at.loc[2.0]["robust"].any()
@@ -147,9 +149,10 @@ def test_an_endless_task_stores_the_mean_and_a_metric_that_does_not_draw_is_prep
 def test_what_is_stored_is_one_draw_that_gave_the_answer_of_the_majority() -> None:
     """d0, d1 and correct belong together; the draws that were outvoted are not averaged in."""
     batch = triplets([0.1, 0.2], seed=2)
-    plan = plan_of(Crops(), batch, "l2-pgd(steps=1)", 0.001)
-    entries = plan.source.entries
-    frame = evaluate(plan, plan.source.batch(entries), [""] * len(entries), {})
+    with forked_rng(0):
+        plan = plan_of(Crops(), batch, "l2-pgd(steps=1)", 0.001)
+        entries = plan.source.entries
+        frame = evaluate(plan, plan.source.batch(entries), [""] * len(entries), {})
     right = (frame["d0"] > frame["d1"]) == (frame["label"] == 1)
     assert (right == frame["correct"]).all()
     radius = l2_radius(batch)

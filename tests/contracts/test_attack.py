@@ -20,6 +20,7 @@ from perceptbench.testing.samples import radius_in, triplets
 EXAMPLES = {
     "autoattack": ("autoattack:apgd-ce", "autoattack:fab(norm=linf)", "autoattack:square(norm=linf)"),
     "torchattacks": ("torchattacks:PGDL2", "torchattacks:PGD", "torchattacks:DeepFool"),
+    "foolbox": ("foolbox:L2PGD", "foolbox:LinfPGD", "foolbox:DDNAttack"),
     "transfer": ("transfer:l2(by=l2-pgd(steps=40))", "transfer:l2(by=linf-apgd-ce(steps=40))"),
 }
 # Those without a norm work in every set; below they are held to what they do in a ball.
