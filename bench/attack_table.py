@@ -26,8 +26,9 @@ those. What each attack does, and with which numbers, is in [the protocol](proto
 
 {table}
 
-`autoattack:PART` and `torchattacks:CLASS` run the code of other libraries on one triplet at a time; what they look for
-and whether they need gradients follows from the part or class.
+`autoattack:PART`, `torchattacks:CLASS` and `foolbox:CLASS` run the code of other libraries on one triplet at a
+time; what they look for and whether they need gradients follows from the part or class. `transfer:SOURCE` climbs the
+goals of other metrics ([transfer](transfer.md)). `query` and its like see answers alone ([query](query.md)).
 
 Attacks of this project do the same on a metric and on any positive multiple of it (1e-12 to 1e12). The code of those
 libraries has floors of its own and need not, nor do the attacks of `--protocol paper`, whose loss has a scale.

@@ -120,6 +120,26 @@ def attack_on(
     return usable, tuple(name for name, _, starts in parts_of(made, str(ref)) if starts and name not in left)
 
 
+def check_followed(question: Task[Any], ref: Ref | None, within: ThreatSet) -> None:
+    """Raises UserError where something is fitted on one metric, which says nothing of those an attack follows, and
+    where images are sent through a channel.
+    """
+    if isinstance(within, Sent):
+        raise UserError(f"{ref} finds images for other metrics, and --through sends them on; leave one of them out")
+    if type(within).learn is not ThreatSet.learn:
+        raise UserError(f"{ref} follows other metrics, and this --threat is fitted on that of the run; use another one")
+    if type(question).fit is not Task.fit:
+        raise UserError(
+            f"{ref} follows other metrics, and --task {question.name} fits what it needs on one; use --task preference"
+        )
+
+
+def check_climbed(climber: Attack, name: str, other: Metric) -> None:
+    """Raises UserError for a metric to be followed that has not the gradient that is climbed."""
+    if climber.needs_gradient and not other.differentiable and other.surrogate() is None:
+        raise UserError(f"{name} has no gradient to follow; take by=l2-square, or follow another metric")
+
+
 def check_fit(
     request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
 ) -> None:

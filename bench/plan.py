@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from perceptbench.attacks.base import Attack, Ensemble
-from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.attacks.running.sweep import counts_queries, parts_of
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.sent import Sent
 from perceptbench.bench.request import EIGHT_BIT, Held, Request
@@ -13,6 +13,7 @@ from perceptbench.certifiers.base import Certifier
 from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
+from perceptbench.results.record import OF_QUERIES, written_columns
 from perceptbench.tasks.base import Aim, Sample, Source, Task
 
 
@@ -38,6 +39,8 @@ class Plan:
     """Whether the metric gives a gradient. Where it gives none, `attack` has only parts that need none."""
     left_out: tuple[str, ...] = ()
     """Names of the parts of the attack that do not run, for want of a gradient."""
+    followed: tuple[Metric, ...] = ()
+    """The metrics whose goals the attack climbs in place of that of `metric` (attacks/followed.py)."""
 
     @property
     def attack_name(self) -> str:
@@ -88,6 +91,13 @@ class Plan:
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, number of starts) of what runs; empty without an attack."""
         return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of samples.parquet with their dtypes."""
+        asks = self.attack is not None and not self.followed and not self.kept
+        watched = asks and counts_queries(self.attack, self.threat)
+        return written_columns(self.task.columns) | (OF_QUERIES if watched else {})
 
     @property
     def literal(self) -> bool:

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.followed import FollowsOthers
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.sent import Sent
 from perceptbench.bench.checks import check, declared
 from perceptbench.bench.choices import (
     attack_on,
+    check_climbed,
     check_fit,
+    check_followed,
     chosen_attack,
     chosen_certifier,
     chosen_channels,
     chosen_task,
     chosen_threat,
 )
-from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, metric_sha256, part_sha256
+from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, joined_sha256, metric_sha256, part_sha256
 from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.plan import Plan
@@ -30,12 +33,13 @@ from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
 from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import RunSpec
+from perceptbench.core.spec import RunSpec, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
-from perceptbench.tasks.base import Source, task
+from perceptbench.tasks.base import Source, Task, task
+from perceptbench.tasks.drawn import DrawnTask
 from perceptbench.triplets.base import conversions, said_of_conversions, triplets
 
 
@@ -50,7 +54,7 @@ def make_plans(request: Request) -> list[Plan]:
     sources = [(ref, _source(ref, made)) for ref, made in _built(_data(request), triplets)]
     for data_ref, source in sources:
         _say_converted(data_ref, source.limited(request.limit))
-    plans = []
+    plans, others = [], dict[Ref, tuple[Metric, str]]()
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
         gradient = built.differentiable
@@ -59,7 +63,7 @@ def make_plans(request: Request) -> list[Plan]:
                 gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
-                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
+                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref, others)
                 plans.append(_as_far_as_possible(plan, gradient))
     return plans
 
@@ -136,14 +140,18 @@ def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | No
 
 def _plan(
     request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: Source,
-    attack_ref: Ref | None, certifier_ref: Ref | None,
+    attack_ref: Ref | None, certifier_ref: Ref | None, others: dict[Ref, tuple[Metric, str]],
 ) -> Plan:  # fmt: skip
+    """One plan. `others` has what is known of the metrics that attacks follow, and gets what is new."""
     made = chosen_attack(request, attack_ref) if attack_ref else None
     threat_ref, within = chosen_threat(request, made, attack_ref)
     source = source.limited(request.limit)
     task_ref, goal = chosen_task(request, made, attack_ref, source)
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
+    followed = _followed(request, question, made, attack_ref, within, others)
+    if any(one.stochastic for one in (built, *(one for one, _ in followed))):
+        question = DrawnTask(question)
     question.admit(source)
     answered, kept = within.split(question.answered(source))
     if request.save_images and source.kind not in KINDS:
@@ -184,6 +192,7 @@ def _plan(
             "evaluator": evaluator_sha256(),
             **_channels_sha256(within),
             **_methods_sha256(made, attack_ref, proof, certifier_ref),
+            **({"followed": joined_sha256(one for _, one in followed)} if followed else {}),
         },
     )
     alone = replace(
@@ -191,7 +200,31 @@ def _plan(
         attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
         task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
     )  # fmt: skip
-    return Plan(spec, question, within, built, answered, source, kept, made, proof, alone)
+    return Plan(
+        spec, question, within, built, answered, source, kept, made, proof, alone,
+        followed=tuple(one for one, _ in followed),
+    )  # fmt: skip
+
+
+def _followed(
+    request: Request, question: Task[Any], made: Attack | Ensemble | None, ref: Ref | None, within: ThreatSet,
+    others: dict[Ref, tuple[Metric, str]],
+) -> list[tuple[Metric, str]]:  # fmt: skip
+    """The metrics whose goals an attack climbs, each with the hash of all that decides it; each is made once."""
+    if not isinstance(made, FollowsOthers):
+        return []
+    check_followed(question, ref, within)
+    found = []
+    for name in made.followed():
+        other = Ref.parse(name)
+        if other not in others:
+            built = metric.build(other).to(request.where)
+            said = canonical_json(_resolved(request, metric, other))
+            own = joined_sha256((other.name, said, weights_sha256(built), _metric_sha256(request, other, built)))
+            others[other] = built, own
+        check_climbed(made.climber(), name, others[other][0])
+        found.append(others[other])
+    return found
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
@@ -229,7 +262,8 @@ def _methods_sha256(
     found = {}
     if made is not None and attack_ref is not None:
         needs = attack.card(attack_ref.name).needs
-        found["attack"] = part_sha256(made, modules=(*_home(attack, attack_ref), *needs))
+        inner = (made.climber(),) if isinstance(made, FollowsOthers) else ()
+        found["attack"] = part_sha256(made, *inner, modules=(*_home(attack, attack_ref), *needs))
     if proof is not None and certifier_ref is not None:
         found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
     return found

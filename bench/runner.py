@@ -12,6 +12,8 @@ import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save as safetensors_bytes
 
+from perceptbench.attacks.followed import FollowsOthers
+from perceptbench.attacks.over_draws import GRADIENT_DRAWS, VERDICT_DRAWS
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
 from perceptbench.bench.fitted_threat import learned
@@ -30,7 +32,7 @@ from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
-from perceptbench.results.record import Record, written_columns
+from perceptbench.results.record import Record
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
@@ -135,7 +137,7 @@ def _compute(
 ) -> Record:
     spec, folder = plan.spec, store.folder(plan.spec.id)
     started = time.monotonic()
-    with store.writer(spec.id, written_columns(plan.task.columns)) as writer:
+    with store.writer(spec.id, plan.columns) as writer:
         state = _fitted(plan, folder)
         if differs := difference(plan, writer.done, state):
             warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
@@ -210,6 +212,8 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
         write_atomically(folder / "counterexample.safetensors", partial(Path.write_bytes, data=content))
 
 
+DRAWS = {"gradient": GRADIENT_DRAWS, "verdict": VERDICT_DRAWS}
+"""Of a metric that draws at random: of how many each gradient is the mean, and each answer the majority."""
 STATE = "state.json"
 """What task and threat were fitted on, kept until the record holds it, so that a resumed run reads it."""
 
@@ -263,6 +267,8 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
         "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
         "parts_left_out": list(plan.left_out),
+        **({"draws": DRAWS} if plan.metric.stochastic else {}),
+        **({"followed": list(plan.attack.followed())} if isinstance(plan.attack, FollowsOthers) else {}),
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
         "confidence": plan.certifier.confidence if plan.certifier else None,

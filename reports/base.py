@@ -139,6 +139,8 @@ class Panel:
     """Whether a line at 50 % says what a coin scores."""
     steps: tuple[str, ...] = ()
     """Names of 0, 1, 2, ... on the horizontal axis, where they stand for something; empty where numbers do."""
+    counts: str = ""
+    """What is counted along the horizontal axis, in a word, where it is no budget."""
 
     @property
     def banded(self) -> bool:
@@ -201,7 +203,19 @@ class Scatter:
     dots: tuple[Dots, ...]
 
 
-Axes: TypeAlias = Panel | Bars | Distribution | Scatter
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Numbers in a grid, darker where they are larger. `cells[row][column]` in percent; None where nothing is known."""
+
+    title: str
+    x_label: str
+    y_label: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+
+
+Axes: TypeAlias = Panel | Bars | Distribution | Scatter | HeatMap
 
 
 @dataclass(frozen=True, slots=True)
