@@ -179,7 +179,7 @@ class DecisionSearch:
             places += place
             agreed += vote
         mean = agreed / count
-        # Where all places gave one answer there is nothing to subtract it from, and the next ones lie elsewhere.
+        # Where all places gave one answer, less their mean nothing would be left.
         alike = mean.abs() == 1
         estimate = votes - spread(torch.where(alike, 0.0, mean), votes) * places
         if self.within.norm == "linf":

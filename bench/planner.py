@@ -54,7 +54,8 @@ def make_plans(request: Request) -> list[Plan]:
     sources = [(ref, _source(ref, made)) for ref, made in _built(_data(request), triplets)]
     for data_ref, source in sources:
         _say_converted(data_ref, source.limited(request.limit))
-    plans, others = [], dict[Ref, tuple[Metric, str]]()
+    plans: list[Plan] = []
+    others: dict[Ref, tuple[Metric, str]] = {}
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
         gradient = built.differentiable

@@ -286,7 +286,8 @@ def _parts(facts: Mapping[str, Any]) -> str:
         f"{part['part']}: " + ", ".join(f"{key} {value}" for key, value in part.items() if key != "part")
         for part in parts
     ]
-    if draws := facts.get("draws"):
+    draws = facts.get("draws", {})
+    if {"gradient", "verdict"} <= set(draws):
         words.append(
             f"each gradient the mean of {draws['gradient']} draws, each answer the majority of {draws['verdict']}"
         )

@@ -40,6 +40,12 @@ def is_transferred(record: Record) -> bool:
     return bool(record.facts.get("followed"))
 
 
+def search_of(record: Record) -> dict[str, Any]:
+    """The arguments of the attack but for the metrics that it followed."""
+    arguments = record.spec.get("arguments", {}).get("attack", {})
+    return {key: one for key, one in arguments.items() if key != "source"}
+
+
 def source_of(record: Record) -> str:
     """The metrics that an attack followed, as typed."""
     return "+".join(record.facts["followed"])
@@ -70,7 +76,7 @@ def lost_share(record: Record, eps: float) -> Estimate | None:
 def _question(record: Record, eps: float) -> Question:
     spec = record.spec
     how: dict[str, Any] = {
-        "arguments": {key: one for key, one in spec["arguments"]["attack"].items() if key != "source"},
+        "arguments": search_of(record),
         "options": options_of(record),
         "asked": {key: spec.get(key) for key in ("seed", "limit", "restarts", "goal")},
     }

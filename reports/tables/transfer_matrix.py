@@ -9,7 +9,7 @@ from perceptbench.reports.newest import newest_first
 from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record
 from perceptbench.results.rows import attack_name
-from perceptbench.results.transferred import Matrix, matrices
+from perceptbench.results.transferred import Matrix, matrices, search_of
 
 NOTE = (
     "A row: images found on that metric, each at the full eps, without a stop at its first flip. A column: of the "
@@ -80,6 +80,5 @@ def _column(matrix: Matrix, target: str, name: str) -> str:
 def _how(matrix: Matrix) -> str:
     """How images were searched, as typed by the newest run."""
     record = matrix.records[0]
-    arguments = record.spec["arguments"]["attack"]
-    said = ", ".join(f"{key} {value}" for key, value in arguments.items() if key != "source" and value)
+    said = ", ".join(f"{key} {value}" for key, value in search_of(record).items() if value)
     return f"Searched by {said}; the newest run as typed: {attack_name(record)}."
