@@ -39,6 +39,10 @@ COMMANDS = {
         "invert:invert",
         "Find an image from what a metric keeps of another alone, and show how like that one it is.",
     ),
+    "attacks": (
+        "attacks:attacks",
+        "Measure how near attacks come to the smallest success that there is, and what they spend.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare sample by sample."),
     "verify": (
         "verify:verify",

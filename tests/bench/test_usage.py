@@ -30,6 +30,7 @@ SURFACE = {
     "invert": {
         "images", "--metric", "--to", "--judge", "--start", "--steps", "--tv", "--seed", "--device", "--help",
     },
+    "attacks": {"--attack", "--norm", "--effort", "--limit", "--seed", "--to", "--json", "--help"},
     "check": {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
         "--device", "--help",
