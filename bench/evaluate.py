@@ -33,6 +33,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
+    plan = plan.told(state)
     batch = batch.redrawn(on_grid) if plan.spec.quantize else batch
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = _clean(plan, prepared)

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from perceptbench.attacks.adaptive import Adaptive, Situation
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.threats.base import threat
 from perceptbench.bench.checks import check
@@ -19,7 +20,7 @@ from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError, noted, warn
 from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
-from perceptbench.core.ref import Ref, Scalar
+from perceptbench.core.ref import Norm, Ref, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import RunSpec
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
@@ -89,8 +90,18 @@ def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
     """The plan with the parts of its attack that can run. Raises UserError where none can."""
     if plan.attack is None or plan.spec.attack is None:
         return replace(plan, gradient=gradient)
+    if isinstance(plan.attack, Adaptive):
+        chosen = plan.attack.on(_situation(plan, gradient))
+        return replace(plan, attack=chosen, gradient=gradient, left_out=chosen.left_out())
     usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient, plan.surrogate)
     return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
+
+
+def _situation(plan: Plan, gradient: bool) -> Situation:
+    """What is known of a run before its metric is looked at."""
+    name = plan.spec.threat.name
+    norm: Norm | None = "l2" if name == "l2" else "linf" if name == "linf" else None
+    return Situation(norm, gradient, plan.surrogate, plan.task.endless, random=plan.metric.stochastic)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
@@ -216,7 +227,8 @@ def _methods_sha256(
     found = {}
     if made is not None and attack_ref is not None:
         needs = attack.card(attack_ref.name).needs
-        found["attack"] = part_sha256(made, modules=(*_home(attack, attack_ref), *needs))
+        members = made.members() if isinstance(made, Adaptive) else ()
+        found["attack"] = part_sha256(made, *members, modules=(*_home(attack, attack_ref), *needs))
     if proof is not None and certifier_ref is not None:
         found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
     return found
@@ -237,8 +249,12 @@ def _alone(request: Request) -> list[Held]:
 
 
 def arguments_of(made: object) -> dict[str, Scalar]:
-    """The arguments of a component: the fields of its dataclass."""
-    return {f.name: getattr(made, f.name) for f in fields(made)} if is_dataclass(made) else {}
+    """The arguments of a component: the fields of its dataclass, and of the components in them."""
+    found: dict[str, Scalar] = {}
+    for field in fields(made) if is_dataclass(made) else ():
+        value = getattr(made, field.name)
+        found |= arguments_of(value) if is_dataclass(value) else {field.name: value}
+    return found
 
 
 def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
