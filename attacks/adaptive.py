@@ -31,7 +31,7 @@ class Situation:
         surrogate: the metric whose gradient is followed where it has none.
         endless: whether the goal is never reached.
         masked: whether a sign was seen that its gradients do not lead where the loss grows.
-        random: whether it draws anew at each call.
+        random: whether two equal calls were seen to differ, and it does not say that it draws.
     """
 
     norm: Norm | None = "l2"

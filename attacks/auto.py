@@ -7,7 +7,7 @@ What is chosen from is what is registered, attacks of plug-ins included; nothing
     without a gradient      their parts that need none, all query attacks with more queries, and gradients estimated
                             from losses; those of a surrogate besides, where there is one
     where gradients are masked     the same, after all parts along gradients that go straight through steps
-    where the metric draws         all parts along gradients averaged over draws
+    where the metric draws and does not say so     all parts along gradients averaged over draws
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from perceptbench.attacks.adaptive import Adaptive, Situation
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.other_gradients.along import Along
 from perceptbench.attacks.other_gradients.averaged import Averaged
-from perceptbench.attacks.other_gradients.differences import Differences
+from perceptbench.attacks.other_gradients.by_differences import ByDifferences
 from perceptbench.attacks.other_gradients.straight_through import StraightThrough
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
@@ -58,7 +58,7 @@ class Auto(Adaptive):
         return self.on(self.situation).parts()
 
     def members(self) -> Sequence[object]:
-        return [*(made for _, made in _registered()), StraightThrough(), Differences(), Averaged()]
+        return [*(made for _, made in _registered()), StraightThrough(), ByDifferences(), Averaged()]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Combination(Adaptive):
             for name, made in self._alone()
             if made.needs_gradient and made.random and not made.minimal
         ]
-        yield from _along(estimating[:1], "differences", Differences(draws), 1)
+        yield from _along(estimating[:1], "differences", ByDifferences(draws), 1)
 
     def _serves(self, member: Attack) -> bool:
         """Whether a part can run here."""

@@ -101,7 +101,7 @@ def _situation(plan: Plan, gradient: bool) -> Situation:
     """What is known of a run before its metric is looked at."""
     name = plan.spec.threat.name
     norm: Norm | None = "l2" if name == "l2" else "linf" if name == "linf" else None
-    return Situation(norm, gradient, plan.surrogate, plan.task.endless, random=plan.metric.stochastic)
+    return Situation(norm, gradient, plan.surrogate, plan.task.endless)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:

@@ -10,7 +10,7 @@ from perceptbench.attacks.fmn import L2FMN
 from perceptbench.attacks.norms import size
 from perceptbench.attacks.other_gradients.along import Along
 from perceptbench.attacks.other_gradients.averaged import Averaged
-from perceptbench.attacks.other_gradients.differences import Differences
+from perceptbench.attacks.other_gradients.by_differences import ByDifferences
 from perceptbench.attacks.other_gradients.straight_through import StraightThrough
 from perceptbench.attacks.pgd import PGD
 from perceptbench.attacks.threats.lp import Ball
@@ -87,7 +87,7 @@ def test_what_is_smooth_keeps_its_gradient_and_nothing_acts_outside() -> None:
 def test_differences_find_the_direction_of_a_linear_loss_beyond_rounding(norm) -> None:
     x = 0.5 + 0.2 * (random_images(3, 6, seed=2) - 0.5)
     for goal in (Weighted(), Weighted(lambda x: torch.round(50 * x) / 50)):
-        loss, gradient = seen(Differences(draws=300), goal, norm, eps=0.5 if norm == "l2" else 0.05).gradient(x)
+        loss, gradient = seen(ByDifferences(draws=300), goal, norm, eps=0.5 if norm == "l2" else 0.05).gradient(x)
         assert torch.equal(loss, goal.value(x))
         cosines = torch.nn.functional.cosine_similarity(gradient.flatten(1), WEIGHTS.flatten()[None], dim=1)
         assert (cosines > 0.7).all()
@@ -95,9 +95,9 @@ def test_differences_find_the_direction_of_a_linear_loss_beyond_rounding(norm) -
 
 def test_differences_of_a_sample_do_not_notice_its_batch() -> None:
     x, goal = random_images(3, 6, seed=3), Weighted()
-    whole = seen(Differences(draws=4), goal).gradient(x)[1]
+    whole = seen(ByDifferences(draws=4), goal).gradient(x)[1]
     for rows in (torch.tensor([2]), torch.tensor([1, 0])):
-        part = seen(Differences(draws=4), goal).select(rows).gradient(x[rows])[1]
+        part = seen(ByDifferences(draws=4), goal).select(rows).gradient(x[rows])[1]
         torch.testing.assert_close(part, whole[rows])
 
 
@@ -111,7 +111,7 @@ def test_differences_ask_for_losses_alone_and_changes_have_their_size() -> None:
             return super().loss(x)
 
     x = torch.full((3, 3, 6, 6), 0.5)
-    seen(Differences(draws=6, share=0.5), Watched(), eps=0.2).gradient(x)
+    seen(ByDifferences(draws=6, share=0.5), Watched(), eps=0.2).gradient(x)
     assert len(asked) == 13
     for changed in asked[:-1]:
         torch.testing.assert_close(
@@ -131,7 +131,7 @@ def test_a_mean_over_draws_and_no_lucky_draw() -> None:
 
 
 @pytest.mark.parametrize(
-    "by", [StraightThrough(), Differences(draws=48), Averaged(2)], ids=lambda by: type(by).__name__
+    "by", [StraightThrough(), ByDifferences(draws=48), Averaged(2)], ids=lambda by: type(by).__name__
 )
 def test_an_attack_finds_the_flip_along_them(by) -> None:
     """The loss is linear, so its flip is known: offset / |weights| away from grey."""
@@ -148,6 +148,6 @@ def test_an_attack_finds_the_flip_along_them(by) -> None:
 
 
 def test_an_attack_along_them_declares_what_the_attack_declares() -> None:
-    minimal, budget = Along(L2FMN(), StraightThrough()), Along(PGD(), Differences())
+    minimal, budget = Along(L2FMN(), StraightThrough()), Along(PGD(), ByDifferences())
     assert (minimal.norm, minimal.minimal, minimal.needs_gradient, minimal.random) == ("l2", True, True, True)
     assert (budget.norm, budget.minimal, budget.needs_gradient) == (None, False, False)

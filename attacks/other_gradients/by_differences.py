@@ -22,7 +22,7 @@ _CELLS = (1, 4, 16)
 
 
 @dataclass(frozen=True)
-class Differences(OtherGradient):
+class ByDifferences(OtherGradient):
     """The mean over `draws` random changes u of (loss(x + u) - loss(x - u)) u.
 
     Args:
