@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from perceptbench.attacks.adaptive import Adaptive
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.literal import literal
 from perceptbench.attacks.objectives import with_embedding
@@ -42,6 +43,9 @@ def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | N
     Raises UserError where the attack does not work in this set, or where the set cannot change the images of --move.
     """
     own = "l2" if made is None else made.norm
+    if request.threat is not None and isinstance(made, Adaptive):
+        # It has no set of its own: its parts are chosen for the one that is asked for.
+        own = None
     if request.threat is None and own is None:
         raise UserError(f"{ref} works in any set: say in which by --threat; see: bench list threats")
     name = Ref.parse(request.threat or str(own))
@@ -161,6 +165,8 @@ def check_fit(
             f"{' or '.join(question.kinds)}; leave them out"
         )
     if not question.endless:
+        return
+    if isinstance(made, Adaptive):
         return
     if not isinstance(made, Attack) or made.minimal or made.flips_only:
         raise UserError(f"--goal {goal} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")

@@ -38,6 +38,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
+    plan = plan.told(state)
     given, batch = batch, judged_images(plan, batch)
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = _clean(plan, prepared)

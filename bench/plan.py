@@ -1,9 +1,10 @@
 """One run, ready to start; `bench/planner.py` makes it of a request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from perceptbench.attacks.adaptive import MASKED, RANDOM, SIGNS, Adaptive
 from perceptbench.attacks.base import Attack, Ensemble
 from perceptbench.attacks.running.sweep import counts_queries, parts_of
 from perceptbench.attacks.threats.base import ThreatSet
@@ -14,7 +15,7 @@ from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
 from perceptbench.results.record import OF_QUERIES, written_columns
-from perceptbench.tasks.base import Aim, Sample, Source, Task
+from perceptbench.tasks.base import Aim, Sample, Source, State, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,14 @@ class Plan:
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, number of starts) of what runs; empty without an attack."""
         return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
+
+    def told(self, state: State) -> "Plan":
+        """The plan once it is known which signs of masking were seen: an adaptive attack has the parts for these."""
+        if not isinstance(self.attack, Adaptive) or SIGNS not in state:
+            return self
+        seen = str(state[SIGNS]).split()
+        situation = replace(self.attack.situation, masked=MASKED in seen, random=RANDOM in seen)
+        return replace(self, attack=self.attack.on(situation))
 
     @property
     def columns(self) -> dict[str, str]:

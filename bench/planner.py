@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from perceptbench.attacks.adaptive import Adaptive, Situation
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.followed import FollowsOthers
 from perceptbench.attacks.threats.base import ThreatSet, threat
@@ -31,7 +32,7 @@ from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError, noted, warn
 from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
-from perceptbench.core.ref import Ref, Scalar
+from perceptbench.core.ref import Norm, Ref, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import RunSpec, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
@@ -103,8 +104,18 @@ def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
     """The plan with the parts of its attack that can run. Raises UserError where none can."""
     if plan.attack is None or plan.spec.attack is None:
         return replace(plan, gradient=gradient)
+    if isinstance(plan.attack, Adaptive):
+        chosen = plan.attack.on(_situation(plan, gradient))
+        return replace(plan, attack=chosen, gradient=gradient, left_out=chosen.left_out())
     usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient, plan.surrogate)
     return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
+
+
+def _situation(plan: Plan, gradient: bool) -> Situation:
+    """What is known of a run before its metric is looked at."""
+    name = plan.spec.threat.name
+    norm: Norm | None = "l2" if name == "l2" else "linf" if name == "linf" else None
+    return Situation(norm, gradient, plan.surrogate, plan.task.endless)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
@@ -263,7 +274,8 @@ def _methods_sha256(
     found = {}
     if made is not None and attack_ref is not None:
         needs = attack.card(attack_ref.name).needs
-        inner = (made.climber(),) if isinstance(made, FollowsOthers) else ()
+        chosen = made.members() if isinstance(made, Adaptive) else ()
+        inner = (made.climber(),) if isinstance(made, FollowsOthers) else chosen
         found["attack"] = part_sha256(made, *inner, modules=(*_home(attack, attack_ref), *needs))
     if proof is not None and certifier_ref is not None:
         found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
@@ -290,8 +302,12 @@ def _alone(request: Request) -> list[Held]:
 
 
 def arguments_of(made: object) -> dict[str, Scalar]:
-    """The arguments of a component: the fields of its dataclass."""
-    return {f.name: getattr(made, f.name) for f in fields(made)} if is_dataclass(made) else {}
+    """The arguments of a component: the fields of its dataclass, and of the components in them."""
+    found: dict[str, Scalar] = {}
+    for field in fields(made) if is_dataclass(made) else ():
+        value = getattr(made, field.name)
+        found |= arguments_of(value) if is_dataclass(value) else {field.name: value}
+    return found
 
 
 def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:

@@ -215,7 +215,30 @@ class HeatMap:
     cells: tuple[tuple[Cell | None, ...], ...]
 
 
-Axes: TypeAlias = Panel | Bars | Distribution | Scatter | HeatMap
+@dataclass(frozen=True, slots=True)
+class EffortLine:
+    """One attack at several efforts: (passes, percent above the optimum); infinite where it had no success."""
+
+    name: str
+    style: int
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Efforts:
+    """Excess over an optimum against cost, both on logarithmic axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[EffortLine, ...]
+    front: tuple[tuple[float, float], ...]
+    """The least excess for each cost, from the cheapest on."""
+    floor: float
+    """Excess, in percent, below which nothing is told apart."""
+
+
+Axes: TypeAlias = Panel | Bars | Distribution | Scatter | HeatMap | Efforts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from perceptbench.attacks.adaptive import Adaptive
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.running.sweep import parts_of
@@ -31,10 +32,14 @@ SOLVERS = [
     for name in attack.names()
     if not attack.inputs(name) and getattr(attack.build(Ref(name)), "solves", None) is not None
 ]
+# Their parts are held to it; what they choose is in tests/attacks/test_auto.py.
+CHOOSING = [
+    name for name in attack.names() if not attack.inputs(name) and isinstance(attack.build(Ref(name)), Adaptive)
+]
 NAMES = [
     example
     for name in attack.names()
-    if name not in (*PLAIN, *SOLVERS) and not attack.card(name).missing
+    if name not in (*PLAIN, *SOLVERS, *CHOOSING) and not attack.card(name).missing
     for example in EXAMPLES.get(name, (name,))
 ]
 ABSENT = {name: attack.card(name).missing for name in attack.names() if attack.card(name).missing}
