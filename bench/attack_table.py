@@ -1,11 +1,13 @@
 """The table of attack names, made from what the attacks declare: docs/attacks.md.
 
-`python -m perceptbench.bench.attack_table docs/attacks.md` writes the page again.
+`python -m perceptbench.bench.attack_table docs/attacks.md` writes the table again and keeps what follows it. With the
+folder that `bench attacks --to FOLDER` has written, it puts the tables from there into the page too.
 """
 
 import sys
 from pathlib import Path
 
+from perceptbench.attacks.adaptive import Adaptive
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.core.ref import Ref
 
@@ -26,12 +28,17 @@ those. What each attack does, and with which numbers, is in [the protocol](proto
 
 {table}
 
-`autoattack:PART` and `torchattacks:CLASS` run the code of other libraries on one triplet at a time; what they look for
-and whether they need gradients follows from the part or class.
+`autoattack:PART`, `torchattacks:CLASS` and `foolbox:CLASS` run the code of other libraries on one triplet at a
+time; what they look for and whether they need gradients follows from the part or class. `transfer:SOURCE` climbs the
+goals of other metrics ([transfer](transfer.md)). `query` and its like see answers alone ([query](query.md)).
 
 Attacks of this project do the same on a metric and on any positive multiple of it (1e-12 to 1e12). The code of those
 libraries has floors of its own and need not, nor do the attacks of `--protocol paper`, whose loss has a scale.
 """
+FURTHER = "\n## How good each attack is\n"
+"""Where the part of the page begins that is written by hand."""
+_TABLES = ("<!-- bench attacks -->\n", "<!-- end -->\n")
+"""What stands between these is written by `bench attacks`."""
 
 _HEAD = ("name", "on any threat", "norm", "looks for", "gradient", "endless goals", "parts", "source")
 _BY_CHOICE = "-"
@@ -49,6 +56,8 @@ def _row(name: str) -> tuple[str, ...]:
     if attack.inputs(name):
         return f"`{name}:{attack.inputs(name)[0].upper()}`", "", "l2 or linf", *[_BY_CHOICE] * 2, "no", "", source
     made = attack.build(Ref(name))
+    if isinstance(made, Adaptive):
+        return f"`{name}`", "", "any", *[_BY_CHOICE] * 2, "yes", "chosen by metric, task and threat", source
     parts = made.parts() if isinstance(made, Ensemble) else [(name, made, 1)]
     members = [member for _, member, _ in parts]
     endless = not isinstance(made, Ensemble) and not made.minimal and not made.flips_only
@@ -77,5 +86,21 @@ def _needs_gradient(members: list[Attack]) -> str:
     return "all but one part" if len(needed) > 1 else "yes" if needed == {True} else "no"
 
 
+def with_tables(text: str, measured: str) -> str:
+    """The page with the tables of `bench attacks` (its `attacks.md`), without title and figure."""
+    tables = "\n## ".join(part for part in measured.split("\n## ")[1:] if "](attacks.png)" not in part)
+    before, _, rest = text.partition(_TABLES[0])
+    _, _, after = rest.partition(_TABLES[1])
+    return f"{before}{_TABLES[0]}\n### {tables.replace(chr(10) + '## ', chr(10) + '### ')}\n{_TABLES[1]}{after}"
+
+
+def _write(place: Path, folder: Path | None) -> None:
+    kept = place.read_text(encoding="utf-8").partition(FURTHER)
+    text = page() + "".join(kept[1:])
+    if folder is not None:
+        text = with_tables(text, (folder / "attacks.md").read_text(encoding="utf-8"))
+    place.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    _write(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

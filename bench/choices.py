@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from perceptbench.attacks.adaptive import Adaptive
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.literal import literal
 from perceptbench.attacks.objectives import with_embedding
@@ -42,6 +43,9 @@ def chosen_threat(request: Request, made: Attack | Ensemble | None, ref: Ref | N
     Raises UserError where the attack does not work in this set, or where the set cannot change the images of --move.
     """
     own = "l2" if made is None else made.norm
+    if request.threat is not None and isinstance(made, Adaptive):
+        # It has no set of its own: its parts are chosen for the one that is asked for.
+        own = None
     if request.threat is None and own is None:
         raise UserError(f"{ref} works in any set: say in which by --threat; see: bench list threats")
     name = Ref.parse(request.threat or str(own))
@@ -120,6 +124,26 @@ def attack_on(
     return usable, tuple(name for name, _, starts in parts_of(made, str(ref)) if starts and name not in left)
 
 
+def check_followed(question: Task[Any], ref: Ref | None, within: ThreatSet) -> None:
+    """Raises UserError where something is fitted on one metric, which says nothing of those an attack follows, and
+    where images are sent through a channel.
+    """
+    if isinstance(within, Sent):
+        raise UserError(f"{ref} finds images for other metrics, and --through sends them on; leave one of them out")
+    if type(within).learn is not ThreatSet.learn:
+        raise UserError(f"{ref} follows other metrics, and this --threat is fitted on that of the run; use another one")
+    if type(question).fit is not Task.fit:
+        raise UserError(
+            f"{ref} follows other metrics, and --task {question.name} fits what it needs on one; use --task preference"
+        )
+
+
+def check_climbed(climber: Attack, name: str, other: Metric) -> None:
+    """Raises UserError for a metric to be followed that has not the gradient that is climbed."""
+    if climber.needs_gradient and not other.differentiable and other.surrogate() is None:
+        raise UserError(f"{name} has no gradient to follow; take by=l2-square, or follow another metric")
+
+
 def check_fit(
     request: Request, question: Task[Any], goal: str, made: Attack | Ensemble | None, ref: Ref | None, built: Metric
 ) -> None:
@@ -141,6 +165,8 @@ def check_fit(
             f"{' or '.join(question.kinds)}; leave them out"
         )
     if not question.endless:
+        return
+    if isinstance(made, Adaptive):
         return
     if not isinstance(made, Attack) or made.minimal or made.flips_only:
         raise UserError(f"--goal {goal} has no boundary to look for, so {ref} cannot serve; use l2-pgd or l2-apgd-ce")

@@ -43,6 +43,10 @@ COMMANDS = {
         "ladder:ladder",
         "Ask again after harmless edits of the reference, by strength: the floor that robustness may not cost.",
     ),
+    "attacks": (
+        "attacks:attacks",
+        "Measure how near attacks come to the smallest success that there is, and what they spend.",
+    ),
     "check": ("check:check", "Run the matrix of a baseline again and compare sample by sample."),
     "verify": (
         "verify:verify",

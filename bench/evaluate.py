@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective
+from perceptbench.attacks.followed import FollowsOthers
 from perceptbench.attacks.guided import Guided
 from perceptbench.attacks.running.counted import Tally
 from perceptbench.attacks.running.judge import Outcome
 from perceptbench.attacks.running.sweep import run_attack
 from perceptbench.attacks.threats.eight_bit import on_grid
 from perceptbench.attacks.threats.proved import radius_in_set
+from perceptbench.bench.found_on_others import found_on_others
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.visible import Visible
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.noise import Noise
 from perceptbench.core.others import contained
 from perceptbench.core.tensors import Images, PerImage
-from perceptbench.results.record import VISIBLE, written_columns
+from perceptbench.results.record import VISIBLE
 from perceptbench.tasks.base import Batch, Clean, Judged, State
 from perceptbench.tasks.content import contents
 
@@ -36,6 +38,7 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
 
     Raises UnsoundError where an attack succeeds inside a radius that was called sound.
     """
+    plan = plan.told(state)
     given, batch = batch, judged_images(plan, batch)
     prepared = plan.task.prepare(plan.metric, batch, plan.aim, state)
     clean = _clean(plan, prepared)
@@ -47,11 +50,12 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
     if plan.sent:
         # What is sent is changed, and what arrives is judged.
         moving = plan.task.moving(plan.task.prepare(plan.metric, given, plan.aim, state))
-    for outcome in _attacked(plan, prepared, moving, batch, clean, radius, state):
+    for outcome in _attacked(plan, prepared, moving, batch, content, clean, radius, state):
         judged = judge(outcome.adversarial)
         # Both the runner of the attack and the task judge, in batches of different size, which may round differently.
         # A success that either of them saw counts, here and at every larger eps.
-        reached = judged.reached | outcome.broken
+        # Of a metric that draws, the attack chose among many draws, so the later ones of the task decide.
+        reached = judged.reached if plan.metric.stochastic else judged.reached | outcome.broken
         _refuse_unsound(plan, prepared, batch, clean, radius, outcome, reached)
         if watch is not None:
             watch(batch, outcome)
@@ -63,7 +67,8 @@ def evaluate(plan: Plan, batch: Batch, groups: Sequence[str], state: State, watc
             **clean.columns, **judged.columns, **proved,
             "robust": ~lost, "size": outcome.size, "broken_by": _broken_by(broken, outcome, plan.attack_name),
             "radius": radius, "forwards": outcome.forwards, "backwards": outcome.backwards,
-            "content": content, **(visible(outcome.adversarial) if visible else dict.fromkeys(VISIBLE, math.nan)),
+            "content": content, "queries": _queries(broken, outcome),
+            **(visible(outcome.adversarial) if visible else dict.fromkeys(VISIBLE, math.nan)),
         }))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
@@ -114,7 +119,14 @@ def _proved(plan: Plan, prepared: Any, batch: Batch, clean: Clean) -> PerImage:
 
 
 def _attacked(
-    plan: Plan, prepared: Any, x: Images, batch: Batch, clean: Clean, radius: PerImage, state: State
+    plan: Plan,
+    prepared: Any,
+    x: Images,
+    batch: Batch,
+    content: Sequence[str],
+    clean: Clean,
+    radius: PerImage,
+    state: State,
 ) -> Iterator[Outcome]:
     """The outcome of the attack on some images at each eps, in order; without an attack the unchanged images."""
     spec = plan.spec
@@ -123,9 +135,12 @@ def _attacked(
         unbroken = ("",) * len(batch.ids)
         yield from (Outcome(eps, x, none, nothing, unbroken, Tally.zeros(len(x))) for eps in spec.eps)
         return
+    noise = Noise.make(spec.seed, batch.ids)
+    if isinstance(plan.attack, FollowsOthers):
+        yield from found_on_others(plan, plan.attack, batch, content, state, x, clean.judged.reached, noise)
+        return
     objective = plan.task.objective(prepared)
     guide, threat = guide_of(plan, batch, objective, state), plan.threat.taught(state)
-    noise = Noise.make(spec.seed, batch.ids)
     if plan.literal:
         # Each eps is attacked separately, and wrong answers are attacked too: the last image is the result.
         for eps in spec.eps:
@@ -196,9 +211,15 @@ def _written(before: Any, index: Tensor, values: Any) -> Any:
 
 
 def _frame(plan: Plan, columns: dict[str, Any]) -> pd.DataFrame:
-    types = written_columns(plan.task.columns)
+    types = plan.columns
     plain = {k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in columns.items()}
     return pd.DataFrame({name: plain[name] for name in types}).astype(types)
+
+
+def _queries(broken: Tensor, outcome: Outcome) -> PerImage:
+    """Passes up to the first success of each sample, NaN where there is none; all passes where only the task saw it."""
+    seen = torch.full_like(outcome.forwards, torch.nan) if outcome.queries is None else outcome.queries
+    return torch.where(broken.cpu(), torch.where(seen.isnan(), outcome.forwards, seen), torch.nan)
 
 
 def _broken_by(broken: Tensor, outcome: Outcome, name: str) -> list[str]:

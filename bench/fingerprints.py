@@ -5,6 +5,7 @@
     samples     those used: answers, and the content of their files
     data        the code that reads them
     attack, certifier, task, threat     their code
+    followed    weights and code of other metrics, where an attack climbs their goals
     evaluator   the code of the loop: what calls the others, judges, and sorts
 
 The code of a part is its closure (core/source_code.py). Weights alone: metrics/identity.py.
@@ -25,7 +26,7 @@ _SCHEDULERS = ("perceptbench.bench.runner", "perceptbench.bench.engines.local")
 def evaluator_sha256() -> str:
     """Of the loop that computes every run."""
     own = [syntax_sha256(path) for path in map(module_file, _SCHEDULERS) if path is not None]
-    return _joined(closure(EVALUATOR).sha256, *own)
+    return joined_sha256((closure(EVALUATOR).sha256, *own))
 
 
 def part_sha256(*components: object, modules: Iterable[str] = ()) -> str:
@@ -37,7 +38,7 @@ def metric_sha256(*components: object, held: Remembered | None, modules: Iterabl
     """Of the code of a metric, and of what it holds where it is from outside this project."""
     if held is None:
         return part_sha256(*components, modules=modules)
-    return _joined(part_sha256(*components, modules=(*modules, *held.modules)), held.sha256)
+    return joined_sha256((part_sha256(*components, modules=(*modules, *held.modules)), held.sha256))
 
 
 def data_sha256(loads: Iterable[object], source: object, modules: Iterable[str] = ()) -> str:
@@ -57,5 +58,6 @@ def _modules(*components: object) -> list[str]:
     return [base.__module__ for component in components for base in type(component).__mro__]
 
 
-def _joined(*digests: str) -> str:
+def joined_sha256(digests: Iterable[str]) -> str:
+    """One hash of several, in order."""
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()

@@ -1,11 +1,12 @@
 """One run, ready to start; `bench/planner.py` makes it of a request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from perceptbench.attacks.adaptive import MASKED, RANDOM, SIGNS, Adaptive
 from perceptbench.attacks.base import Attack, Ensemble
-from perceptbench.attacks.running.sweep import parts_of
+from perceptbench.attacks.running.sweep import counts_queries, parts_of
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.sent import Sent
 from perceptbench.bench.request import EIGHT_BIT, Held, Request
@@ -13,7 +14,8 @@ from perceptbench.certifiers.base import Certifier
 from perceptbench.core.spec import RunSpec
 from perceptbench.core.threat import Move, Threat
 from perceptbench.metrics.base import Metric
-from perceptbench.tasks.base import Aim, Sample, Source, Task
+from perceptbench.results.record import OF_QUERIES, written_columns
+from perceptbench.tasks.base import Aim, Sample, Source, State, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Plan:
     """Whether the metric gives a gradient. Where it gives none, `attack` has only parts that need none."""
     left_out: tuple[str, ...] = ()
     """Names of the parts of the attack that do not run, for want of a gradient."""
+    followed: tuple[Metric, ...] = ()
+    """The metrics whose goals the attack climbs in place of that of `metric` (attacks/followed.py)."""
 
     @property
     def attack_name(self) -> str:
@@ -88,6 +92,21 @@ class Plan:
     def parts(self) -> Sequence[tuple[str, Attack, int]]:
         """(name, attack, number of starts) of what runs; empty without an attack."""
         return parts_of(self.attack, self.attack_name, self.spec.restarts) if self.attack else ()
+
+    def told(self, state: State) -> "Plan":
+        """The plan once it is known which signs of masking were seen: an adaptive attack has the parts for these."""
+        if not isinstance(self.attack, Adaptive) or SIGNS not in state:
+            return self
+        seen = str(state[SIGNS]).split()
+        situation = replace(self.attack.situation, masked=MASKED in seen, random=RANDOM in seen)
+        return replace(self, attack=self.attack.on(situation))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of samples.parquet with their dtypes."""
+        own = self.attack if not self.followed and not self.kept else None
+        watched = own is not None and counts_queries(own, self.threat)
+        return written_columns(self.task.columns) | (OF_QUERIES if watched else {})
 
     @property
     def literal(self) -> bool:

@@ -6,20 +6,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from perceptbench.attacks.adaptive import Adaptive, Situation
 from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.followed import FollowsOthers
 from perceptbench.attacks.threats.base import ThreatSet, threat
 from perceptbench.attacks.threats.sent import Sent
 from perceptbench.bench.checks import check, declared
 from perceptbench.bench.choices import (
     attack_on,
+    check_climbed,
     check_fit,
+    check_followed,
     chosen_attack,
     chosen_certifier,
     chosen_channels,
     chosen_task,
     chosen_threat,
 )
-from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, metric_sha256, part_sha256
+from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, joined_sha256, metric_sha256, part_sha256
 from perceptbench.bench.flags.first_look import gives_gradient
 from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.plan import Plan
@@ -28,14 +32,15 @@ from perceptbench.certifiers.base import Certifier, certifier
 from perceptbench.core.errors import UserError, noted, warn
 from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
-from perceptbench.core.ref import Ref, Scalar
+from perceptbench.core.ref import Norm, Ref, Scalar
 from perceptbench.core.registry import Registry
-from perceptbench.core.spec import RunSpec
+from perceptbench.core.spec import RunSpec, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
 from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
-from perceptbench.tasks.base import Source, task
+from perceptbench.tasks.base import Source, Task, task
+from perceptbench.tasks.drawn import DrawnTask
 from perceptbench.triplets.base import conversions, said_of_conversions, triplets
 
 
@@ -50,7 +55,8 @@ def make_plans(request: Request) -> list[Plan]:
     sources = [(ref, _source(ref, made)) for ref, made in _built(_data(request), triplets)]
     for data_ref, source in sources:
         _say_converted(data_ref, source.limited(request.limit))
-    plans = []
+    plans: list[Plan] = []
+    others: dict[Ref, tuple[Metric, str]] = {}
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
         gradient = built.differentiable
@@ -59,7 +65,7 @@ def make_plans(request: Request) -> list[Plan]:
                 gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
             for attack_ref, certifier_ref in _methods(request, built):
-                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref)
+                plan = _plan(request, metric_ref, built, data_ref, source, attack_ref, certifier_ref, others)
                 plans.append(_as_far_as_possible(plan, gradient))
     return plans
 
@@ -98,8 +104,18 @@ def _as_far_as_possible(plan: Plan, gradient: bool) -> Plan:
     """The plan with the parts of its attack that can run. Raises UserError where none can."""
     if plan.attack is None or plan.spec.attack is None:
         return replace(plan, gradient=gradient)
+    if isinstance(plan.attack, Adaptive):
+        chosen = plan.attack.on(_situation(plan, gradient))
+        return replace(plan, attack=chosen, gradient=gradient, left_out=chosen.left_out())
     usable, left_out = attack_on(plan.attack, plan.spec.attack, gradient, plan.surrogate)
     return replace(plan, attack=usable, gradient=gradient, left_out=left_out)
+
+
+def _situation(plan: Plan, gradient: bool) -> Situation:
+    """What is known of a run before its metric is looked at."""
+    name = plan.spec.threat.name
+    norm: Norm | None = "l2" if name == "l2" else "linf" if name == "linf" else None
+    return Situation(norm, gradient, plan.surrogate, plan.task.endless)
 
 
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
@@ -136,14 +152,18 @@ def _methods(request: Request, built: Metric) -> list[tuple[Ref | None, Ref | No
 
 def _plan(
     request: Request, metric_ref: Ref, built: Metric, data_ref: Ref, source: Source,
-    attack_ref: Ref | None, certifier_ref: Ref | None,
+    attack_ref: Ref | None, certifier_ref: Ref | None, others: dict[Ref, tuple[Metric, str]],
 ) -> Plan:  # fmt: skip
+    """One plan. `others` has what is known of the metrics that attacks follow, and gets what is new."""
     made = chosen_attack(request, attack_ref) if attack_ref else None
     threat_ref, within = chosen_threat(request, made, attack_ref)
     task_ref, goal = chosen_task(request, made, attack_ref, source)
     question = task.build(task_ref)
     check_fit(request, question, goal, made, attack_ref, built)
     source = source if question.fitted_apart else source.limited(request.limit)
+    followed = _followed(request, question, made, attack_ref, within, others)
+    if any(one.stochastic for one in (built, *(one for one, _ in followed))):
+        question = DrawnTask(question)
     question.admit(source)
     answered = question.answered(source)
     answered, kept = within.split(answered.limited(request.limit) if question.fitted_apart else answered)
@@ -185,6 +205,7 @@ def _plan(
             "evaluator": evaluator_sha256(),
             **_channels_sha256(within),
             **_methods_sha256(made, attack_ref, proof, certifier_ref),
+            **({"followed": joined_sha256(one for _, one in followed)} if followed else {}),
         },
     )
     alone = replace(
@@ -192,7 +213,31 @@ def _plan(
         attacks=[str(attack_ref)] if attack_ref else [], certifiers=[str(certifier_ref)] if proof else [],
         task=str(task_ref), threat=str(threat_ref), goal=goal, declared={}, save_images=0,
     )  # fmt: skip
-    return Plan(spec, question, within, built, answered, source, kept, made, proof, alone)
+    return Plan(
+        spec, question, within, built, answered, source, kept, made, proof, alone,
+        followed=tuple(one for one, _ in followed),
+    )  # fmt: skip
+
+
+def _followed(
+    request: Request, question: Task[Any], made: Attack | Ensemble | None, ref: Ref | None, within: ThreatSet,
+    others: dict[Ref, tuple[Metric, str]],
+) -> list[tuple[Metric, str]]:  # fmt: skip
+    """The metrics whose goals an attack climbs, each with the hash of all that decides it; each is made once."""
+    if not isinstance(made, FollowsOthers):
+        return []
+    check_followed(question, ref, within)
+    found = []
+    for name in made.followed():
+        other = Ref.parse(name)
+        if other not in others:
+            built = metric.build(other).to(request.where)
+            said = canonical_json(_resolved(request, metric, other))
+            own = joined_sha256((other.name, said, weights_sha256(built), _metric_sha256(request, other, built)))
+            others[other] = built, own
+        check_climbed(made.climber(), name, others[other][0])
+        found.append(others[other])
+    return found
 
 
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
@@ -230,7 +275,9 @@ def _methods_sha256(
     found = {}
     if made is not None and attack_ref is not None:
         needs = attack.card(attack_ref.name).needs
-        found["attack"] = part_sha256(made, modules=(*_home(attack, attack_ref), *needs))
+        chosen = made.members() if isinstance(made, Adaptive) else ()
+        inner = (made.climber(),) if isinstance(made, FollowsOthers) else chosen
+        found["attack"] = part_sha256(made, *inner, modules=(*_home(attack, attack_ref), *needs))
     if proof is not None and certifier_ref is not None:
         found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
     return found
@@ -256,8 +303,12 @@ def _alone(request: Request) -> list[Held]:
 
 
 def arguments_of(made: object) -> dict[str, Scalar]:
-    """The arguments of a component: the fields of its dataclass."""
-    return {f.name: getattr(made, f.name) for f in fields(made)} if is_dataclass(made) else {}
+    """The arguments of a component: the fields of its dataclass, and of the components in them."""
+    found: dict[str, Scalar] = {}
+    for field in fields(made) if is_dataclass(made) else ():
+        value = getattr(made, field.name)
+        found |= arguments_of(value) if is_dataclass(value) else {field.name: value}
+    return found
 
 
 def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:

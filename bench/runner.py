@@ -12,6 +12,9 @@ import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save as safetensors_bytes
 
+from perceptbench.attacks.adaptive import SIGNS, Adaptive
+from perceptbench.attacks.followed import FollowsOthers
+from perceptbench.attacks.over_draws import GRADIENT_DRAWS, VERDICT_DRAWS
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
 from perceptbench.bench.fitted_threat import learned
@@ -30,7 +33,7 @@ from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
-from perceptbench.results.record import Record, written_columns
+from perceptbench.results.record import Record
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
 from perceptbench.tasks.base import Sample, State
@@ -135,7 +138,7 @@ def _compute(
 ) -> Record:
     spec, folder = plan.spec, store.folder(plan.spec.id)
     started = time.monotonic()
-    with store.writer(spec.id, written_columns(plan.task.columns)) as writer:
+    with store.writer(spec.id, plan.columns) as writer:
         state = _fitted(plan, folder)
         if differs := difference(plan, writer.done, state):
             warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
@@ -147,6 +150,8 @@ def _compute(
         first = plan.source.entries[0].id
         with noted(f"raised by the metric {spec.metric} in the first samples, from {first} on"), contained():
             flags = RunFlags.of(plan, state)
+        state = _told(plan, state, flags, folder)
+        plan = plan.told(state)
         counts = KeptCounts(folder)
         finished = set(writer.done["id"])
         resumed = len(finished)
@@ -210,6 +215,8 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
         write_atomically(folder / "counterexample.safetensors", partial(Path.write_bytes, data=content))
 
 
+DRAWS = {"gradient": GRADIENT_DRAWS, "verdict": VERDICT_DRAWS}
+"""Of a metric that draws at random: of how many each gradient is the mean, and each answer the majority."""
 STATE = "state.json"
 """What task and threat were fitted on, kept until the record holds it, so that a resumed run reads it."""
 
@@ -221,9 +228,24 @@ def _fitted(plan: Plan, folder: Path | None) -> State:
     with contained():
         state = plan.task.fit(plan.metric, plan.data, plan.request.where)
         state = {**state, **learned(plan, state)}
-    if state and kept is not None:
-        write_atomically(kept, partial(Path.write_text, data=json.dumps(dict(state)), encoding="utf-8"))
+    if state:
+        _keep_state(state, folder)
     return state
+
+
+def _told(plan: Plan, state: State, flags: RunFlags, folder: Path | None) -> State:
+    """The state with the signs that an adaptive attack chooses by: those of the first look, also in a resumed run."""
+    if not isinstance(plan.attack, Adaptive) or SIGNS in state:
+        return state
+    state = {**state, SIGNS: flags.signs}
+    _keep_state(state, folder)
+    return state
+
+
+def _keep_state(state: State, folder: Path | None) -> None:
+    if folder is not None:
+        text = json.dumps(dict(state))
+        write_atomically(folder / STATE, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 def _read_state(path: Path) -> State:
@@ -261,8 +283,10 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "answers": plan.source.kind != "images",
         "people": bool(getattr(plan.source, "people", False)),
         "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
-        "parts": [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts],
+        "parts": _parts(plan, last),
         "parts_left_out": list(plan.left_out),
+        **({"draws": DRAWS} if plan.metric.stochastic else {}),
+        **({"followed": list(plan.attack.followed())} if isinstance(plan.attack, FollowsOthers) else {}),
         "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
         "sound": plan.sound,
         "confidence": plan.certifier.confidence if plan.certifier else None,
@@ -280,6 +304,15 @@ def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, second
         "backwards": float(last["backwards"].sum()),
         "min_norm_ref": float(norms.min()) if norms.notna().any() else None,
     }
+
+
+def _parts(plan: Plan, last: pd.DataFrame) -> list[dict[str, Any]]:
+    """What ran, with its numbers; of an attack that chose its parts also how many samples each has broken."""
+    parts = [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts]
+    if isinstance(plan.attack, Adaptive):
+        broke = Counter(last["broken_by"])
+        return [{**part, "broke": broke[part["part"]]} for part in parts]
+    return parts
 
 
 def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:

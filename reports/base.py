@@ -139,6 +139,8 @@ class Panel:
     """Whether a line at 50 % says what a coin scores."""
     steps: tuple[str, ...] = ()
     """Names of 0, 1, 2, ... on the horizontal axis, where they stand for something; empty where numbers do."""
+    counts: str = ""
+    """What is counted along the horizontal axis, in a word, where it is no budget."""
 
     @property
     def banded(self) -> bool:
@@ -201,7 +203,42 @@ class Scatter:
     dots: tuple[Dots, ...]
 
 
-Axes: TypeAlias = Panel | Bars | Distribution | Scatter
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Numbers in a grid, darker where they are larger. `cells[row][column]` in percent; None where nothing is known."""
+
+    title: str
+    x_label: str
+    y_label: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EffortLine:
+    """One attack at several efforts: (passes, percent above the optimum); infinite where it had no success."""
+
+    name: str
+    style: int
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Efforts:
+    """Excess over an optimum against cost, both on logarithmic axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[EffortLine, ...]
+    front: tuple[tuple[float, float], ...]
+    """The least excess for each cost, from the cheapest on."""
+    floor: float
+    """Excess, in percent, below which nothing is told apart."""
+
+
+Axes: TypeAlias = Panel | Bars | Distribution | Scatter | HeatMap | Efforts
 
 
 @dataclass(frozen=True, slots=True)

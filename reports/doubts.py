@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from perceptbench.reports.base import FLAGGED, Bars, Block, Cell, Chart, Panel, Sheet, Table
+from perceptbench.reports.base import FLAGGED, Bars, Block, Cell, Chart, HeatMap, Panel, Sheet, Table
 
 
 def with_doubts(block: Block) -> Block:
@@ -24,7 +24,7 @@ def _cells(block: Table | Chart) -> Iterator[Cell]:
         yield from (value for row in block.rows for value in row if isinstance(value, Cell))
         return
     for panel in block.panels:
-        if isinstance(panel, Bars):
+        if isinstance(panel, Bars | HeatMap):
             yield from (cell for line in panel.cells for cell in line if cell is not None)
         elif isinstance(panel, Panel):
             yield from (cell for curve in panel.curves for _, cell in curve.points)

@@ -183,6 +183,8 @@ FACTS = {
     "cosine": FLAG,
     "parts": listed(Wanted("a part with its name", _is_part)),
     "parts_left_out": listed(TEXT),
+    "followed": listed(TEXT),
+    "draws": mapping(whole(1)),
     "flags": listed(Wanted("a flag with its numbers, sentence and marks", _is_flag)),
     "flags_measured": mapping(number()),
     "minimal": FLAG,

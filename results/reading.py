@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 
 from perceptbench.core.errors import UserError
 from perceptbench.results.header_checks import header_problem
-from perceptbench.results.record import COMMON, SCHEMA, SEALED_SINCE, VISIBLE, Record, columns_of, task_of
+from perceptbench.results.record import COMMON, OF_QUERIES, SCHEMA, SEALED_SINCE, VISIBLE, Record, columns_of, task_of
 from perceptbench.results.sample_checks import rows_problem, run_problem
 from perceptbench.results.seal import ONE_FILE, sample_files, seal_problem
 from perceptbench.results.tasks.base import installed, scores_of
 
 MAX_JSON_BYTES = 16 * 2**20
+_BESIDE = VISIBLE | OF_QUERIES
+"""Columns that some runs have beside those of their task."""
 _KEPT = ("schema", "run", "status", "spec", "provenance", "facts")
 
 
@@ -85,7 +87,7 @@ def _part(
 
 
 def typed_samples(data: bytes, columns: Mapping[str, str], later: Mapping[str, object]) -> pd.DataFrame:
-    """These columns of a parquet file, and those of VISIBLE that it has; others, which a newer or another task may have
+    """These columns of a parquet file, and those of _BESIDE that it has; others, which a newer or another task may have
     written, are passed over.
 
     An older file may lack the columns in `later`, and then has their value there. Raises ValueError for a file that is
@@ -94,7 +96,7 @@ def typed_samples(data: bytes, columns: Mapping[str, str], later: Mapping[str, o
     try:
         with pq.ParquetFile(io.BytesIO(data)) as file:
             names = file.schema_arrow.names
-            columns = {**columns, **{name: kind for name, kind in VISIBLE.items() if name in names}}
+            columns = {**columns, **{name: kind for name, kind in _BESIDE.items() if name in names}}
             there = {name: kind for name, kind in columns.items() if name in names or name not in later}
             _check_columns(file.schema_arrow, there)
             samples = file.read(columns=list(there)).to_pandas(ignore_metadata=True)

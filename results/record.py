@@ -74,6 +74,10 @@ COLUMNS = {
 }
 """Columns of the tasks on triplets, in the order in which schema 1 wrote them."""
 
+OF_QUERIES = {"queries": "float64"}
+"""Columns that a run has beside those of its task, where no part of its attack needs a gradient and the attacked image
+is searched itself: `queries` = passes of this sample up to the first success within eps, missing where none is."""
+
 Status = Literal["done", "failed"]
 
 

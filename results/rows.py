@@ -286,6 +286,11 @@ def _parts(facts: Mapping[str, Any]) -> str:
         f"{part['part']}: " + ", ".join(f"{key} {value}" for key, value in part.items() if key != "part")
         for part in parts
     ]
+    draws = facts.get("draws", {})
+    if {"gradient", "verdict"} <= set(draws):
+        words.append(
+            f"each gradient the mean of {draws['gradient']} draws, each answer the majority of {draws['verdict']}"
+        )
     if left_out:
         words.append(f"without {', '.join(left_out)}, which need the gradient that this metric does not have")
     return "; ".join(words)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perceptbench.results.record import COLUMNS, VISIBLE
+from perceptbench.results.record import COLUMNS, OF_QUERIES, VISIBLE
 
 _ROUNDING = 1e-6
 """Part of eps by which a measured size may exceed it."""
@@ -21,7 +21,7 @@ _FINITE: tuple[str, _Wrong] = ("a finite number", lambda column: ~(column.abs() 
 _OR_MISSING: tuple[str, _Wrong] = (
     "missing, or a finite number of at least 0", lambda column: (column < 0) | (column == np.inf)
 )  # fmt: skip
-_TYPES = {**COLUMNS, **VISIBLE}
+_TYPES = {**COLUMNS, **VISIBLE, **OF_QUERIES}
 _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     "eps": ("a positive and finite number", lambda column: ~((column > 0) & (column < np.inf))),
     "size": _AT_LEAST_0,
@@ -33,6 +33,7 @@ _RANGES: Mapping[str, tuple[str, _Wrong]] = {
     "label": ("0 or 1", lambda column: ~column.isin((0, 1))),
     "right_share": ("a number from 0 to 1", lambda column: ~column.between(0, 1)),
     **dict.fromkeys(("d0", "d1", "d0_adv", "d1_adv", "d_self"), _FINITE),
+    "queries": ("missing, or a finite number of at least 1", lambda column: (column < 1) | (column == np.inf)),
     **dict.fromkeys(("norm_ref", "change_l2", "change_linf", "change_lpips", "change_lipsim"), _OR_MISSING),
     "change_ssim": ("missing, or a number from -1 to 1", lambda column: column.abs() > 1),
 }

@@ -11,6 +11,7 @@ from perceptbench.reports.base import (
     Distribution,
     Document,
     Dots,
+    HeatMap,
     Number,
     Panel,
     Picture,
@@ -77,10 +78,13 @@ def other_charts() -> list[Chart]:
         densities.append(Density(name, style, tuple(edges.tolist()), tuple(heights.tolist()), smooth, centre, 200))
     places = tuple((float(x), float(x + y)) for x, y in random.gamma(2, 0.5, (30, 2)))
     scatter = Scatter("photos", "certified radius", "smallest flip", (Dots("lipsim", 0, places[:20], places[20:]),))
+    grid = tuple(tuple(score(10.0 * (row + 2 * column)) for column in range(4)) for row in range(4))
+    heat = HeatMap("photos", "judged by", "found on", names[:4], names[1:], (*grid[:3], (None, *grid[3][1:])))
     return [
         Chart("Alignment", "bars", (bars,)),
         Chart("Distances", "densities", (Distribution("photos", "d(x, x + delta)", tuple(densities)),)),
         Chart("Distortion", "scatter", (scatter,)),
+        Chart("Transfer", "heat", (heat,)),
     ]
 
 

@@ -6,12 +6,15 @@ no objective knows of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from perceptbench.attacks.base import Objective, finite
 from perceptbench.attacks.norms import length
+from perceptbench.attacks.over_draws import OverDraws
+from perceptbench.attacks.running.first_success import FirstSuccess
 from perceptbench.core.tensors import Mask, PerImage
 from perceptbench.metrics.base import Metric
 
@@ -79,12 +82,14 @@ class Counted(Objective):
 
     Args:
         ascent: notes whether the losses rise; None where nobody asks.
+        first: notes when the goal is first reached; None where nobody asks.
     """
 
     inner: Objective
     tally: Tally
     index: Tensor
     ascent: Ascent | None = None
+    first: FirstSuccess | None = None
 
     @property
     def endless(self) -> bool:
@@ -95,19 +100,22 @@ class Counted(Objective):
         return self.inner.surrogate
 
     def loss(self, x: Tensor) -> PerImage:
-        self.tally.forwards[self.index] += 1
         loss = finite(self.inner.loss(x), "distance")
+        passes = self.inner.passes(gradient=loss.requires_grad) if isinstance(self.inner, OverDraws) else 1
+        self.tally.forwards[self.index] += passes
         if loss.requires_grad:
             # Here and not in `gradient`, so that passes through an objective that wraps this one are also counted.
-            loss.register_hook(self._backwards)
+            loss.register_hook(partial(self._backwards, passes))
             if x.requires_grad:
                 x.register_hook(self._gradient)
         if self.ascent is not None:
             self.ascent.note(self.index, loss, self.inner.reached(loss.detach()))
+        if self.first is not None:
+            self.first.note(self.index, x, self.inner.reached(loss.detach()), self.tally.forwards[self.index])
         return loss
 
-    def _backwards(self, _: Tensor) -> None:
-        self.tally.backwards[self.index] += 1
+    def _backwards(self, passes: int, _: Tensor) -> None:
+        self.tally.backwards[self.index] += passes
 
     def _gradient(self, gradient: Tensor) -> None:
         self.tally.flat[self.index] += (length(gradient, "linf") == 0).to(self.tally.flat)
@@ -116,4 +124,4 @@ class Counted(Objective):
         return self.inner.reached(loss)
 
     def select(self, index: Tensor) -> "Counted":
-        return Counted(self.inner.select(index), self.tally, self.index[index.cpu()], self.ascent)
+        return Counted(self.inner.select(index), self.tally, self.index[index.cpu()], self.ascent, self.first)

@@ -9,6 +9,7 @@ from torch import Tensor
 from perceptbench.attacks.base import Objective
 from perceptbench.attacks.norms import per_image, spread
 from perceptbench.attacks.running.counted import Tally
+from perceptbench.attacks.running.first_success import FirstSuccess
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.core.tensors import Images, Mask, PerImage
 
@@ -23,6 +24,8 @@ class Outcome:
         size: measured size of the change, in float64.
         broken_by: the part that found the success, else ''.
         spent: passes of each sample up to this eps, and what was seen in them.
+        queries: passes at which a search without gradients first succeeded, NaN where it did not; None where it was not
+            watched.
     """
 
     eps: float
@@ -31,6 +34,7 @@ class Outcome:
     size: PerImage
     broken_by: tuple[str, ...]
     spent: Tally
+    queries: PerImage | None = None
 
     @property
     def forwards(self) -> PerImage:
@@ -107,7 +111,7 @@ class Found:
             x = self.threat.apply(self.x[rows], self.threat.start(self.x[rows], float(self.budgets[-1]), None))
             self.clean_loss[rows] = objective.select(unknown).value(x).double()
 
-    def outcome(self, at: int, spent: Sequence[Tally]) -> Outcome:
+    def outcome(self, at: int, spent: Sequence[Tally], first: FirstSuccess | None = None) -> Outcome:
         """The outcome at one budget; a success at a smaller budget counts."""
         eps = float(self.budgets[at])
         broken = self.flip_size <= eps
@@ -118,4 +122,8 @@ class Found:
         clean = self.threat.unchanged(self.x)
         adversarial = torch.where(per_image(untouched), clean, self.threat.apply(self.x, theta))
         size = torch.where(untouched, 0.0, self.threat.measure(self.x, theta))
-        return Outcome(eps, adversarial, broken, size, by, Tally.sum(spent[: at + 1]))
+        total = Tally.sum(spent[: at + 1])
+        # A success that no search saw was found by shrinking another one, after all its passes.
+        when = None if first is None else torch.minimum(first.passes[at], total.forwards)
+        queries = None if when is None else torch.where(broken.cpu(), when, torch.nan)
+        return Outcome(eps, adversarial, broken, size, by, total, queries)

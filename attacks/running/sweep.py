@@ -12,6 +12,7 @@ from torch import Tensor
 
 from perceptbench.attacks.base import Attack, Ensemble, Objective
 from perceptbench.attacks.running.counted import Ascent, Counted, Tally
+from perceptbench.attacks.running.first_success import FirstSuccess
 from perceptbench.attacks.running.judge import Found, Outcome
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.lp import ball_of
@@ -49,6 +50,11 @@ def without_gradients(attack: Attack | Ensemble, name: str) -> Attack | Ensemble
     return QueryParts(attack.norm, kept)
 
 
+def counts_queries(attack: Attack | Ensemble, threat: ThreatSet) -> bool:
+    """Whether success is counted against queries: nothing of the attack needs a gradient, and theta is the image."""
+    return threat.pixels and not any(member.needs_gradient for _, member, starts in parts_of(attack, "") if starts)
+
+
 def run_attack(
     attack: Attack | Ensemble,
     name: str,
@@ -80,11 +86,13 @@ def run_attack(
             `objective` in any case.
     """
     last_counts = isinstance(attack, Attack) and attack.literal
+    within = threat or ball_of(attack)
     search = _Sweep(
         objective, guide or objective, x, budgets, skip.to(x.device), noise,
-        Found.nothing(x, threat or ball_of(attack), budgets, last_counts=last_counts),
+        Found.nothing(x, within, budgets, last_counts=last_counts),
         [Tally.zeros(len(x)) for _ in budgets],
         torch.zeros(len(x), dtype=torch.bool, device=x.device), {},
+        FirstSuccess.of(x, within, budgets) if counts_queries(attack, within) else None,
     )  # fmt: skip
     starts = [(part, member, start) for part, member, n in parts_of(attack, name, restarts) for start in range(n)]
     for at in range(len(budgets)):
@@ -92,7 +100,7 @@ def run_attack(
     for at in reversed(range(len(budgets))):
         search.budget(at, starts[1:])
         search.rest(at)
-    return [search.found.outcome(at, search.spent) for at in range(len(budgets))]
+    return [search.found.outcome(at, search.spent, search.first) for at in range(len(budgets))]
 
 
 @dataclass
@@ -109,6 +117,7 @@ class _Sweep:
     spent: list[Tally]
     stood: Mask
     searched: dict[str, Tensor]
+    first: FirstSuccess | None
 
     def budget(self, at: int, starts: Sequence[tuple[str, Attack, int]]) -> None:
         """Some starts at one budget, each on the samples that are not broken yet."""
@@ -135,7 +144,8 @@ class _Sweep:
         eps, threat, tally = self.budgets[at], self.found.threat, self.spent[at]
         x, ascent = self.x[index], Ascent.of(len(self.x)) if member.needs_gradient else None
         whole = torch.arange(len(self.x))
-        sought = Counted(self.guide if member.needs_gradient else self.objective, tally, whole, ascent).select(index)
+        goal = self.guide if member.needs_gradient else self.objective
+        sought = Counted(goal, tally, whole, ascent, self.first).select(index)
         theta = threat.search(member, sought, x, eps, self.noise.select(index).stream(f"{label}/{eps!r}"))
         _check_theta(theta, self.found.flip[index], part)
         if ascent is not None:

@@ -17,6 +17,7 @@ from perceptbench.bench.api.metric import MetricModule, evaluated
 from perceptbench.bench.api.metric import metric as metric_of
 from perceptbench.bench.api.untouched import untouched
 from perceptbench.bench.evaluate import evaluate
+from perceptbench.bench.flags.of_run import told_of
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held
@@ -79,6 +80,7 @@ class PlannedTriplets:
         name = str(self.plan.spec.metric)
         with untouched(name, tuple(self.batch.images.values()), where) as (reference, left, right):
             batch = replace(self.batch.to(where), reference=reference, left=left, right=right)
+            state = told_of(self.plan, batch, state)
             frame = evaluate(
                 self.plan, batch, [""] * len(batch.ids), state, lambda _, found: moved.append(found.adversarial)
             )

@@ -53,6 +53,14 @@ class AskedAgain:
     ) -> "AskedAgain":  # fmt: skip
         """For the first samples of a data set."""
         batch = source.batch(source.entries[:SAMPLES]).to(device)
+        return cls.near(task, metric, batch, aim, state, seed=seed, differentiable=differentiable)
+
+    @classmethod
+    def near(
+        cls, task: Task[Any], metric: Metric, batch: Any, aim: Aim, state: State, *,
+        seed: int = 0, differentiable: bool = True,
+    ) -> "AskedAgain":  # fmt: skip
+        """For the samples of a batch."""
         prepared = task.prepare(metric, batch, aim, state)
         clean, noise = task.moving(prepared), Noise.make(seed, batch.ids, "probe")
         # Away from the clean image, since the distance of an image from itself has no slope there.

@@ -46,6 +46,8 @@ class Flag:
     """Whether it is raised below the threshold, and not above it."""
     marks: ClassVar[tuple[str, ...]] = ("attack",)
     """Kinds of rows whose numbers it marks."""
+    sign: ClassVar[str] = ""
+    """What it tells an attack that chooses its parts: `masked` or `random` (attacks/adaptive.py); '' for nothing."""
 
     def measure(self, evidence: Observed) -> float | None:
         """The number that is compared with the threshold; None where it cannot be known."""
@@ -83,6 +85,12 @@ def measured(evidence: Observed) -> dict[str, float]:
     """The value of every flag that can be known, by name."""
     found = {one.name: one.measure(evidence) for one in all_flags()}
     return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def signs(values: Mapping[str, float]) -> str:
+    """What the raised flags tell an attack that chooses its parts, each sign once, in words."""
+    raised = [one.sign for one in all_flags() if one.sign and one.name in values and one.raised(values[one.name])]
+    return " ".join(sorted(set(raised)))
 
 
 def facts(values: Mapping[str, float]) -> dict[str, Any]:

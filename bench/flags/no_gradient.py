@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from perceptbench.attacks.adaptive import MASKED
 from perceptbench.bench.flags.base import Flag, Observed, flag
 
 
@@ -13,6 +14,7 @@ class NoGradient(Flag):
 
     name: ClassVar[str] = "no-gradient"
     threshold: ClassVar[float] = 0.5
+    sign: ClassVar[str] = MASKED
 
     def measure(self, evidence: Observed) -> float | None:
         return float(evidence.gradient_missing)

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from perceptbench.attacks.adaptive import SIGNS, Adaptive
 from perceptbench.bench.flags.asked_again import AskedAgain
-from perceptbench.bench.flags.base import Observed, facts, measured
+from perceptbench.bench.flags.base import Observed, facts, measured, signs
 from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.bench.plan import Plan
 from perceptbench.core.errors import warn
@@ -24,6 +26,8 @@ class RunFlags:
 
     before: Observed
     values: dict[str, float]
+    signs: str = ""
+    """What an attack that chooses its parts may know of the metric; '' where none runs, and where nothing was seen."""
 
     @classmethod
     def of(cls, plan: Plan, state: State) -> "RunFlags":
@@ -35,7 +39,7 @@ class RunFlags:
         if plan.attack is not None or plan.from_outside:
             probe = AskedAgain.of(
                 plan.task, plan.metric, plan.source, plan.aim, state, plan.request.where,
-                seed=plan.spec.seed, differentiable=any(member.needs_gradient for _, member, _ in plan.parts),
+                seed=plan.spec.seed, differentiable=_climbs(plan),
             )  # fmt: skip
         missing = plan.metric.differentiable and bool(plan.left_out)
         before = Observed(probe=probe, gradient_missing=missing)
@@ -45,8 +49,9 @@ class RunFlags:
                 if (said := (str(plan.spec.metric), one["flag"])) not in _SAID:
                     _SAID.add(said)
                     warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
+        seen = signs_of(before) if isinstance(plan.attack, Adaptive) else ""
         # The probe has answered, and its images can go.
-        return cls(replace(before, probe=None), values)
+        return cls(replace(before, probe=None), values, seen)
 
     def after(self, plan: Plan, record: Record, search: Sequence[SearchCounts]) -> Record:
         """The record with its flags among the facts."""
@@ -60,3 +65,24 @@ class RunFlags:
             natural=natural.high if chance is not None and natural.unit == "percent" else None,
         )
         return replace(record, facts={**record.facts, **facts({**self.values, **measured(evidence)})})
+
+
+def _climbs(plan: Plan) -> bool:
+    return any(member.needs_gradient for _, member, _ in plan.parts)
+
+
+def told_of(plan: Plan, batch: Any, state: State) -> State:
+    """The state with the signs by which an adaptive attack chooses, from a batch that is at hand."""
+    if not isinstance(plan.attack, Adaptive):
+        return state
+    asked = AskedAgain.near(
+        plan.task, plan.metric, batch, plan.aim, state, seed=plan.spec.seed, differentiable=_climbs(plan)
+    )
+    missing = plan.metric.differentiable and bool(plan.left_out)
+    return {**state, SIGNS: signs_of(Observed(probe=asked, gradient_missing=missing))}
+
+
+def signs_of(before: Observed) -> str:
+    """The signs of masking among what was looked at before the first chunk, gradients of the probe included."""
+    probe = before.probe
+    return signs(measured(before if probe is None else replace(before, search=probe.gradients)))

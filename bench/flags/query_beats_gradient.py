@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from perceptbench.attacks.adaptive import MASKED
 from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
@@ -13,6 +14,7 @@ class QueryBeatsGradient(Flag):
 
     name: ClassVar[str] = "query-beats-gradient"
     threshold: ClassVar[float] = 0.1
+    sign: ClassVar[str] = MASKED
 
     def measure(self, evidence: Observed) -> float | None:
         if not (evidence.query_parts and evidence.gradient_parts and evidence.flips):

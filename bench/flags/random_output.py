@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from perceptbench.attacks.adaptive import RANDOM
 from perceptbench.bench.flags.base import Flag, Observed, flag, percent
 
 
@@ -13,6 +14,7 @@ class RandomOutput(Flag):
 
     name: ClassVar[str] = "random-output"
     threshold: ClassVar[float] = 1e-3
+    sign: ClassVar[str] = RANDOM
     marks: ClassVar[tuple[str, ...]] = ("natural", "attack", "certificate")
 
     def measure(self, evidence: Observed) -> float | None:

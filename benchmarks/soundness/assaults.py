@@ -29,6 +29,7 @@ INSIDE = 0.999
 TARGETS = {
     "autoattack": ("apgd-ce", "fab", "square"),
     "torchattacks": ("PGDL2", "PGD"),
+    "foolbox": ("L2PGD", "LinfPGD", "DDNAttack"),
 }
 """What the bridges to other libraries are asked for; they take one triplet at a time, so few are attacked."""
 FEW = 4

@@ -24,7 +24,7 @@ from perceptbench.reports.formats.html_chart import chart_data, panel_table
 
 _PAGE = Path(__file__).parents[1] / "page"
 _SCRIPTS = (
-    "dom", "theme", "sort", "axes", "curves", "bars", "distribution", "scatter", "plot", "viewer",
+    "dom", "theme", "sort", "axes", "curves", "bars", "distribution", "scatter", "heat_map", "plot", "viewer",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ A script would round halves in another way than the tables do, so every text is 
 from functools import singledispatch
 from typing import Any
 
-from perceptbench.reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, Panel, Scatter, Table, Value
+from perceptbench.reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, HeatMap, Panel, Scatter, Table, Value
 from perceptbench.reports.formats.html_table import interval, number
 from perceptbench.reports.wording import eps_text
 
@@ -42,6 +42,7 @@ def _(panel: Panel) -> dict[str, Any]:
         "x": panel.x_label,
         "y": panel.y_label,
         "even": panel.even,
+        "counts": panel.counts,
         "stops": [[eps, _stop(panel, eps)] for eps in stops],
         **({"found": panel.solid} if panel.steps else {}),
         "curves": [
@@ -63,13 +64,15 @@ def _(panel: Panel) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
         for curve in panel.curves
         for eps, cell in curve.points
     ]
-    at = "strength" if panel.steps else "eps" if panel.even else "FPR"
+    at = panel.counts or ("strength" if panel.steps else "eps" if panel.even else "FPR")
     return ("metric", "score", at, "percent", "n"), rows
 
 
 def _stop(panel: Panel, at: float) -> str:
-    """A place on the horizontal axis in words."""
-    return panel.steps[int(at)] if panel.steps else eps_text(at)
+    """A place on the horizontal axis in words: a step by its name, a whole number of what is counted, else a budget."""
+    if panel.steps:
+        return panel.steps[int(at)]
+    return f"{at:.0f}" if panel.counts else eps_text(at)
 
 
 def _found(panel: Panel) -> str:
@@ -146,6 +149,24 @@ def _(panel: Scatter) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
         (dots.metric, f"{x:.4g}", _height(y, is_open)) for dots in panel.dots for x, y, is_open in _places(dots)
     ]
     return ("metric", panel.x_label, panel.y_label), rows
+
+
+@panel_data.register
+def _(panel: HeatMap) -> dict[str, Any]:
+    return {
+        "kind": "heatMap",
+        "x": panel.x_label,
+        "y": panel.y_label,
+        "rows": list(panel.rows),
+        "columns": list(panel.columns),
+        "cells": [[None if cell is None else _score(cell) for cell in cells] for cells in panel.cells],
+    }
+
+
+@_numbers.register
+def _(panel: HeatMap) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    corner = f"{panel.y_label}, {panel.x_label}:"
+    return (corner, *panel.columns), [(name, *cells) for name, cells in zip(panel.rows, panel.cells, strict=True)]
 
 
 def _places(dots: Dots) -> list[tuple[float, float, bool]]:

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from perceptbench.reports.base import Bars, Chart, Distribution, Panel, Scatter, Sheet
-from perceptbench.reports.drawing import bars, curves, histograms, scatter, sheet
+from perceptbench.reports.base import Bars, Chart, Distribution, Efforts, HeatMap, Panel, Scatter, Sheet
+from perceptbench.reports.drawing import bars, curves, efforts, heat_map, histograms, scatter, sheet
 from perceptbench.reports.drawing.legible import legible
 from perceptbench.reports.drawing.style import SMALL
 
@@ -36,6 +36,8 @@ _KINDS: dict[type, _Kind] = {
     Bars: _Kind(bars.draw, bars.key, bars.size),
     Distribution: _Kind(histograms.draw, histograms.key, lambda panels: histograms.SIZE),
     Scatter: _Kind(scatter.draw, scatter.key, lambda panels: scatter.SIZE),
+    HeatMap: _Kind(heat_map.draw, heat_map.key, heat_map.size),
+    Efforts: _Kind(efforts.draw, efforts.key, lambda panels: efforts.SIZE),
 }
 
 

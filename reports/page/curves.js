@@ -13,8 +13,10 @@ function curves(panel) {
       ? "Percent at the chosen strength. Brackets: 95 % intervals over references."
       : panel.even
       ? "Percent at the chosen eps. Brackets: intervals that hold at all marked points of a curve at once with 95 % confidence, wider than those of the tables."
-      : "Percent at the chosen rate, where a curve has a point there.",
-    stops: panel.stops.map(([, text]) => (panel.found ? text : panel.even ? `eps ${text}` : `${text} %`)),
+      : `Percent at the chosen ${panel.counts ? "number" : "rate"}, where a curve has a point there.`,
+    stops: panel.stops.map(([, text]) =>
+      panel.found ? text : panel.counts ? `${text} ${panel.counts}` : panel.even ? `eps ${text}` : `${text} %`,
+    ),
     start: panel.stops.length - 1,
     read(stop, name) {
       const eps = panel.stops[stop][0];

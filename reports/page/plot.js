@@ -1,6 +1,6 @@
 // The frame of every drawing: the picture, a slider that chooses what is read out, and a key that reads and hides.
 
-const KINDS = { curves, bars, distribution, scatter };
+const KINDS = { curves, bars, distribution, scatter, heatMap };
 
 function plot(figure) {
   const panel = charts[figure.dataset.chart][figure.dataset.panel];

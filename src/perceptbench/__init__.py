@@ -15,6 +15,7 @@ from typing import Any as _Any
 
 if TYPE_CHECKING:
     from perceptbench.bench.api.attack import attack
+    from perceptbench.bench.api.attacks import attack_strengths
     from perceptbench.bench.api.audit import audit
     from perceptbench.bench.api.certify import certify
     from perceptbench.bench.api.data import data
@@ -41,6 +42,7 @@ __all__ = [
     "UserError",
     "__version__",
     "attack",
+    "attack_strengths",
     "audit",
     "certify",
     "data",
@@ -63,6 +65,7 @@ _PLACES = {
     "Triplets": "triplets.base:Triplets",
     "UserError": "core.errors:UserError",
     "attack": "bench.api.attack:attack",
+    "attack_strengths": "bench.api.attacks:attack_strengths",
     "audit": "bench.api.audit:audit",
     "certify": "bench.api.certify:certify",
     "data": "bench.api.data:data",

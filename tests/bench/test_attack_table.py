@@ -8,7 +8,7 @@ import torch
 from perceptbench.attacks.base import Attack, attack
 from perceptbench.attacks.objectives import FlipPreference
 from perceptbench.attacks.running.sweep import run_attack
-from perceptbench.bench.attack_table import page
+from perceptbench.bench.attack_table import FURTHER, page, with_tables
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Ref
 from perceptbench.metrics.classical.pixel import PixelL2
@@ -22,7 +22,16 @@ def _cells(name):
 
 
 def test_the_page_is_what_the_generator_makes():
-    assert PAGE.read_text() == page(), "run: python -m perceptbench.bench.attack_table docs/attacks.md"
+    table = PAGE.read_text().partition(FURTHER)[0]
+    assert table == page(), "run: python -m perceptbench.bench.attack_table docs/attacks.md"
+
+
+def test_measured_tables_take_the_place_of_those_before_and_nothing_else_moves():
+    measured = "# T\n\nopening\n\n## Fig\n\n![Fig](attacks.png)\n\nnote\n\n## A\n\n| 1 |\n\n## B\n\n| 2 |\n"
+    before = "x\n<!-- bench attacks -->\nold\n<!-- end -->\ny\n"
+    once = with_tables(before, measured)
+    assert once == "x\n<!-- bench attacks -->\n\n### A\n\n| 1 |\n\n### B\n\n| 2 |\n\n<!-- end -->\ny\n"
+    assert with_tables(once, measured) == once
 
 
 @pytest.mark.parametrize(
@@ -40,6 +49,7 @@ def test_the_page_is_what_the_generator_makes():
             ],
         ),
         ("autoattack:PART`", ["", "l2 or linf", "-", "-", "no", ""]),
+        ("auto`", ["", "any", "-", "-", "yes", "chosen by metric, task and threat"]),
     ],
 )  # fmt: skip
 def test_rows_that_are_known(name, cells):

@@ -33,6 +33,7 @@ SURFACE = {
     "ladder": {
         "--metric", "--data", "--edit", "--limit", "--to", "--device", "--batch-size", "--runs", "--json", "--help",
     },
+    "attacks": {"--attack", "--norm", "--effort", "--limit", "--seed", "--to", "--json", "--help"},
     "check": {
         "--baseline", "--metric", "--floor", "--runs", "--update", "--reason", "--junit", "--summary", "--json",
         "--device", "--help",

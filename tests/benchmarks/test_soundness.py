@@ -95,7 +95,9 @@ def test_every_family_certifier_move_and_attack_has_its_place() -> None:
     assert not set(sound_certifiers(ProjectionCosine(PIXELS))) & {"paper", "tsuzuku", "smoothing"}
     here = {name.partition(":")[0] for norm in ("l2", "linf") for name in suitable(norm)}  # type: ignore[arg-type]
     absent = {name for name in attack.names() if attack.card(name).missing}
-    assert here | absent == {name for name in attack.names() if not name.endswith("mse") and name != "l2-hash"}
+    # `transfer` climbs the goals of other metrics by attacks that are there themselves.
+    elsewhere = {"l2-hash", "transfer"}
+    assert here | absent == {name for name in attack.names() if not name.endswith("mse")} - elsewhere
 
 
 @pytest.mark.parametrize("name", sorted(instances()))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from perceptbench.attacks.adaptive import Adaptive
 from perceptbench.attacks.base import Attack, Ensemble, attack
 from perceptbench.attacks.objectives import EmbeddingShift
 from perceptbench.attacks.running.sweep import parts_of
@@ -20,6 +21,8 @@ from perceptbench.testing.samples import radius_in, triplets
 EXAMPLES = {
     "autoattack": ("autoattack:apgd-ce", "autoattack:fab(norm=linf)", "autoattack:square(norm=linf)"),
     "torchattacks": ("torchattacks:PGDL2", "torchattacks:PGD", "torchattacks:DeepFool"),
+    "foolbox": ("foolbox:L2PGD", "foolbox:LinfPGD", "foolbox:DDNAttack"),
+    "transfer": ("transfer:l2(by=l2-pgd(steps=40))", "transfer:l2(by=linf-apgd-ce(steps=40))"),
 }
 # Those without a norm work in every set; below they are held to what they do in a ball.
 PLAIN = [name for name in attack.names() if not attack.inputs(name) and attack.build(Ref(name)).norm is None]
@@ -29,15 +32,20 @@ SOLVERS = [
     for name in attack.names()
     if not attack.inputs(name) and getattr(attack.build(Ref(name)), "solves", None) is not None
 ]
+# Their parts are held to it; what they choose is in tests/attacks/test_auto.py.
+CHOOSING = [
+    name for name in attack.names() if not attack.inputs(name) and isinstance(attack.build(Ref(name)), Adaptive)
+]
 NAMES = [
     example
     for name in attack.names()
-    if name not in (*PLAIN, *SOLVERS) and not attack.card(name).missing
+    if name not in (*PLAIN, *SOLVERS, *CHOOSING) and not attack.card(name).missing
     for example in EXAMPLES.get(name, (name,))
 ]
 ABSENT = {name: attack.card(name).missing for name in attack.names() if attack.card(name).missing}
 BRIDGED = [name for name in NAMES if ":" in name]
 SQUARES = [name for name in NAMES if "square" in name]
+QUERIES = [name for name in NAMES if name.endswith("-query")]
 
 
 def made_of(name: str) -> Attack | Ensemble:
@@ -56,7 +64,7 @@ class Registered(AttackContract):
 class TestOurs(Registered):
     """Those that follow gradients, and ensembles."""
 
-    @pytest.fixture(params=[name for name in NAMES if name not in (*BRIDGED, *SQUARES)])
+    @pytest.fixture(params=[name for name in NAMES if name not in (*BRIDGED, *SQUARES, *QUERIES)])
     def name(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
@@ -81,6 +89,20 @@ class TestSquareInLinf(Registered):
         return "linf-square"
 
 
+class TestQuery(Registered):
+    """Answers alone: near the exact radius with many queries, and with a few near twice of it."""
+
+    reach, follows_gradients, draws, finds_smallest = 2.0, False, True, False
+
+    @pytest.fixture
+    def subject(self, name: str) -> Attack | Ensemble:
+        return small_attack(name, queries=3000)
+
+    @pytest.fixture(params=QUERIES)
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+
 class TestBridges(Registered):
     """Upstream gives the clean image back where it finds no flip."""
 
@@ -103,6 +125,7 @@ class TestBridgedSquare(TestBridges):
 
 def test_all_kinds_are_there() -> None:
     assert {"l2-square", "linf-square", "autoattack:square(norm=linf)"} >= set(SQUARES)
+    assert {"l2-query", "linf-query"} == set(QUERIES)
     assert set(EXAMPLES) == {name for name in attack.names() if attack.inputs(name)}
     made = [made_of(name) for name in NAMES]
     assert any(isinstance(one, Attack) and one.by_embedding for one in made)

@@ -45,7 +45,7 @@ HARMLESS: dict[str, dict[str, list[Any]]] = {
         "references": [{}], "others": [{}], "resumed": [0], "seconds": AT_LEAST_0, "forwards": AT_LEAST_0,
         "backwards": AT_LEAST_0,
         "min_norm_ref": [None, *AT_LEAST_0], "parts_left_out": [[]], "flags": [[]], "flags_measured": [{}],
-        "converted": [{}],
+        "converted": [{}], "followed": [[]], "draws": [{}],
     },
 }  # fmt: skip
 """Those of VALUES that are valid, by place and key; none of a key that is not here."""
@@ -66,6 +66,7 @@ def _whole(tiny, schema: int) -> Record:
         "references": {"a": "x", "b": "x"}, "others": {"a": "y"}, "resumed": 0, "forwards": 12.0, "backwards": 12.0,
         "min_norm_ref": 1.0,
         "parts_left_out": [], "flags": [], "flags_measured": {}, "converted": {"alpha": 2},
+        "followed": [], "draws": {"gradient": 10, "verdict": 11},
     }  # fmt: skip
     record = tiny(spec=spec, facts=facts, schema=schema, norm_ref=1.0)
     versions = {"commit": "f" * 40, "dirty": False, "versions": {"torch": "2.9.0"}, "python": "3.11", "machine": "x86"}
