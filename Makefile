@@ -21,8 +21,8 @@ demo: $(VENV)/.installed ## the main job on the embedded data, and a report of i
 	$(BIN)/bench run --metric lipsim,effnet-lite0 --attack l2-aa --eps 0.5,1.0,2.0 --limit 24 --runs $(DEMO)/runs
 	$(BIN)/bench report --runs $(DEMO)/runs --to $(DEMO)/report
 
-test: $(VENV)/.tested ## all tests, on both cores
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+test: $(VENV)/.tested ## all tests, on all cores; one process more, since many tests wait for a process of their own
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(( $$(nproc) + 1 )) --dist worksteal
 
 check: $(VENV)/.tested ## format, lint, types, layers
 	$(BIN)/ruff format --check .
