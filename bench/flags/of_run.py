@@ -1,7 +1,7 @@
 """The flags of one run: what is looked at before its first chunk, and what is known after its last."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +49,7 @@ class RunFlags:
                 if (said := (str(plan.spec.metric), one["flag"])) not in _SAID:
                     _SAID.add(said)
                     warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
-        seen = signs_of(before) if isinstance(plan.attack, Adaptive) else ""
+        seen = signs_of(before, values) if isinstance(plan.attack, Adaptive) else ""
         # The probe has answered, and its images can go.
         return cls(replace(before, probe=None), values, seen)
 
@@ -79,10 +79,11 @@ def told_of(plan: Plan, batch: Any, state: State) -> State:
         plan.task, plan.metric, batch, plan.aim, state, seed=plan.spec.seed, differentiable=_climbs(plan)
     )
     missing = plan.metric.differentiable and bool(plan.left_out)
-    return {**state, SIGNS: signs_of(Observed(probe=asked, gradient_missing=missing))}
+    before = Observed(probe=asked, gradient_missing=missing)
+    return {**state, SIGNS: signs_of(before, measured(before))}
 
 
-def signs_of(before: Observed) -> str:
+def signs_of(before: Observed, values: Mapping[str, float]) -> str:
     """The signs of masking among what was looked at before the first chunk, gradients of the probe included."""
-    probe = before.probe
-    return signs(measured(before if probe is None else replace(before, search=probe.gradients)))
+    searched = Observed() if before.probe is None else Observed(search=before.probe.gradients)
+    return signs({**measured(searched), **values})

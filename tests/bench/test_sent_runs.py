@@ -12,8 +12,10 @@ from PIL import Image
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Request
 from perceptbench.metrics.classical.pixel import PixelL2
+from perceptbench.results.record import written_columns
 from perceptbench.results.saved_images import saved
 from perceptbench.results.store import RunStore
+from perceptbench.results.tasks.base import scores_of
 
 FAST = "l2-pgd(steps=8)"
 
@@ -137,3 +139,19 @@ def test_pairs_and_searches_are_sent_too(bench, tmp_path):
                       "--edit", "jpeg:95", "--attack", FAST, "--eps", "2", "--limit", "6", "--runs", tmp_path,
                       "--through", "jpeg(q=50)")  # fmt: skip
     assert {row["options"] for row in rows} == {"--through jpeg(q=50)"}
+
+
+def test_searches_without_gradients_and_auto_see_what_arrives_and_queries_are_counted_without_a_channel(
+    bench, data, tmp_path
+):
+    asked = "l2-query(queries=30,directions=4)"
+    run(bench, data, tmp_path / "plain", "--limit", "2", attack=asked, eps="30")
+    run(bench, data, tmp_path / "sent", "--limit", "2", "--through", "jpeg(q=30)", attack=asked, eps="30")
+    plain, sent = samples_of(tmp_path / "plain"), samples_of(tmp_path / "sent")
+    assert list(plain) == [*written_columns(scores_of("preference").columns), "queries"]
+    assert list(sent) == list(plain)[:-1]
+    assert (sent["forwards"][sent["correct"]] > 0).all()
+    chosen = "auto(starts=1,steps=2,queries=2,draws=1)"
+    rows = run(bench, data, tmp_path / "auto", "--limit", "2", "--through", "jpeg(q=30)", attack=chosen, eps="30")
+    assert rows[-1]["options"] == "--through jpeg(q=30)"
+    assert "apgd-ce" in rows[-1]["parts"]
