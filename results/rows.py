@@ -162,8 +162,8 @@ def attack_name(record: Record) -> str:
 def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row | None:
     """What the certificates of a run prove at any eps, also one it was not run at; None without a certifier.
 
-    None, too, where the bound of a threat that is no part of an lp ball reaches eps on no sample: that says nothing of
-    the metric, and tables say "no proof".
+    None, too, where no radius under a threat that is no lp ball reaches eps: its bound is too wide there, which says
+    nothing of the metric, and tables say "no proof".
     """
     if not record.spec["certifier"] or not reaches(record, eps):
         return None
@@ -173,8 +173,8 @@ def certificate_row(record: Record, eps: float, certified: ScoreProofs) -> Row |
 
 
 def reaches(record: Record, eps: float) -> bool:
-    """Whether certificates of this run can say anything at an eps: those of lp balls always can."""
-    return record.spec["norm"] is not None or bool((record.samples["radius"] > eps).any())
+    """Whether certificates of this run say anything at an eps: those of lp balls always do."""
+    return record.norm is not None or bool((record.samples["radius"] > eps).any())
 
 
 def options_of(record: Record) -> str:

@@ -59,13 +59,15 @@ def _sheet(records: Sequence[Record]) -> Sheet | None:
         return None
     spec = runs[0].spec
     metric, data = (labels([spec[key]])[spec[key]] for key in ("metric", "data"))
-    clean = tuple(Picture(pixels(first[name][0].original), f"{first[name][0].moved}, clean") for name in shown)
+    clean = tuple(
+        Picture(pixels(first[name][0].original), f"{first[name][0].moved} of {name}, clean"[:60]) for name in shown
+    )
     lines = (tuple(_picture(run, *kept[name]) for name in shown) for run, kept in found.values())
     attacks = ", ".join(labels(run.spec["attack"] for run in runs).values())
     return Sheet(
         title=f"{metric} on {data}, attacked under {len(found)} threats",
         name=f"threats_{file_stem(f'{metric}-{data}')}",
-        columns=tuple(shown),
+        columns=tuple(f"triplet {number}" for number in range(1, len(shown) + 1)),
         rows=(clean, *lines),
         notes=(NOTE.format(metric=metric, attacks=attacks), *unit_notes(runs)),
     )

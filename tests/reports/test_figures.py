@@ -340,9 +340,9 @@ def test_a_sheet_has_a_line_a_threat_and_a_column_a_triplet_that_all_have(make_r
         under(make_record, tmp_path, "spatial(tv=0.1)", "b" * 12, ids=("t2", "t1")),
     ]
     (sheet,) = ThreatSheets()(records)
-    assert sheet.columns == ("t1", "t2")
+    assert sheet.columns == ("triplet 1", "triplet 2")
     clean, ball, flow = sheet.rows
-    assert [picture.caption for picture in clean] == ["reference, clean"] * 2
+    assert [picture.caption for picture in clean] == ["reference of t1, clean", "reference of t2, clean"]
     assert (clean[0].pixels == 128).all()
     np.testing.assert_array_equal(ball[0].pixels[0, 0], [191, 128, 128])
     assert flow[0].caption.startswith("spatial 0.4: d = ")
