@@ -202,10 +202,10 @@ def test_equal_colours_stay_equal_and_between_nodes_changes_are_means() -> None:
     moved = Colour(nodes=3).apply(x, theta)
     assert torch.equal(moved[..., 0, 0], moved[..., 5, 6])
     corner = torch.zeros(1, 3, 2, 2, 2)
-    corner[0, 1, 1, 0, 1] = 0.2  # Green of colours with blue 1, green 0 and red 1.
+    corner[0, 1, 1, 0, 0] = 0.2  # Green of colours with blue 1, green 0 and red 0.
     colour = torch.tensor([0.75, 0.5, 0.25])[None, :, None, None]
     change_of_green = float((Colour(nodes=2).apply(colour, corner) - colour)[0, 1])
-    assert change_of_green == pytest.approx(0.2 * 0.25 * 0.5 * 0.75, abs=1e-6)
+    assert change_of_green == pytest.approx(0.2 * 0.25 * 0.5 * 0.25, abs=1e-6)
 
 
 @pytest.mark.parametrize("nodes", [1, 34])
