@@ -13,7 +13,7 @@ _CELL = 0.72
 """Inches of a cell."""
 _LETTER = 0.068
 """Inches of a letter, about."""
-_DARK = 55
+_DARK = 35
 """From this number on, the ink is white."""
 
 
