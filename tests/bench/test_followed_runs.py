@@ -142,7 +142,7 @@ def test_what_cannot_be_is_said_in_a_sentence(bench, data, tmp_path):
                          *words)  # fmt: skip
     assert "follows other metrics, and --task matching fits what it needs on one" in said
     for more, why in (
-        (("--through", "8bit,resize"), "leave one of them out"),
+        (("--threat", "l2", "--through", "jpeg"), "leave one of them out"),
         (("--threat", "universal"), "is fitted on"),
     ):
         said = bench.refusal("run", "--metric", "l2", "--data", data, "--eps", 1, "--runs", tmp_path, "--attack",
