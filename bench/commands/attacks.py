@@ -15,13 +15,17 @@ from perceptbench.core.ref import split_list
 
 
 def _efforts(texts: Sequence[str]) -> tuple[float, ...]:
-    """Raises UserError for what is no number."""
+    """Raises UserError for what is no number from 0.001 to 1000."""
     from perceptbench.core.errors import UserError
 
     try:
-        return tuple(number(one) for one in split_list(texts))
+        found = tuple(number(one) for one in split_list(texts))
+        if not all(0.001 <= one <= 1000 for one in found):
+            raise ValueError(found)
     except ValueError:
-        raise UserError(f"--effort wants numbers such as 0.1,0.3,1, got {','.join(texts)[:80]!r}") from None
+        wanted = "--effort wants numbers from 0.001 to 1000, such as 0.1,0.3,1"
+        raise UserError(f"{wanted}, got {','.join(texts)[:80]!r}") from None
+    return found
 
 
 _WIDTH = 150

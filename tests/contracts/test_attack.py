@@ -90,13 +90,16 @@ class TestSquareInLinf(Registered):
 
 
 class TestQuery(Registered):
-    """Answers alone: near the exact radius with many queries, and with a few near twice of it."""
+    """Answers alone: near the exact radius with many queries, and with a few near twice of it.
 
-    reach, follows_gradients, draws, finds_smallest = 2.0, False, True, False
+    Where nothing succeeds it gives the clean image back, whatever it drew.
+    """
+
+    reach, follows_gradients, finds_smallest = 2.0, False, False
 
     @pytest.fixture
     def subject(self, name: str) -> Attack | Ensemble:
-        return small_attack(name, queries=3000)
+        return small_attack(name, queries=1000)
 
     @pytest.fixture(params=QUERIES)
     def name(self, request: pytest.FixtureRequest) -> str:

@@ -53,7 +53,9 @@ def _batch() -> Triplets:
 
 
 def _made(name: str) -> Attack | Ensemble:
-    return small_attack(name, steps=12, queries=40, starts=1, fab_steps=12, fmn_steps=12)
+    # Whoever sees answers alone needs more of them to find a first success.
+    queries = 600 if name.endswith("query") else 40
+    return small_attack(name, steps=12, queries=queries, starts=1, fab_steps=12, fmn_steps=12)
 
 
 def _run(name: str, within: str, batch: Triplets) -> list[Outcome]:
