@@ -33,7 +33,9 @@ class Line:
 
 
 def keep(lines: Sequence[Line], page: Path = PAGE) -> None:
-    """Write rows into the table of the page: those of the campaigns at hand are replaced, others stay.
+    """Write rows into the table of the page: those of the same campaign and subject are replaced, others stay.
+
+    A subject of which nothing was tried has no row.
 
     Raises UserError for a page without the marks of its table.
     """
@@ -42,7 +44,8 @@ def keep(lines: Sequence[Line], page: Path = PAGE) -> None:
     if found is None:
         raise UserError(f"expected a table between {BEGIN} and {END} in {page}; restore it from the repository")
     before, table, after = found.groups()
-    replaced = {f"| {line.campaign} |" for line in lines}
+    lines = [line for line in lines if line.cases]
+    replaced = {f"| {line.campaign} | {line.what} |" for line in lines}
     rows = [row for row in table.splitlines()[2:] if not row.startswith(tuple(replaced))]
     date, commit = datetime.now(UTC).date().isoformat(), commit_of(ROOT)
     rows += [line.text(date, commit) for line in lines]

@@ -13,13 +13,14 @@ def rows(page: Path) -> list[list[str]]:
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.strip().splitlines()[2:]]
 
 
-def test_figures_of_a_campaign_take_the_place_of_its_last_ones(tmp_path: Path) -> None:
+def test_figures_of_a_subject_take_the_place_of_its_last_ones(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\n| a |\n|---|\n{END}\nafter\n")
     keep([Line("fuzz", "png", 1200, 0, 3.4), Line("fuzz", "csv", 5, 2, 1)], page)
     keep([Line("soundness", "pairs", 100_000, 0, 9)], page)
-    keep([Line("fuzz", "png", 7, 1, 3)], page)
+    keep([Line("fuzz", "png", 7, 1, 3), Line("faults", "bench run", 0, 0, 0)], page)
     assert [row[:5] for row in rows(page)] == [
+        ["fuzz", "csv", "5", "2", "1"],
         ["fuzz", "png", "7", "1", "3"],
         ["soundness", "pairs", "100,000", "0", "9"],
     ]
