@@ -19,6 +19,7 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+from typing import Literal
 
 LEFT_OUT = ("perceptbench.results.", "perceptbench.reports.")
 """What only reads stored numbers."""
@@ -61,23 +62,28 @@ def closure(modules: Iterable[str]) -> Closure:
     packages: set[str] = set()
     # Most names are no modules but functions of one, and many files import the same: each is searched for once.
     seen: set[str] = set()
+    elsewhere: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen or f"{name}.".startswith(LEFT_OUT):
+        top = name.partition(".")[0]
+        if name in seen or top in elsewhere or f"{name}.".startswith(LEFT_OUT) or _is_inside_a_file(name, files):
             continue
         seen.add(name)
         path = module_file(name)
-        if path is None or (_within(path, _STANDARD) and not _within(path, _INSTALLED)):
+        if path is None:
             continue
-        top = name.partition(".")[0]
-        if _within(path, _INSTALLED) and _distribution(top):
-            packages |= {top} - NEUTRAL
+        place = _place(path)
+        if place == "standard" or (place == "installed" and _distribution(top)):
+            packages |= {top} - NEUTRAL if place == "installed" else set()
+            # A folder without __init__.py may have parts in several places; any other package has one.
+            elsewhere |= {top} & {name}
             continue
         files[name] = path
         waiting += [parent for parent in _parents(name) if parent not in seen]
         if path.suffix == ".py":
-            waiting += _imports(path, name)
+            # The last is taken first: a module before the names that are imported from it.
+            waiting += reversed(_imports(path, name))
     return Closure(files, frozenset(packages))
 
 
@@ -88,7 +94,7 @@ def code_sha256(*modules: str) -> str:
 
 def is_installed(path: Path) -> bool:
     """Whether a file belongs to Python or to an installed package."""
-    return _within(path.resolve(), (*_INSTALLED, *_STANDARD))
+    return _place(path.resolve()) != "own"
 
 
 def versions(packages: Iterable[str]) -> str:
@@ -194,6 +200,12 @@ def _imported_by_name(call: ast.Call) -> str:
     return str(first.value) if named and isinstance(first, ast.Constant) else ""
 
 
+def _is_inside_a_file(name: str, files: dict[str, Path]) -> bool:
+    """Whether it names a function or class of a known module, which holds no modules."""
+    holder = files.get(name.rpartition(".")[0])
+    return holder is not None and holder.name != "__init__.py"
+
+
 def _parents(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:i]) for i in range(1, len(parts))]
@@ -212,7 +224,13 @@ def module_file(name: str) -> Path | None:
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None and name in sys.modules:
         return None
-    return Path(file).resolve() if file else _found(name)
+    return _resolved(file) if file else _found(name)
+
+
+@cache
+def _resolved(file: str) -> Path:
+    """Of a module that was imported: what its file was then is what runs."""
+    return Path(file).resolve()
 
 
 def _found(name: str) -> Path | None:
@@ -232,8 +250,12 @@ def _found(name: str) -> Path | None:
     return Path(spec.origin).resolve() if spec and spec.origin and spec.has_location else None
 
 
-def _within(path: Path, places: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(place) for place in places)
+@cache
+def _place(path: Path) -> Literal["installed", "standard", "own"]:
+    """Where a file lies. Packages may be installed inside the folder of the standard library."""
+    if any(path.is_relative_to(place) for place in _INSTALLED):
+        return "installed"
+    return "standard" if any(path.is_relative_to(place) for place in _STANDARD) else "own"
 
 
 @cache

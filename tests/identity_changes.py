@@ -169,7 +169,6 @@ class Asked:
         for name in ("helper_one", "helper_two", "numbers_of_wheel"):
             sys.modules.pop(name, None)
         source_code._version.cache_clear()
-        source_code._owners.cache_clear()
         return make_plans(self.request)[0]
 
     def first(self) -> Any:
