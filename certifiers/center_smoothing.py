@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log, sqrt
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from perceptbench.certifiers.base import Proof, certifier
@@ -108,7 +108,7 @@ class CenterSmoothing:
         p = lower_bound(inside, self.m, self.alpha / 2)
         if p <= 0.5 + self.delta:
             return 0.0, False
-        return self.sigma * float(norm.ppf(p) - norm.ppf(0.5 + self.delta)), False
+        return self.sigma * float(ndtri(p) - ndtri(0.5 + self.delta)), False
 
     def _points(self, metric: EmbeddingMetric, x: Tensor, noise: Noise, count: int) -> Iterator[Tensor]:
         for drawn in gaussians(noise, x, count):

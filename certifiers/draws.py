@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from scipy.stats import beta
+from scipy.special import betaincinv
 from torch import Tensor
 
 from perceptbench.certifiers.base import Proof
@@ -28,7 +28,7 @@ def gaussians(noise: Noise, like: Tensor, count: int) -> Iterator[Tensor]:
 
 def lower_bound(successes: int, n: int, alpha: float) -> float:
     """Clopper-Pearson: a probability is at least this, but for a chance of alpha."""
-    return float(beta.ppf(alpha, successes, n - successes + 1)) if successes > 0 else 0.0
+    return float(betaincinv(successes, n - successes + 1, alpha)) if successes > 0 else 0.0
 
 
 def check(name: str, *, sigma: float, alpha: float, **counts: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from perceptbench.certifiers.base import Proof, certifier
@@ -74,7 +74,7 @@ class Smoothing:
         p = lower_bound(votes, self.n, self.alpha)
         if p <= 0.5:
             return 0.0, True
-        return self.sigma * float(norm.ppf(p)) * (chosen == prefers_right), False
+        return self.sigma * float(ndtri(p)) * (chosen == prefers_right), False
 
     def _votes(self, metric: Metric, triplet: Tensor, moves: Tensor, noise: Noise, count: int) -> tuple[int, int]:
         """On how many draws the left image is nearer, and on how many the right one."""

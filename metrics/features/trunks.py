@@ -1,6 +1,7 @@
 """The convolutional trunks of ImageNet classifiers, frozen, and how metrics read their layers."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -127,11 +128,28 @@ def fitted_trunk(name: str, state: Mapping[str, Tensor], where: str) -> nn.Seque
 
     Raises UserError, naming `where` they come from, where they do not fit.
     """
+    with torch.device("meta"):  # nothing is drawn for what is replaced at once
+        trunk = _alexnet() if name == "alexnet" else _of_torchvision(name)
+    return _frozen(trunk, state, f"the trunk of torchvision's {name} in {where}")
+
+
+def _of_torchvision(name: str) -> nn.Sequential:
     from torchvision import models
 
-    with torch.device("meta"):  # nothing is drawn for what is replaced at once
-        trunk: nn.Sequential = getattr(models, name)(weights=None).features
-    return _frozen(trunk, state, f"the trunk of torchvision's {name} in {where}")
+    trunk: nn.Sequential = getattr(models, name)(weights=None).features
+    return trunk
+
+
+def _alexnet() -> nn.Sequential:
+    """The modules of torchvision's AlexNet. Every run looks through them, and to import torchvision takes a second."""
+    relu = partial(nn.ReLU, inplace=True)
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, stride=4, padding=2), relu(), nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, 5, padding=2), relu(), nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, 3, padding=1), relu(),
+        nn.Conv2d(384, 256, 3, padding=1), relu(),
+        nn.Conv2d(256, 256, 3, padding=1), relu(), nn.MaxPool2d(3, stride=2),
+    )  # fmt: skip
 
 
 def _in_order(net: nn.Module, state: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:

@@ -325,7 +325,7 @@ def test_twenty_other_seeds_pass(bench, data, tmp_path):
     bench(
         "run",
         "--metric",
-        f"psnr,{net(tmp_path)}",
+        net(tmp_path),
         "--attack",
         "l2-pgd(steps=2)",
         "--eps",

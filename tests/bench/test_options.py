@@ -127,7 +127,7 @@ def test_images_have_no_answers(bench, folder, tmp_path):
 
 
 def test_the_papers_protocol_attacks_its_own_output_and_keeps_the_last_image(bench, data, tmp_path):
-    rows = run(bench, data, tmp_path, "--protocol", "paper", attack="linf-pgd", eps="0.05", metric="ssim")
+    rows = run(bench, data, tmp_path, "--protocol", "paper", "--limit", 3, attack="linf-pgd", eps="0.05", metric="ssim")
     (attacked,) = [row for row in rows if row["kind"] == "attack"]
     assert attacked["method"] == "linf-pgd --protocol paper"
     assert attacked["parts"] == "linf-pgd: starts 1, steps 50, step_size 0.01"

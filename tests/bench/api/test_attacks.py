@@ -10,13 +10,13 @@ FEW = ("--limit", 1, "--norm", "l2")
 
 
 def test_the_command_prints_and_writes_what_python_gives(bench, tmp_path) -> None:
-    words = ("attacks", "--attack", "l2-fmn,l2-pgd(steps=7)", "--effort", "0.05,0.2", *FEW)
+    words = ("attacks", "--attack", "l2-fmn,l2-pgd(steps=7)", "--effort", "0.02,0.1", *FEW)
     said = bench(*words, "--to", tmp_path / "out")
-    assert "l2-fmn(steps=20)" in said
+    assert "l2-fmn(steps=10)" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["attacks.csv", "attacks.md", "attacks.png"]
     answer = json.loads(bench(*words, "--json"))
-    assert [row["attack"] for row in answer["rows"]] == ["l2-fmn(steps=5)", "l2-fmn(steps=20)", "l2-pgd(steps=7)"]
-    found = pb.attack_strengths(["l2-fmn", "l2-pgd(steps=7)"], effort=[0.05, 0.2], norm="l2", limit=1)
+    assert [row["attack"] for row in answer["rows"]] == ["l2-fmn(steps=2)", "l2-fmn(steps=10)", "l2-pgd(steps=7)"]
+    found = pb.attack_strengths(["l2-fmn", "l2-pgd(steps=7)"], effort=[0.02, 0.1], norm="l2", limit=1)
     assert [row.p90 for row in found.rows] == [row["p90"] for row in answer["rows"]]
     assert {row.n for row in found.rows} == {5}
     assert found.rows[1].median < found.rows[0].median

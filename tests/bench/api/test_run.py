@@ -56,8 +56,18 @@ def test_nothing_is_written_or_printed_unless_asked_for(data, tmp_path, monkeypa
 
 
 def test_without_an_attack_there_are_certificates_alone(bench, data, tmp_path):
-    asked = pb.run("l2", eps=EPS, data=data, certifier=["margin", "smoothing(n=20)"], runs=tmp_path)
-    words = ("certify", "--metric", "l2", "--certifier", "margin,smoothing(n=20)", "--eps", "0.5,2", "--data", data)
+    asked = pb.run("l2", eps=EPS, data=data, certifier=["margin", "smoothing(n=20,n0=2)"], runs=tmp_path)
+    words = (
+        "certify",
+        "--metric",
+        "l2",
+        "--certifier",
+        "margin,smoothing(n=20,n0=2)",
+        "--eps",
+        "0.5,2",
+        "--data",
+        data,
+    )
     typed = bench.json(*words, "--runs", tmp_path)
     assert rows(asked) == typed
     assert {row["kind"] for row in typed} == {"natural", "certificate"}
