@@ -81,4 +81,4 @@ def _how(matrix: Matrix) -> str:
     """How images were searched, as typed by the newest run."""
     record = matrix.records[0]
     said = ", ".join(f"{key} {value}" for key, value in search_of(record).items() if value)
-    return f"Searched by {said}; the newest run as typed: {attack_name(record)}."
+    return f"Searched {said}; the newest run as typed: {attack_name(record)}."
