@@ -32,6 +32,14 @@ TIGHT = ProofCase(ORTHONORMAL, "margin", "reference", "l2")
 ATTACKS = ("l2-apgd-ce", "l2-fab", "l2-pgd")
 
 
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of a campaign's: more than half of the answers flip at a planted fault, so one in 30 is never missed."""
+    monkeypatch.setattr(attacked_pairs, "BATCH", 32)
+    monkeypatch.setattr(attacked_pairs, "FEWER", 16)
+    monkeypatch.setattr(network_matches, "BATCH", 16)
+
+
 def longer(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     """Plant radii that are too large by this factor."""
     prove = Margin.prove
@@ -51,7 +59,7 @@ def tried(setting: ProofCase = TIGHT, attacks: tuple[str, ...] = ATTACKS) -> Pai
 
 def test_a_radius_holds_at_0999_and_one_that_is_1_percent_too_large_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = tried()
-    assert sound.pairs > 150
+    assert sound.pairs > 40
     assert not sound.violations
     longer(monkeypatch, 1.01)
     planted = tried()
