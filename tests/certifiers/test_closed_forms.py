@@ -251,7 +251,9 @@ def test_slack_leaves_that_margin_everywhere(kind: str) -> None:
     assert (careful < plain).all()
     shared = SPACES[kind].shared_radius(answer(kind, x, y, z, slack), True)
     draw = generator(1)
-    found = [_worst_margins(kind, (x, y, z), radius, joint, draw) for radius, joint in ((careful, False), (shared, True))]
+    found = [
+        _worst_margins(kind, (x, y, z), radius, joint, draw) for radius, joint in ((careful, False), (shared, True))
+    ]
     for worst in found:
         assert (worst > slack - 1e-9).all()
     assert torch.cat(found).min() < 3 * slack
