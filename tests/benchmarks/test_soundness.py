@@ -34,7 +34,7 @@ ATTACKS = ("l2-apgd-ce", "l2-fab", "l2-pgd")
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of a campaign's: more than half of the answers flip at a planted fault, so one in 30 is never missed."""
+    """A quarter of a campaign's: more than half of them flip at a planted fault, and 30 are enough to see that."""
     monkeypatch.setattr(attacked_pairs, "BATCH", 32)
     monkeypatch.setattr(attacked_pairs, "FEWER", 16)
     monkeypatch.setattr(network_matches, "BATCH", 16)
