@@ -1,14 +1,17 @@
-"""Run by test_faults.py with the library preloaded: the fault campaign on a small command, a fault planted in it."""
+"""Run by test_faults.py with the library preloaded: the fault campaign on a small command, faults planted in it."""
 
 import contextlib
+import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 
 from benchmarks.faults.cases import Bed, call_cases, cases
 from benchmarks.faults.disturbed import DisturbedCommand
 from benchmarks.faults.shim import FAULTS
+from benchmarks.forked import forked
 from benchmarks.fuzz.surfaces import stored_runs
 from perceptbench.bench import cli
 from perceptbench.results import store
@@ -59,19 +62,28 @@ def as_ours(function: FunctionType) -> FunctionType:
 PLANTED = {"nothing": store.write_atomically, "directly": directly, "swallowed": swallowed, "raw": as_ours(raw)}
 
 
-def main() -> None:
+def campaign(folder: Path, planted: str, first: int, stride: int, name: str) -> None:
     """Print the first failure."""
-    folder, planted = Path(sys.argv[1]), sys.argv[2]
     cli.app = as_ours(command)  # type: ignore[assignment]
     subject = DisturbedCommand("a small command", (("first",),), ("second",), "runs")
     bed = Bed(subject, folder / "bed")
     store.write_atomically = PLANTED[planted]
-    first, stride, name = int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
     faults = tuple(fault for fault in FAULTS if fault.name == name)
     tried = call_cases(bed, first=first, stride=stride, faults=faults) if faults else cases(bed, stride=stride)
     if failure := next((one for one in tried if one is not None), None):
         print(failure)
     print(f"{bed.calls} calls")
+
+
+def main() -> None:
+    """Each planted fault in a forked process: the imports cost far more than the cases. Prints how they ended."""
+    folder, given = Path(sys.argv[1]), json.loads(sys.argv[2])
+    ended = {}
+    for planted, *words in given:
+        own = folder / planted
+        own.mkdir()
+        ended[planted] = asdict(forked(partial(campaign, own, planted, *words), own / "said", seconds=600))
+    print(json.dumps(ended))
 
 
 if __name__ == "__main__":

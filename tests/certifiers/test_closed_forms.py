@@ -1,6 +1,7 @@
 """Every radius of every space against a general optimiser that knows nothing of it."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from perceptbench.testing.samples import generator
 SPACES: dict[str, Space] = {"raw": Raw(), "lifted": Lifted(), "sphere": Sphere(), "euclid": Euclid()}
 BUDGETS = [(0.0, 0.0), (0.1, 0.05), (0.02, 0.3)]
 KINDS = list(SPACES)
+FEW = 3
+"""Starts of the optimiser where anchors move too: from each of the 8 or 16 tried once it ended at the same flip."""
 
 
 def triples(kind: str, n: int = 4, k: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +68,7 @@ def test_separate_budgets(kind: str, budgets: tuple[float, float]) -> None:
     assert (radius > 0).sum() >= 3
     for i in range(len(x)):
         if radius[i] > 0:
-            found = least_flip(kind, x[i], y[i], z[i], budgets)
+            found = least_flip(kind, x[i], y[i], z[i], budgets, starts=FEW)
             assert float(radius[i]) <= found + 1e-6
             assert float(radius[i]) >= (0.9 * found if kind == "lifted" else found - 1e-6)
 
@@ -76,7 +79,7 @@ def test_one_budget_for_all_three(kind: str) -> None:
     x, y, z = triples(kind, seed=3)
     radius = SPACES[kind].shared_radius(answer(kind, x, y, z), True)
     for i in range(len(x)):
-        found = least_flip(kind, x[i], y[i], z[i], None, starts=16)
+        found = least_flip(kind, x[i], y[i], z[i], None, starts=FEW)
         assert float(radius[i]) <= found + 1e-6
         lowest = {"euclid": found - 1e-6, "lifted": 0.9 * found}.get(kind, found * (1 - 1e-3))
         assert float(radius[i]) >= lowest
@@ -248,46 +251,49 @@ def test_slack_leaves_that_margin_everywhere(kind: str) -> None:
     assert (careful < plain).all()
     shared = SPACES[kind].shared_radius(answer(kind, x, y, z, slack), True)
     draw = generator(1)
-    smallest = math.inf
-    for i in range(len(x)):
-        for joint in (False, True):
-            found = _worst_margin(kind, (x[i], y[i], z[i]), float(shared[i] if joint else careful[i]), joint, draw)
-            assert found > slack - 1e-9
-            smallest = min(smallest, found)
-    assert smallest < 3 * slack
+    found = [
+        _worst_margins(kind, (x, y, z), radius, joint, draw) for radius, joint in ((careful, False), (shared, True))
+    ]
+    for worst in found:
+        assert (worst > slack - 1e-9).all()
+    assert torch.cat(found).min() < 3 * slack
 
 
-def _worst_margin(kind: str, clean: tuple[Tensor, ...], radius: float, joint: bool, draw: torch.Generator) -> float:
-    """By projected gradient: the least margin with the reference inside the radius and anchors inside .02."""
+def _worst_margins(kind: str, clean: tuple[Tensor, ...], radius: Tensor, joint: bool, draw: torch.Generator) -> Tensor:
+    """By projected gradient: the least margins with references inside the radii and anchors inside .02."""
     moved = [v + 1e-3 * torch.randn(v.shape, generator=draw, dtype=torch.float64) for v in clean]
-    worst = math.inf
+    worst = torch.full_like(radius, math.inf)
+    apart = torch.vmap(partial(distance, kind))
     for step in range(200):
         moved = _inside(kind, moved, clean, radius, joint)
         at = [v.requires_grad_() for v in moved]
-        margin = distance(kind, at[0], at[2]) - distance(kind, at[0], at[1])
-        worst = min(worst, float(margin.detach()))
-        gradients = torch.autograd.grad(margin, at)
-        rate = 0.3 * radius * 0.98**step
-        size = torch.cat(gradients).norm() if joint else None
-        moved = [(v - rate * g / (size or g.norm())).detach() for v, g in zip(moved, gradients, strict=True)]
+        margin = apart(at[0], at[2]) - apart(at[0], at[1])
+        worst = torch.minimum(worst, margin.detach())
+        gradients = torch.autograd.grad(margin.sum(), at)
+        rate = (0.3 * 0.98**step * radius)[:, None]
+        size = torch.cat(gradients, 1).norm(dim=1, keepdim=True) if joint else None
+        moved = [
+            (v - rate * g / (g.norm(dim=1, keepdim=True) if size is None else size)).detach()
+            for v, g in zip(moved, gradients, strict=True)
+        ]
     return worst
 
 
-def _inside(kind: str, moved: list[Tensor], clean: tuple[Tensor, ...], radius: float, joint: bool) -> list[Tensor]:
+def _inside(kind: str, moved: list[Tensor], clean: tuple[Tensor, ...], radius: Tensor, joint: bool) -> list[Tensor]:
     """Shrink the changes until they fit, unit vectors staying unit vectors."""
-    limits = [radius, 0.02, 0.02]
+    limits = [radius, torch.full_like(radius, 0.02), torch.full_like(radius, 0.02)]
     groups = [[0, 1, 2]] if joint else [[0], [1], [2]]
     kept = list(moved)
     for group, limit in zip(groups, limits, strict=False):
-        share = 1.0
+        share = torch.ones_like(limit)
         while True:
             for i in group:
-                v = clean[i] + share * (moved[i] - clean[i])
-                kept[i] = F.normalize(v, dim=0) if kind == "sphere" else v
-            size = torch.cat([kept[i] - clean[i] for i in group]).norm()
-            if size <= limit:
+                v = clean[i] + share[:, None] * (moved[i] - clean[i])
+                kept[i] = F.normalize(v, dim=1) if kind == "sphere" else v
+            size = torch.cat([kept[i] - clean[i] for i in group], 1).norm(dim=1)
+            if (size <= limit).all():
                 break
-            share *= min(0.999, float(limit / size))
+            share = torch.where(size <= limit, share, share * (limit / size).clamp_max(0.999))
     return kept
 
 

@@ -64,7 +64,7 @@ def test_equals_open_clip(name: str, folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(clip, sizes, ViT(patch, 128, 2))
     (weights,) = metric.card(name).about.weights  # type: ignore[union-attr]
     save_file(net.state_dict(), folder / weights.file)
-    subject, (x, y) = metric.build(Ref(name)), photo_pairs()
+    subject, (x, y) = metric.build(Ref(name)), (z[::3] for z in photo_pairs())
     with torch.no_grad():
         ours, got = subject(x, y), subject.embed(x)  # type: ignore[attr-defined]
     a, b = theirs(net, x), theirs(net, y)

@@ -59,7 +59,7 @@ def their_model(
 
 
 def compare(subject: ClassTokenMetric, theirs: nn.Module) -> None:
-    x, y = photo_pairs()
+    x, y = (z[::3] for z in photo_pairs())
     with torch.no_grad():
         torch.testing.assert_close(subject.embed(x), theirs.embed(x), rtol=1e-5, atol=2e-5)  # type: ignore[operator]
         assert_same_distances(subject(x, y), theirs(x, y))

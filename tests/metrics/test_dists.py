@@ -43,7 +43,7 @@ def test_equals_the_package_on_an_untrained_trunk(monkeypatch: pytest.MonkeyPatc
     """In double precision: theirs takes covariances as a difference of large numbers."""
     ours = _random()
     theirs = _package(ours, monkeypatch).double()
-    x, y = (z.double() for z in photo_pairs(64))
+    x, y = (z[::3].double() for z in photo_pairs(64))
     wanted = theirs(x, y)
     ours.trunk.float()
     ours.alpha, ours.beta = ours.alpha.float(), ours.beta.float()
@@ -59,7 +59,8 @@ def test_equals_other_programs_with_the_published_weights(
     use_shared_weights(monkeypatch, tmp_path)
     ours = metric.build(Ref("dists"))
     assert isinstance(ours, DISTS)
-    x, y = photo_pairs(128)
+    # Four of the ten: to a formula or a weight that differs, one photograph is as good as another.
+    x, y = (z[::3] for z in photo_pairs(128))
     if package == "piq":
         theirs = pytest.importorskip("piq.perceptual")
         weights = {"alpha": ours.alpha[None, :, None, None], "beta": ours.beta[None, :, None, None]}
@@ -121,6 +122,6 @@ def test_gradients_in_float64_and_at_the_edges() -> None:
 @pytest.mark.parametrize("fault", [{"alpha": torch.ones(3)}, {"alpha": -torch.ones(1475)}, {}])
 def test_weights_that_are_refused(fault: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "load", lambda _: {"beta": torch.ones(1475)} | fault)
-    monkeypatch.setattr(module, "vgg16_trunk", lambda: random_trunk("vgg16"))
+    monkeypatch.setattr(module, "vgg16_trunk", nn.Sequential)
     with pytest.raises(UserError, match=r"dists_alpha_beta.pt: expected 1475 weights alpha, none of them negative"):
         metric.build(Ref("dists"))

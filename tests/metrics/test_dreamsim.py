@@ -146,7 +146,7 @@ def build(name: str) -> DreamSim:
 @pytest.mark.parametrize("name", NAMES)
 def test_equals_the_package(name: str, package: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = Release(package, name, folder, monkeypatch).theirs()
-    subject, (x, y) = build(name), photo_pairs()
+    subject, (x, y) = build(name), (z[::3] for z in photo_pairs())
     with torch.no_grad():
         torch.testing.assert_close(subject.embed(x), theirs.base_model.model.embed(x), rtol=1e-5, atol=1e-6)  # type: ignore[operator, union-attr]
         assert_same_distances(subject(x, y), theirs(x, y))

@@ -50,7 +50,7 @@ def _nearly_alike() -> Iterator[tuple[Tensor, Tensor]]:
         yield page, page + sign * (1 - _left_half()) / 255
 
 
-@pytest.mark.parametrize("level", range(255))
+@pytest.mark.parametrize("level", [*range(0, 255, 5), 254])
 def test_neighbouring_greys_have_the_closed_form(level: int) -> None:
     x, y = _flat(level), _flat(level + 1)
     one, other = level / 255, (level + 1) / 255

@@ -47,7 +47,7 @@ def _package(name: str, ours: LPIPSNet | None = None) -> nn.Module:
 def test_equals_the_package_on_an_untrained_trunk(name: str, side: int) -> None:
     ours = _random(name)
     theirs = _package(name, ours)
-    x, y = photo_pairs(side)
+    x, y = (z[::3] for z in photo_pairs(side))
     with torch.no_grad():
         wanted = theirs(x, y, normalize=True).flatten()
         got = LPIPS(ours, name)(x, y)
@@ -65,7 +65,7 @@ def test_equals_the_package_with_its_weights(
     theirs = _package(net)
     for key, parameter in theirs.net.named_parameters():  # type: ignore[union-attr]
         parameter.data = ours.net.trunk.get_parameter(key.partition(".")[2]).data.clone()
-    x, y = photo_pairs(side)
+    x, y = (z[::3] for z in photo_pairs(side))
     with torch.no_grad():
         wanted = theirs(2 * x - 1, 2 * y - 1).flatten()
         torch.testing.assert_close(ours(x, y), wanted, rtol=1e-5, atol=0)

@@ -34,7 +34,7 @@ def real_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_answers_on_genuine_triplets() -> None:
     """Of the 44 development triplets of NIGHTS the reference programs get 41, 40, 39 and 40 right, each all but these.
 
-    VGG16 is the slowest of them: here are the triplets that one of them gets wrong, and three that none does.
+    Here are the triplets that one of them gets wrong: of those each gets others right.
     """
     wrong = {
         "effnet-lite0": {"53", "234", "256"},
@@ -44,9 +44,7 @@ def test_answers_on_genuine_triplets() -> None:
     }
     source = triplets.build(Ref("nights", str(NIGHTS)))
     assert len(source) == 44
-    some = [source.entries[i] for i in (0, 20, 43)] + [
-        one for one in source.entries if one.id in set().union(*wrong.values())
-    ]
+    some = [one for one in source.entries if one.id in set().union(*wrong.values())]
     parts = {name: metric.build(Ref(name)) for name in ("effnet-lite0", "mobilenetv2")} | {"vgg16": VGG16Pooled()}
     found: dict[str, set[str]] = {name: set() for name in wrong}
     for start in range(0, len(some), 4):

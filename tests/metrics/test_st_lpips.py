@@ -45,7 +45,7 @@ def test_equals_the_package_with_its_weights(
     use_shared_weights(monkeypatch, tmp_path)
     theirs.load_state_dict(load(WEIGHTS), strict=False)
     ours = metric.build(Ref("st-lpips"))
-    x, y = photo_pairs()
+    x, y = (z[::3] for z in photo_pairs())
     with torch.no_grad():
         torch.testing.assert_close(ours(x, y), theirs(2 * x - 1, 2 * y - 1).flatten(), rtol=1e-5, atol=0)
 
