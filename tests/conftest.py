@@ -1,4 +1,4 @@
-"""For every test: shapes are checked as annotated, nobody touches torch's global generator or the network."""
+"""For every test: shapes are checked as annotated (sampled_shapes.py says at which calls), nobody touches torch's global generator or the network."""
 
 import importlib.util
 import os
@@ -13,12 +13,13 @@ from jaxtyping import install_import_hook
 # Test modules import helpers such as `oracles` from here; they have no package to share them through.
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ["loaded_once"]
+# `sampled_shapes` replaces the decorator that the hook below puts on functions, so it comes before any import of ours.
+pytest_plugins = ["loaded_once", "sampled_shapes"]
 
 # Packages of their own, tested where they are installed (test_plugin.py, test_hostile.py).
 collect_ignore = ["plugin", "hostile"]
 
-# Before anything of ours is imported: the annotated shapes are checked at every call in the tests.
+# Before anything of ours is imported: the annotated shapes are checked in the tests.
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("core", "metrics", "attacks", "certifiers", "tasks")
 # Modules that name no shape are left to mypy: reading code and names through the hook took a sixth of all time.
