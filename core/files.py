@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from perceptbench.core.errors import UserError
 
 _FULL = 1 << 20
 """A disk with fewer free bytes is full."""
+_ABANDONED = 3600.0
+"""Seconds after which a part of a process that is gone is nobody's."""
 
 
 def is_file(path: Path) -> bool:
@@ -78,9 +81,10 @@ def _system_error(error: Exception, folder: Path) -> int | None:
 def replaced_when_whole(to: Path) -> Iterator[Path]:
     """An empty folder for files that belong into the folder `to`: they come there at the end, when all are written.
 
-    Where writing fails, `to` is as it was.
+    Where writing fails, `to` is as it was. What a killed process left there is removed, once it is surely abandoned.
     """
     new = not to.exists()
+    _remove_abandoned(to)
     part = to / f".{os.getpid()}.part"
     try:
         part.mkdir(parents=True)
@@ -94,6 +98,26 @@ def replaced_when_whole(to: Path) -> Iterator[Path]:
         if new:
             with suppress(OSError):  # it is not empty
                 to.rmdir()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Folders of parts whose process is gone and which nobody touched for an hour: on a disk that several machines
+    share, the process may live on another one."""
+    for part in folder.glob(".*.part"):
+        number = part.name.removeprefix(".").removesuffix(".part")
+        with suppress(OSError):
+            if number.isdecimal() and not _lives(int(number)) and time.time() - part.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(part, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def weights_target(to: Path) -> None:

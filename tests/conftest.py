@@ -1,4 +1,7 @@
-"""For every test: shapes are checked as annotated (sampled_shapes.py says at which calls), nobody touches torch's global generator or the network."""
+"""For every test: shapes are checked as annotated, nobody touches torch's global generator or the network.
+
+At which calls shapes are checked is said in sampled_shapes.py.
+"""
 
 import importlib.util
 import os

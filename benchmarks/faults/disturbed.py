@@ -105,8 +105,8 @@ def _report(folder: Path, old: Path, new: Path, *, finished: bool) -> list[str]:
     before, after, found = (_files(place / "report") for place in (old, new, folder))
     wrong = [f"{name} of the report is lost" for name in before if name not in found]
     for name, content in found.items():
-        if Path(name).name.startswith("."):
-            continue  # a part that a killed process left behind; nothing reads it
+        if any(part.startswith(".") for part in Path(name).parts):
+            continue  # a part that a killed process left behind; nothing reads it, and a later report removes it
         if content not in (before.get(name), after.get(name)):
             wrong.append(f"{name} of the report is neither the old nor the new one: {len(content)} bytes")
         elif finished and content != after.get(name):

@@ -1,8 +1,11 @@
 """A full disk, missing rights, too little memory: one sentence, and what was there before stays whole."""
 
 import errno
+import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +92,22 @@ def test_a_folder_is_replaced_when_all_is_written(tmp_path: Path) -> None:
     write("new", fail=False)
     assert sorted(path.name for path in to.iterdir()) == ["figures", "mine.txt", "report.md"]
     assert [(to / name).read_text() for name in ("report.md", "figures/one.svg", "mine.txt")] == ["new", "new", "old"]
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_abandoned(tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    parts = {name: tmp_path / f".{name}.part" for name in (int(gone.stdout), 1, "mine")}
+    for part in parts.values():
+        part.mkdir()
+        (part / "report.md").write_text("half")
+    with replaced_when_whole(tmp_path):
+        pass
+    assert all(part.exists() for part in parts.values()), "its process may live on another machine"
+    for part in parts.values():
+        os.utime(part, (0, 0))
+    with replaced_when_whole(tmp_path):
+        pass
+    assert [name for name, part in parts.items() if part.exists()] == [1, "mine"]
 
 
 def test_a_new_folder_is_not_left_behind(tmp_path: Path) -> None:
