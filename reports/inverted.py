@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perceptbench.reports.base import Cell, Document, Number, Picture, Sheet, Table, Value
+from perceptbench.reports.base import Document, Picture, Sheet, Table
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.results.statistics.estimates import mean_estimate
 
 LINES = 8

@@ -2,23 +2,9 @@
 
 import numpy as np
 
-from perceptbench.reports.base import (
-    Bars,
-    Cell,
-    Chart,
-    Curve,
-    Density,
-    Distribution,
-    Document,
-    Dots,
-    HeatMap,
-    Number,
-    Panel,
-    Picture,
-    Scatter,
-    Sheet,
-    Table,
-)
+from perceptbench.reports.axes import Bars, Curve, Density, Distribution, Dots, HeatMap, Panel, Scatter
+from perceptbench.reports.base import Chart, Document, Picture, Sheet, Table
+from perceptbench.reports.cell import Cell, Number
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLOSING = "</script><script>alert(2)</script>"

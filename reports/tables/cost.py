@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Number, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import eps_text, file_stem, labels
 from perceptbench.results.record import Record

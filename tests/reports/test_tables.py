@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from perceptbench.core.errors import UserError
-from perceptbench.reports.base import Cell, Number, Table
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.tables.attacked import Attacked
 from perceptbench.reports.tables.bounds import Sandwich
 from perceptbench.reports.tables.certified import Certified
