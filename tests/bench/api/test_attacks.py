@@ -63,7 +63,10 @@ def test_another_library_stands_beside_ours() -> None:
         (("--attack", "auto"), "chooses its parts by metric and threat"),
         (("--attack", "linf-pgd"), "none of these attacks has the norm l2"),
         (("--attack", "l2-pgd", "--norm", "l1"), "norm wants l2 or linf, or both"),
-        (("--attack", "l2-pgd", "--effort", "much"), "--effort wants numbers from 0.001 to 1000, such as 0.1,0.3,1, got 'much'"),
+        (
+            ("--attack", "l2-pgd", "--effort", "much"),
+            "--effort wants numbers from 0.001 to 1000, such as 0.1,0.3,1, got 'much'",
+        ),
         (("--attack", "l2-pgd", "--effort", "0"), "effort wants numbers from 0.001 to 1000"),
     ],
 )
