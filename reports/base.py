@@ -53,13 +53,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Images side by side: a line a triplet, as wide as `columns`. A picture, like a chart."""
+    """Images side by side, in lines as wide as `columns`. A picture, like a chart."""
 
     title: str
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Picture | None, ...], ...]
     notes: tuple[str, ...] = ()
+    line: str = "line"
+    """What a line shows, in a word that is counted: `triplet`."""
 
 
 Figure: TypeAlias = Chart | Sheet

@@ -75,14 +75,16 @@ def other_charts() -> list[Chart]:
 
 
 def sheet() -> Sheet:
-    """Two triplets: an original, what an attack made of it, and the difference; one picture is missing."""
+    """Two queries: an original, what an attack made of it, and the difference; one picture is missing."""
     random = np.random.default_rng(1)
     ramp = np.linspace(0, 200, 224)
     base = np.stack([np.add.outer(ramp, ramp) / 2, np.add.outer(ramp, -ramp) / 2 + 100, np.full((224, 224), 90.0)], -1)
     attacked = base + random.integers(-6, 7, base.shape)
     pictures = [np.clip(image, 0, 255).astype(np.uint8) for image in (base, attacked, 128 + 10 * (attacked - base))]
     first = tuple(Picture(pixels, f"{HOSTILE} number {i}") for i, pixels in enumerate(pictures))
-    return Sheet("What an attack does", "sheet", ("original", "attacked", "difference"), (first, (*first[:2], None)))
+    return Sheet(
+        "What an attack does", "sheet", ("original", "attacked", "difference"), (first, (*first[:2], None)), (), "query"
+    )
 
 
 def everything() -> Document:
