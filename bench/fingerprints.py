@@ -19,7 +19,7 @@ from perceptbench.core.source_code import closure, module_file, syntax_sha256
 
 EVALUATOR = ("perceptbench.bench.evaluate", "perceptbench.attacks.running.sweep", "perceptbench.bench.fitted_threat")
 """Modules that decide every number, with what they import."""
-_SCHEDULERS = ("perceptbench.bench.runner", "perceptbench.bench.engines.local")
+_SCHEDULERS = tuple(f"perceptbench.bench.{name}" for name in ("runner", "kept_state", "run_facts", "engines.local"))
 """Modules of the loop that decide nothing by what they import."""
 
 

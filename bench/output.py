@@ -7,7 +7,7 @@ from rich.table import Table
 
 from perceptbench.bench.answers import answers
 from perceptbench.core.plain_json import json_line
-from perceptbench.reports.base import FLAGGED, doubts_of
+from perceptbench.reports.cell import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.wording import NO_PROOF, TRIPLET_TASKS, score_name, sizes_of
 from perceptbench.results.record import Record

@@ -1,16 +1,13 @@
 """From a request to runs that can start."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
-from hashlib import sha256
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from perceptbench.attacks.adaptive import Adaptive, Situation
-from perceptbench.attacks.base import Attack, Ensemble, attack
+from perceptbench.attacks.base import Attack, Ensemble
 from perceptbench.attacks.followed import FollowsOthers
 from perceptbench.attacks.threats.base import ThreatSet, threat
-from perceptbench.attacks.threats.sent import Sent
 from perceptbench.bench.checks import check, declared
 from perceptbench.bench.choices import (
     attack_on,
@@ -23,20 +20,26 @@ from perceptbench.bench.choices import (
     chosen_task,
     chosen_threat,
 )
-from perceptbench.bench.fingerprints import data_sha256, evaluator_sha256, joined_sha256, metric_sha256, part_sha256
+from perceptbench.bench.component_identity import (
+    attack_arguments,
+    home,
+    resolved_arguments,
+    sha256_of_channels,
+    sha256_of_data,
+    sha256_of_methods,
+    sha256_of_metric,
+)
+from perceptbench.bench.fingerprints import evaluator_sha256, joined_sha256, part_sha256
 from perceptbench.bench.flags.first_look import gives_gradient
-from perceptbench.bench.memory_sha256 import memory_sha256
 from perceptbench.bench.plan import Plan
 from perceptbench.bench.request import Held, Request, refs
-from perceptbench.certifiers.base import Certifier, certifier
+from perceptbench.certifiers.base import certifier
 from perceptbench.core.errors import UserError, noted, warn
-from perceptbench.core.files import is_file, is_there
 from perceptbench.core.others import contained, is_ours
-from perceptbench.core.ref import Norm, Ref, Scalar
+from perceptbench.core.ref import Norm, Ref
 from perceptbench.core.registry import Registry
 from perceptbench.core.spec import RunSpec, canonical_json
 from perceptbench.metrics.base import LipschitzMetric, Metric, metric
-from perceptbench.metrics.bridges.py import module_of_file
 from perceptbench.metrics.identity import weights_sha256
 from perceptbench.results.saved_images import KINDS
 from perceptbench.tasks.base import Source, Task, task
@@ -60,7 +63,7 @@ def make_plans(request: Request) -> list[Plan]:
     for metric_ref, made in _built(request.metrics, metric):
         built = made.to(request.where)
         gradient = built.differentiable
-        if metric_ref.name == "py" or _is_alone(request, metric_ref) or not is_ours(type(built).__module__):
+        if metric_ref.name == "py" or request.is_alone(metric_ref) or not is_ours(type(built).__module__):
             with noted(f"raised by the metric {metric_ref}"):
                 gradient = gives_gradient(built, request.where)
         for data_ref, source in sources:
@@ -192,19 +195,19 @@ def _plan(
         goal=goal,
         **{**request.options(), "quantize": chosen_channels(request)},
         arguments={
-            "attack": _arguments(request, attack_ref, made),
-            **{kind: _resolved(request, registry, ref) for kind, (registry, ref) in named.items()},  # type: ignore[arg-type]
+            "attack": attack_arguments(request, attack_ref, made),
+            **{kind: resolved_arguments(request, registry, ref) for kind, (registry, ref) in named.items()},  # type: ignore[arg-type]
         },
         fingerprints={
             "weights": weights_sha256(built),
-            "metric": _metric_sha256(request, metric_ref, built),
+            "metric": sha256_of_metric(request, metric_ref, built),
             "samples": source.sha256,
-            "data": _data_sha256(request, data_ref, source),
-            "task": part_sha256(question, modules=_home(task, task_ref)),
-            "threat": part_sha256(within, modules=_home(threat, threat_ref)),
+            "data": sha256_of_data(request, data_ref, source),
+            "task": part_sha256(question, modules=home(task, task_ref)),
+            "threat": part_sha256(within, modules=home(threat, threat_ref)),
             "evaluator": evaluator_sha256(),
-            **_channels_sha256(within),
-            **_methods_sha256(made, attack_ref, proof, certifier_ref),
+            **sha256_of_channels(within),
+            **sha256_of_methods(made, attack_ref, proof, certifier_ref),
             **({"followed": joined_sha256(one for _, one in followed)} if followed else {}),
         },
     )
@@ -232,8 +235,8 @@ def _followed(
         other = Ref.parse(name)
         if other not in others:
             built = metric.build(other).to(request.where)
-            said = canonical_json(_resolved(request, metric, other))
-            own = joined_sha256((other.name, said, weights_sha256(built), _metric_sha256(request, other, built)))
+            said = canonical_json(resolved_arguments(request, metric, other))
+            own = joined_sha256((other.name, said, weights_sha256(built), sha256_of_metric(request, other, built)))
             others[other] = built, own
         check_climbed(made.climber(), name, others[other][0])
         found.append(others[other])
@@ -243,96 +246,3 @@ def _followed(
 def _one(named: Sequence[str | Held], ref: Ref) -> list[str | Held]:
     """The component of that name, as it was given."""
     return [one for one in named if isinstance(one, Held) and one.ref == ref] or [str(ref)]
-
-
-def _metric_sha256(request: Request, ref: Ref, built: Metric) -> str:
-    """Of what decides a metric besides its weights. Warns where a metric of yours holds what cannot be read."""
-    alone, file = _is_alone(request, ref), ref.name == "py" and ref.target is not None
-    ours = all(type(part).__module__.startswith("perceptbench.") for part in built.code())
-    held = memory_sha256(built) if alone or file or not ours else None
-    if held is not None and held.unreadable:
-        warn(
-            f"{ref} holds what cannot be read: {', '.join(held.unreadable)}; it is computed anew each time, and "
-            "nothing is answered from the store"
-        )
-    home = () if alone else _home(metric, ref)
-    if file and ref.target is not None:
-        # Its factory may give a metric of ours that it changed.
-        home = (*home, module_of_file(Path(ref.target.rpartition(":")[0])))
-    return metric_sha256(*built.code(), held=held, modules=home)
-
-
-def _data_sha256(request: Request, ref: Ref, source: Source) -> str:
-    loads = [getattr(entry, "load", None) for entry in source.entries[:1]]
-    home = () if _is_alone(request, ref) else _home(triplets, ref)
-    return data_sha256([load for load in loads if load], source, home)
-
-
-def _methods_sha256(
-    made: Attack | Ensemble | None, attack_ref: Ref | None, proof: Certifier | None, certifier_ref: Ref | None
-) -> dict[str, str]:
-    """Of the code of attack and certifier, where there are any."""
-    found = {}
-    if made is not None and attack_ref is not None:
-        needs = attack.card(attack_ref.name).needs
-        chosen = made.members() if isinstance(made, Adaptive) else ()
-        inner = (made.climber(),) if isinstance(made, FollowsOthers) else chosen
-        found["attack"] = part_sha256(made, *inner, modules=(*_home(attack, attack_ref), *needs))
-    if proof is not None and certifier_ref is not None:
-        found["certifier"] = part_sha256(proof, modules=_home(certifier, certifier_ref))
-    return found
-
-
-def _channels_sha256(within: ThreatSet) -> dict[str, str]:
-    """Of the code of the channels that images are sent through, where there are any."""
-    return {"through": part_sha256(*within.chain.channels)} if isinstance(within, Sent) else {}
-
-
-def _home(registry: Registry[Any], ref: Ref) -> tuple[str, ...]:
-    """The module of a registered factory, which may choose what is built."""
-    return (registry.factory(ref.name).__module__,)
-
-
-def _is_alone(request: Request, ref: Ref) -> bool:
-    return ref in [one.ref for one in _alone(request)]
-
-
-def _alone(request: Request) -> list[Held]:
-    """What exists in this process alone."""
-    return [one for one in (*request.metrics, *request.data) if isinstance(one, Held) and not one.registered]
-
-
-def arguments_of(made: object) -> dict[str, Scalar]:
-    """The arguments of a component: the fields of its dataclass, and of the components in them."""
-    found: dict[str, Scalar] = {}
-    for field in fields(made) if is_dataclass(made) else ():
-        value = getattr(made, field.name)
-        found |= arguments_of(value) if is_dataclass(value) else {field.name: value}
-    return found
-
-
-def _arguments(request: Request, ref: Ref | None, made: Attack | Ensemble | None) -> dict[str, Scalar]:
-    """The arguments of the attack with every default. `--protocol paper` runs another attack under that name."""
-    if ref is None or made is None:
-        return {}
-    return arguments_of(made) if request.protocol == "paper" else attack.resolve(ref)
-
-
-def _resolved(request: Request, registry: Registry[Any], ref: Ref | None) -> dict[str, Scalar]:
-    """The arguments of a registered component with every default; nothing for one that exists in this process alone.
-
-    The content of a file decides numbers and its path does not. The fingerprints have the content of metrics and data,
-    so of their paths only the text after it is kept; for other components the SHA-256 of the file takes its place.
-    """
-    if ref is None or (registry in (metric, triplets) and _is_alone(request, ref)):
-        return {}
-    kept = {}
-    for key, value in registry.resolve(ref).items():
-        if isinstance(value, str):
-            path, mark, rest = value.partition("@" if "@" in value else ":")
-            if registry in (metric, triplets) and path and is_there(Path(path)):
-                value = f"(file){mark}{rest}"
-            elif registry not in (metric, triplets) and value and is_file(Path(value)):
-                value = f"(file) {sha256(Path(value).read_bytes()).hexdigest()}"
-        kept[key] = value
-    return kept

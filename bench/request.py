@@ -131,6 +131,11 @@ class Request(Options):
         """cpu or cuda. Raises UserError where cuda was asked for and there is no GPU."""
         return Device(self.device).resolve()
 
+    def is_alone(self, ref: Ref) -> bool:
+        """Whether it names a metric or a data set that exists in this process alone."""
+        held = [one for one in (*self.metrics, *self.data) if isinstance(one, Held)]
+        return any(one.ref == ref for one in held if not one.registered)
+
 
 def refs(texts: Sequence[str]) -> list[Ref]:
     """The names in comma lists."""

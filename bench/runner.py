@@ -1,43 +1,35 @@
 """Computes plans: gives chunks to an engine and stores rows as they come. A killed run resumes where it stopped."""
 
-import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.progress import Progress, TaskID
 from safetensors.torch import save as safetensors_bytes
 
-from perceptbench.attacks.adaptive import SIGNS, Adaptive
-from perceptbench.attacks.followed import FollowsOthers
-from perceptbench.attacks.over_draws import GRADIENT_DRAWS, VERDICT_DRAWS
 from perceptbench.bench.engines.base import Chunk, Done, Engine, Job
 from perceptbench.bench.engines.base import engine as engines
-from perceptbench.bench.fitted_threat import learned
 from perceptbench.bench.flags.of_run import RunFlags
 from perceptbench.bench.flags.search_counts import KeptCounts
+from perceptbench.bench.kept_state import KeptState
 from perceptbench.bench.pictures import missing
 from perceptbench.bench.plan import Plan
-from perceptbench.bench.planner import arguments_of
 from perceptbench.bench.probe import difference
 from perceptbench.bench.progress import samples_progress
 from perceptbench.bench.provenance import provenance
+from perceptbench.bench.run_facts import run_facts
 from perceptbench.core.errors import UnsoundError, UserError, noted, warn
 from perceptbench.core.files import write_atomically
 from perceptbench.core.others import contained
 from perceptbench.core.printable import printable
 from perceptbench.core.ref import Ref
-from perceptbench.metrics.base import EmbeddingMetric
 from perceptbench.results.reading import DamagedError
 from perceptbench.results.record import Record
 from perceptbench.results.saved_images import save, seal_images
 from perceptbench.results.store import Store
-from perceptbench.tasks.base import Sample, State
-from perceptbench.triplets.base import conversions
+from perceptbench.tasks.base import Sample
 
 AUTO_BATCH = {"cpu": 8, "cuda": 32}
 
@@ -139,18 +131,18 @@ def _compute(
     spec, folder = plan.spec, store.folder(plan.spec.id)
     started = time.monotonic()
     with store.writer(spec.id, plan.columns) as writer:
-        state = _fitted(plan, folder)
+        kept = KeptState(folder)
+        state = kept.fitted(plan)
         if differs := difference(plan, writer.done, state):
             warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
             writer.discard()
             KeptCounts(folder).drop()
-            if folder is not None:
-                (folder / STATE).unlink(missing_ok=True)
-            state = _fitted(plan, folder)
+            kept.drop()
+            state = kept.fitted(plan)
         first = plan.source.entries[0].id
         with noted(f"raised by the metric {spec.metric} in the first samples, from {first} on"), contained():
             flags = RunFlags.of(plan, state)
-        state = _told(plan, state, flags, folder)
+        state = kept.told(plan, state, flags.signs)
         plan = plan.told(state)
         counts = KeptCounts(folder)
         finished = set(writer.done["id"])
@@ -178,14 +170,13 @@ def _compute(
             spec=spec.to_dict(),
             provenance=provenance(plan.request.where, spec.seed),
             samples=samples,
-            facts=_facts(plan, state, samples, resumed, time.monotonic() - started),
+            facts=run_facts(plan, state, samples, resumed, time.monotonic() - started),
             folder=folder,
         )
         record = flags.after(plan, record, list(counts.found.values()))
         writer.finish(record)
         counts.drop()
-        if folder is not None:
-            (folder / STATE).unlink(missing_ok=True)
+        kept.drop()
     return record
 
 
@@ -215,49 +206,6 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
         write_atomically(folder / "counterexample.safetensors", partial(Path.write_bytes, data=content))
 
 
-DRAWS = {"gradient": GRADIENT_DRAWS, "verdict": VERDICT_DRAWS}
-"""Of a metric that draws at random: of how many each gradient is the mean, and each answer the majority."""
-STATE = "state.json"
-"""What task and threat were fitted on, kept until the record holds it, so that a resumed run reads it."""
-
-
-def _fitted(plan: Plan, folder: Path | None) -> State:
-    kept = None if folder is None else folder / STATE
-    if kept is not None and kept.exists():
-        return _read_state(kept)
-    with contained():
-        state = plan.task.fit(plan.metric, plan.data, plan.request.where)
-        state = {**state, **learned(plan, state)}
-    if state:
-        _keep_state(state, folder)
-    return state
-
-
-def _told(plan: Plan, state: State, flags: RunFlags, folder: Path | None) -> State:
-    """The state with the signs that an adaptive attack chooses by: those of the first look, also in a resumed run."""
-    if not isinstance(plan.attack, Adaptive) or SIGNS in state:
-        return state
-    state = {**state, SIGNS: flags.signs}
-    _keep_state(state, folder)
-    return state
-
-
-def _keep_state(state: State, folder: Path | None) -> None:
-    if folder is not None:
-        text = json.dumps(dict(state))
-        write_atomically(folder / STATE, partial(Path.write_text, data=text, encoding="utf-8"))
-
-
-def _read_state(path: Path) -> State:
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        state = None
-    if not isinstance(state, dict):
-        raise UserError(f"{path} is damaged; delete the folder {path.parent} and run the same command again")
-    return state
-
-
 def _describe(plan: Plan) -> str:
     method = plan.spec.attack or plan.spec.certifier or "natural"
     return printable(f"{plan.spec.metric} · {plan.spec.data.name} · {method}")
@@ -273,59 +221,3 @@ def _in_order(samples: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     position = {entry.id: i for i, entry in enumerate(plan.source.entries)}
     samples = samples.assign(_at=samples["id"].map(position)).sort_values(["eps", "_at"])
     return samples.drop(columns="_at").reset_index(drop=True)
-
-
-def _facts(plan: Plan, state: State, samples: pd.DataFrame, resumed: int, seconds: float) -> dict[str, Any]:
-    last = samples[samples["eps"] == samples["eps"].max()]
-    norms = last["norm_ref"] if "norm_ref" in last else pd.Series(dtype=float)
-    return {
-        "unit": "distance" if plan.task.endless else "percent",
-        "answers": plan.source.kind != "images",
-        "people": bool(getattr(plan.source, "people", False)),
-        "cosine": isinstance(plan.metric, EmbeddingMetric) and type(plan.metric).compare is EmbeddingMetric.compare,
-        "parts": _parts(plan, last),
-        "parts_left_out": list(plan.left_out),
-        **({"draws": DRAWS} if plan.metric.stochastic else {}),
-        **({"followed": list(plan.attack.followed())} if isinstance(plan.attack, FollowsOthers) else {}),
-        "minimal": bool(plan.parts) and all(member.minimal for _, member, _ in plan.parts),
-        "sound": plan.sound,
-        "confidence": plan.certifier.confidence if plan.certifier else None,
-        "promise": plan.certifier.promise(plan.metric) if plan.certifier else "",
-        "state": dict(state),
-        "n": len(plan.source),
-        "ties": plan.source.ties,
-        "note": "; ".join(filter(None, (plan.source.note, plan.threat.note(state)))),
-        "converted": conversions(plan.source.entries),
-        "references": repeated_references(plan.source.entries),
-        "others": _others(plan.source.entries),
-        "resumed": resumed,
-        "seconds": round(seconds, 2),
-        "forwards": float(last["forwards"].sum()),
-        "backwards": float(last["backwards"].sum()),
-        "min_norm_ref": float(norms.min()) if norms.notna().any() else None,
-    }
-
-
-def _parts(plan: Plan, last: pd.DataFrame) -> list[dict[str, Any]]:
-    """What ran, with its numbers; of an attack that chose its parts also how many samples each has broken."""
-    parts = [{"part": name, "starts": starts, **arguments_of(member)} for name, member, starts in plan.parts]
-    if isinstance(plan.attack, Adaptive):
-        broke = Counter(last["broken_by"])
-        return [{**part, "broke": broke[part["part"]]} for part in parts]
-    return parts
-
-
-def repeated_references(entries: Sequence[Sample]) -> dict[str, str]:
-    """The reference image of each sample by id, for images in several samples: intervals resample them by image.
-
-    The image that a pair is compared with (`other`) counts too.
-    """
-    others = _others(entries)
-    count = Counter(name for entry in entries for name in {entry.reference, others.get(entry.id, "")})
-    return {entry.id: entry.reference for entry in entries if entry.reference and count[entry.reference] > 1}
-
-
-def _others(entries: Sequence[Sample]) -> dict[str, str]:
-    """The image that each sample is compared with, by id; empty where samples are no pairs."""
-    found = {entry.id: str(getattr(entry, "other", "")) for entry in entries}
-    return {name: other for name, other in found.items() if other}

@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from perceptbench.reports.base import Block, Chart, Document, EffortLine, Efforts, Number, Table, Value
+from perceptbench.reports.axes import EffortLine, Efforts
+from perceptbench.reports.base import Block, Chart, Document, Table
+from perceptbench.reports.cell import Number, Value
 
 FLOOR = 0.01
 """Percent of excess below which the figure shows no difference: rounding in float32 is near."""

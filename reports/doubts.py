@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from perceptbench.reports.base import FLAGGED, Bars, Block, Cell, Chart, HeatMap, Panel, Sheet, Table
+from perceptbench.reports.axes import Bars, HeatMap, Panel
+from perceptbench.reports.base import Block, Chart, Sheet, Table
+from perceptbench.reports.cell import FLAGGED, Cell
 
 
 def with_doubts(block: Block) -> Block:

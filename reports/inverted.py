@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perceptbench.reports.base import Cell, Document, Number, Picture, Sheet, Table, Value
+from perceptbench.reports.base import Document, Picture, Sheet, Table
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.results.statistics.estimates import mean_estimate
 
 LINES = 8
@@ -80,7 +81,7 @@ def _sheet(inverted: Inverted, start: str) -> Sheet:
     )
     some = f"The first {len(shown)} of {len(inverted.names)} images. " if len(shown) < len(inverted.names) else ""
     notes = (f"{some}Below each: the residual, and the distance from x by metrics that were not inverted.",)
-    return Sheet(f"From {start}", f"from_{start}", ("x", *metrics), rows, notes)
+    return Sheet(f"From {start}", f"from_{start}", ("x", *metrics), rows, notes, "image")
 
 
 def _caption(one: FoundImage) -> str:

@@ -30,6 +30,11 @@ def threat_label(threat: str) -> str:
     return "l-infinity" if threat == "linf" else threat
 
 
+def sample_word(record: Record) -> str:
+    """What a sample of a run on triplets is called: drift also reads images alone."""
+    return "triplet" if record.facts.get("answers", True) else "image"
+
+
 def score_name(task: str) -> str:
     """What the score of a task is called in a heading."""
     return "2AFC score" if task == "preference" else f"{task} score"

@@ -2,23 +2,9 @@
 
 import numpy as np
 
-from perceptbench.reports.base import (
-    Bars,
-    Cell,
-    Chart,
-    Curve,
-    Density,
-    Distribution,
-    Document,
-    Dots,
-    HeatMap,
-    Number,
-    Panel,
-    Picture,
-    Scatter,
-    Sheet,
-    Table,
-)
+from perceptbench.reports.axes import Bars, Curve, Density, Distribution, Dots, HeatMap, Panel, Scatter
+from perceptbench.reports.base import Chart, Document, Picture, Sheet, Table
+from perceptbench.reports.cell import Cell, Number
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLOSING = "</script><script>alert(2)</script>"
@@ -89,14 +75,16 @@ def other_charts() -> list[Chart]:
 
 
 def sheet() -> Sheet:
-    """Two triplets: an original, what an attack made of it, and the difference; one picture is missing."""
+    """Two queries: an original, what an attack made of it, and the difference; one picture is missing."""
     random = np.random.default_rng(1)
     ramp = np.linspace(0, 200, 224)
     base = np.stack([np.add.outer(ramp, ramp) / 2, np.add.outer(ramp, -ramp) / 2 + 100, np.full((224, 224), 90.0)], -1)
     attacked = base + random.integers(-6, 7, base.shape)
     pictures = [np.clip(image, 0, 255).astype(np.uint8) for image in (base, attacked, 128 + 10 * (attacked - base))]
     first = tuple(Picture(pixels, f"{HOSTILE} number {i}") for i, pixels in enumerate(pictures))
-    return Sheet("What an attack does", "sheet", ("original", "attacked", "difference"), (first, (*first[:2], None)))
+    return Sheet(
+        "What an attack does", "sheet", ("original", "attacked", "difference"), (first, (*first[:2], None)), (), "query"
+    )
 
 
 def everything() -> Document:

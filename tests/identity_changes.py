@@ -201,7 +201,7 @@ def changes(copy: Path) -> Iterator[tuple[str, Any]]:
     yield "label", changed(data / "table.csv", replaced(",1\n", ",0\n"))
     yield "pixel", changed(next(data.glob("a.*")), _other_picture)
     for name in ("attacks/pgd.py", "attacks/running/judge.py", "tasks/compared.py", "attacks/threats/lp.py",
-                 "bench/evaluate.py", "bench/runner.py", "metrics/base.py"):  # fmt: skip
+                 "bench/evaluate.py", "bench/runner.py", "bench/kept_state.py", "metrics/base.py"):  # fmt: skip
         yield f"code: {name}", changed(code / name, added("\nMORE = 1\n"))
     yield "comment in core/errors.py", changed(code / "core" / "errors.py", added("\n# A remark.\n"))
     yield "docstring of the metric", changed(yours / "mine.py", replaced("A metric that keeps", "One that keeps"))

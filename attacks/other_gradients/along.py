@@ -9,7 +9,7 @@ from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
-from perceptbench.core.tensors import Images, Mask, PerImage
+from perceptbench.core.tensors import Images
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,6 @@ class OtherGradient:
             noise: one source for each sample.
         """
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Around(Objective):
-    """An objective that has the losses of another one. Subclasses give other gradients, and select with themselves."""
-
-    inner: Objective
-
-    @property
-    def endless(self) -> bool:
-        return self.inner.endless
-
-    def loss(self, x: Tensor) -> PerImage:
-        return self.inner.loss(x)
-
-    def reached(self, loss: PerImage) -> Mask:
-        return self.inner.reached(loss)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from perceptbench.attacks.around import Around
 from perceptbench.attacks.base import Objective
 from perceptbench.attacks.norms import per_length, spread
-from perceptbench.attacks.other_gradients.along import Around, OtherGradient
+from perceptbench.attacks.other_gradients.along import OtherGradient
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import PerImage

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from perceptbench.attacks.around import Around
 from perceptbench.attacks.base import Objective
-from perceptbench.attacks.other_gradients.along import Around, OtherGradient
+from perceptbench.attacks.other_gradients.along import OtherGradient
 from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm
 from perceptbench.core.tensors import PerImage

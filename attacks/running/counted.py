@@ -11,12 +11,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from perceptbench.attacks.base import Objective, finite
+from perceptbench.attacks.around import Around
+from perceptbench.attacks.base import finite
 from perceptbench.attacks.norms import length
 from perceptbench.attacks.over_draws import OverDraws
 from perceptbench.attacks.running.first_success import FirstSuccess
 from perceptbench.core.tensors import Mask, PerImage
-from perceptbench.metrics.base import Metric
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Ascent:
 
 
 @dataclass(frozen=True)
-class Counted(Objective):
+class Counted(Around):
     """An objective that counts the passes of each sample.
 
     Args:
@@ -85,19 +85,10 @@ class Counted(Objective):
         first: notes when the goal is first reached; None where nobody asks.
     """
 
-    inner: Objective
     tally: Tally
     index: Tensor
     ascent: Ascent | None = None
     first: FirstSuccess | None = None
-
-    @property
-    def endless(self) -> bool:
-        return self.inner.endless
-
-    @property
-    def surrogate(self) -> Metric | None:
-        return self.inner.surrogate
 
     def loss(self, x: Tensor) -> PerImage:
         loss = finite(self.inner.loss(x), "distance")
@@ -119,9 +110,6 @@ class Counted(Objective):
 
     def _gradient(self, gradient: Tensor) -> None:
         self.tally.flat[self.index] += (length(gradient, "linf") == 0).to(self.tally.flat)
-
-    def reached(self, loss: PerImage) -> Mask:
-        return self.inner.reached(loss)
 
     def select(self, index: Tensor) -> "Counted":
         return Counted(self.inner.select(index), self.tally, self.index[index.cpu()], self.ascent, self.first)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from perceptbench.attacks.around import Around
 from perceptbench.attacks.base import Attack, Objective
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.through.base import Chain
@@ -18,7 +19,6 @@ from perceptbench.core.noise import Noise
 from perceptbench.core.ref import Norm, Scalar
 from perceptbench.core.tensors import Images, PerImage
 from perceptbench.core.threat import Move
-from perceptbench.metrics.base import Metric
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,14 @@ class Sent(ThreatSet):
 
 
 @dataclass(frozen=True)
-class AfterChannel(Objective):
+class AfterChannel(Around):
     """Another objective at what arrives of an image.
 
     The loss is that of the channel itself, so an attack knows when it has succeeded. The gradient is the mean over the
     channel and those near it.
     """
 
-    inner: Objective
     chain: Chain
-
-    @property
-    def endless(self) -> bool:
-        return self.inner.endless
-
-    @property
-    def surrogate(self) -> Metric | None:
-        return self.inner.surrogate
 
     def loss(self, x: Images) -> PerImage:
         if not (torch.is_grad_enabled() and x.requires_grad):
@@ -115,9 +106,6 @@ class AfterChannel(Objective):
         losses = [own, *(self.inner.loss(near.straight(x)) for near in self.chain.near())]
         mean = torch.stack(losses).mean(0)
         return own.detach() + (mean - mean.detach())
-
-    def reached(self, loss: PerImage) -> Tensor:
-        return self.inner.reached(loss)
 
     def select(self, index: Tensor) -> "AfterChannel":
         return AfterChannel(self.inner.select(index), self.chain)

@@ -14,7 +14,7 @@ from perceptbench.core.printable import printable
 from perceptbench.core.ref import split_list
 
 if TYPE_CHECKING:
-    from perceptbench.reports.base import Value
+    from perceptbench.reports.cell import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def invert(request: InvertRequest) -> None:
 
 def _words(value: "Value") -> str:
     """A cell of the table in a terminal."""
-    from perceptbench.reports.base import Cell
+    from perceptbench.reports.cell import Cell
 
     number, *_ = value.words if isinstance(value, Cell) else ("" if value is None else str(value),)
     return number

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from perceptbench.reports.base import Bars
+from perceptbench.reports.axes import Bars
 from perceptbench.reports.drawing.style import GRID, INK, SMALL, dress, ramp
 
 _HALO = [withStroke(linewidth=2, foreground="white")]

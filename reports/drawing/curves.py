@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from perceptbench.reports.base import Curve, Panel
+from perceptbench.reports.axes import Curve, Panel
 from perceptbench.reports.drawing.style import FAINT, GRID, INK, SMALL, colour, dress, marker
 
 SIZE = (5.6, 3.9)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from perceptbench.reports.base import Efforts
+from perceptbench.reports.axes import Efforts
 from perceptbench.reports.drawing.style import GRID, SMALL, colour, dress, marker
 
 SIZE = (5.2, 4.2)

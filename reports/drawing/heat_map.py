@@ -6,7 +6,8 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from perceptbench.reports.base import Cell, HeatMap
+from perceptbench.reports.axes import HeatMap
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.drawing.style import INK, SMALL, dress
 
 _CELL = 0.72

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from perceptbench.reports.base import Distribution
+from perceptbench.reports.axes import Distribution
 from perceptbench.reports.drawing.style import colour, dress
 
 SIZE = (5.6, 3.2)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from perceptbench.reports.base import Scatter
+from perceptbench.reports.axes import Scatter
 from perceptbench.reports.drawing.style import FAINT, GRID, colour, dress, marker
 
 SIZE = (4.2, 4.2)

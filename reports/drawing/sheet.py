@@ -15,7 +15,7 @@ _WORDS = 30
 
 
 def draw(sheet: Sheet) -> Figure:
-    """A line a triplet; a missing picture leaves its place free."""
+    """Lines below each other; a missing picture leaves its place free."""
     size = (_INCHES * len(sheet.columns), (_INCHES + 0.4) * len(sheet.rows) + 0.25)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02))
     grid = figure.subplots(len(sheet.rows), len(sheet.columns), squeeze=False)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from perceptbench.reports.base import Chart, Density, Distribution, report
+from perceptbench.reports.axes import Density, Distribution
+from perceptbench.reports.base import Chart, report
 from perceptbench.reports.newest import by_data, styles
 from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record

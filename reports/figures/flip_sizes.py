@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from perceptbench.reports.base import Chart, Dots, Scatter, report
+from perceptbench.reports.axes import Dots, Scatter
+from perceptbench.reports.base import Chart, report
 from perceptbench.reports.newest import by_data, by_threat, styles
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, file_stem, threat_label, unit_notes
 from perceptbench.results.ledger import Ledger

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
+from perceptbench.reports.axes import Curve, Panel
+from perceptbench.reports.base import Chart, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import styles
 from perceptbench.reports.tables.ladder_scores import cells, climbed
 from perceptbench.reports.wording import distinct, file_stem

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
+from perceptbench.reports.axes import Curve, Panel
+from perceptbench.reports.base import Chart, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import by_data, by_threat, newest_first, styles
 from perceptbench.reports.wording import distinct, eps_text, file_stem, threat_label, unit_notes
 from perceptbench.results.queries import counts_queries, success

@@ -87,7 +87,7 @@ def _sheet(records: Sequence[Record], lines: Sequence[Line], name: str) -> Sheet
     )
     shown = labels([record.spec["metric"] for record in records])
     rows = tuple(_row(shown[record.spec["metric"]], record, one, sample) for record, one, sample in lines)
-    return Sheet(f"Search in {data}, before and after {attack}", name, _COLUMNS, rows, notes)
+    return Sheet(f"Search in {data}, before and after {attack}", name, _COLUMNS, rows, notes, "search")
 
 
 def _row(metric: str, record: Record, one: SavedTriplet, sample: pd.Series) -> tuple[Picture, ...]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
+from perceptbench.reports.axes import Curve, Panel
+from perceptbench.reports.base import Chart, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import by_data, by_threat, styles
 from perceptbench.reports.tables.bounds import Bound, Budget, bounds
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_axis, file_stem, labels, threat_label

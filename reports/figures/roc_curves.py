@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from perceptbench.reports.base import Cell, Chart, Curve, Panel, report
+from perceptbench.reports.axes import Curve, Panel
+from perceptbench.reports.base import Chart, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import by_data, by_threat, newest_first
 from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, left_out_notes, threat_label
 from perceptbench.results.evidence import counted

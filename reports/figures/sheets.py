@@ -10,7 +10,16 @@ import pandas as pd
 
 from perceptbench.reports.base import Picture, Sheet, report
 from perceptbench.reports.newest import newest_first
-from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.reports.wording import (
+    TRIPLET_TASKS,
+    distinct,
+    eps_text,
+    file_stem,
+    labels,
+    sample_word,
+    threat_label,
+    unit_notes,
+)
 from perceptbench.results.record import Record
 from perceptbench.results.saved_images import SavedTriplet, saved
 
@@ -88,7 +97,7 @@ def _sheet(record: Record, lines: Sequence[tuple[SavedTriplet, pd.Series]], name
         *unit_notes([record]),
     )
     rows = tuple(_row(one, sample, threat) for one, sample in lines)
-    return Sheet(f"{metric} on {data}, before and after {attack}", name, _COLUMNS, rows, notes)
+    return Sheet(f"{metric} on {data}, before and after {attack}", name, _COLUMNS, rows, notes, sample_word(record))
 
 
 def _row(one: SavedTriplet, sample: pd.Series, threat: str) -> tuple[Picture | None, ...]:

@@ -10,7 +10,16 @@ import pandas as pd
 from perceptbench.reports.base import Picture, Sheet, report
 from perceptbench.reports.figures.sheets import as_judged, pixels, saved_change
 from perceptbench.reports.newest import by_threat, newest_first
-from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes
+from perceptbench.reports.wording import (
+    TRIPLET_TASKS,
+    distinct,
+    eps_text,
+    file_stem,
+    labels,
+    sample_word,
+    threat_label,
+    unit_notes,
+)
 from perceptbench.results.record import Record
 from perceptbench.results.saved_images import SavedTriplet, saved
 
@@ -67,7 +76,7 @@ def _sheet(records: Sequence[Record]) -> Sheet | None:
     return Sheet(
         title=f"{metric} on {data}, attacked under {len(found)} threats",
         name=f"threats_{file_stem(f'{metric}-{data}')}",
-        columns=tuple(f"triplet {number}" for number in range(1, len(shown) + 1)),
+        columns=tuple(f"{sample_word(runs[0])} {number}" for number in range(1, len(shown) + 1)),
         rows=(clean, *lines),
         notes=(NOTE.format(metric=metric, attacks=attacks), *unit_notes(runs)),
     )

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Bars, Block, Cell, Chart, Table, doubts_in, report
+from perceptbench.reports.axes import Bars
+from perceptbench.reports.base import Block, Chart, Table, report
+from perceptbench.reports.cell import Cell, doubts_in
 from perceptbench.reports.figures.distance_histograms import pushes
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels

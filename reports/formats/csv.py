@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from perceptbench.reports.base import Cell, Document, Number, Table, Value
+from perceptbench.reports.base import Document, Table
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.newest import newest_rows
 from perceptbench.reports.tables.literature import Fact, facts
 from perceptbench.reports.wording import distinct, file_stem

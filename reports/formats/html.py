@@ -18,7 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from perceptbench.reports.base import Block, Cell, Chart, Document, Picture, Sheet
+from perceptbench.reports.base import Block, Chart, Document, Picture, Sheet
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.formats import html_table
 from perceptbench.reports.formats.html_chart import chart_data, panel_table
 

@@ -6,7 +6,9 @@ A script would round halves in another way than the tables do, so every text is 
 from functools import singledispatch
 from typing import Any
 
-from perceptbench.reports.base import Axes, Bars, Cell, Chart, Distribution, Dots, HeatMap, Panel, Scatter, Table, Value
+from perceptbench.reports.axes import Axes, Bars, Distribution, Dots, HeatMap, Panel, Scatter
+from perceptbench.reports.base import Chart, Table
+from perceptbench.reports.cell import Cell, Value
 from perceptbench.reports.formats.html_table import interval, number
 from perceptbench.reports.wording import eps_text
 

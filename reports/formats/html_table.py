@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from perceptbench.reports.base import Cell, Number, Table, Value
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import Cell, Number, Value
 
 EMPTY = "–"  # noqa: RUF001 - the sign a reader expects in an empty cell
 

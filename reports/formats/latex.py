@@ -9,7 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from perceptbench.reports.base import Cell, Document, Figure, Number, Table, Value
+from perceptbench.reports.base import Document, Figure, Table
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.wording import distinct, file_stem
 
 MOST_ROWS = 38

@@ -2,7 +2,8 @@
 
 import re
 
-from perceptbench.reports.base import Cell, Document, Figure, Table, Value
+from perceptbench.reports.base import Document, Figure, Table
+from perceptbench.reports.cell import Cell, Value
 
 
 def text(value: str) -> str:

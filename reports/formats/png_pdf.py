@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from perceptbench.reports.base import Bars, Chart, Distribution, Efforts, HeatMap, Panel, Scatter, Sheet
+from perceptbench.reports.axes import Bars, Distribution, Efforts, HeatMap, Panel, Scatter
+from perceptbench.reports.base import Chart, Sheet
 from perceptbench.reports.drawing import bars, curves, efforts, heat_map, histograms, scatter, sheet
 from perceptbench.reports.drawing.legible import legible
 from perceptbench.reports.drawing.style import SMALL

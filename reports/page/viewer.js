@@ -1,6 +1,7 @@
-// One triplet at a time: a large picture that flips between what the attacker got and what it made of it.
+// One line of a sheet at a time: a large picture that flips between what the attacker got and what it made of it.
 
 function viewer(sheet) {
+  const line = sheet.dataset.viewer;
   const rows = [...sheet.children].map((row) => [...row.children]);
   const state = { row: 0, column: 1 };
   const image = element("img", { class: "stage" });
@@ -15,13 +16,13 @@ function viewer(sheet) {
     const chosen = pictures[state.column];
     const source = chosen.querySelector("img");
     image.src = source.src;
-    image.alt = `${chosen.dataset.column}, triplet ${state.row + 1}`;
+    image.alt = `${chosen.dataset.column}, ${line} ${state.row + 1}`;
     image.width = source.width;
     image.height = source.height;
     caption.textContent = `${chosen.dataset.column}: ${chosen.querySelector("figcaption span").textContent}`;
     flip.textContent = `Flip to ${pictures[state.column === 0 ? 1 : 0]?.dataset.column ?? "nothing"}`;
     flip.disabled = pictures.length < 2;
-    place.textContent = `Triplet ${state.row + 1} of ${rows.length}`;
+    place.textContent = `${line[0].toUpperCase()}${line.slice(1)} ${state.row + 1} of ${rows.length}`;
     before.disabled = state.row === 0;
     after.disabled = state.row === rows.length - 1;
     for (const [i, row] of rows.entries()) {

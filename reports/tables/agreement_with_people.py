@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Value
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, labels
 from perceptbench.results.ledger import Ledger
 from perceptbench.results.record import Record

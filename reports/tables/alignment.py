@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from perceptbench.reports.base import Bars, Cell, Chart, report
+from perceptbench.reports.axes import Bars
+from perceptbench.reports.base import Chart, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.tables.bounds import attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, distinct, eps_text, file_stem, labels, threat_label, unit_notes

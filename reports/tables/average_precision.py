@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.wording import distinct, file_stem, labels
 from perceptbench.results.record import Record

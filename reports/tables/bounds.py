@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
-from perceptbench.reports.base import WEAKER, Cell, Table, doubts_of, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import WEAKER, Cell, doubts_of
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.ledger import Ledger

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Number, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.wording import eps_text, file_stem, labels
 from perceptbench.results.record import Record
+from perceptbench.results.rows import typed_option
 from perceptbench.results.statistics.estimates import mean_estimate
 from perceptbench.results.tasks.base import task_name
 
@@ -38,14 +40,18 @@ def _table(label: str, records: Sequence[Record]) -> Table:
         ((_seconds(record), names[record.spec["metric"]], record) for record in records),
         key=lambda line: (line[0] is None, line[0] or 0.0, line[1], line[2].run),
     )
+    asked = _asked(records)
     return Table(
         title=f"Cost on {label}",
-        columns=("metric", "n", "method", "eps", "seconds", "forwards", "backwards", "device"),
+        columns=(
+            "metric", "n", "method", *(["asked"] if asked else []), "eps", "seconds", "forwards", "backwards", "device",
+        ),
         rows=tuple(
             (
                 name,
                 record.samples["id"].nunique(),
-                labels([method])[method] if (method := record.spec["attack"] or record.spec["certifier"]) else None,
+                _method(record),
+                *([asked.get(record.run)] if asked else []),
                 ", ".join(map(eps_text, record.spec["eps"])),
                 None if seconds is None else Number(seconds, ".3g"),
                 _passes(record, "forwards"),
@@ -56,7 +62,41 @@ def _table(label: str, records: Sequence[Record]) -> Table:
         ),
         notes=(COST_NOTE, *_spared(records)),
         name=f"cost_{file_stem(label)}",
-    )
+    )  # fmt: skip
+
+
+def _method(record: Record) -> str | None:
+    method = record.spec["attack"] or record.spec["certifier"]
+    return labels([method])[method] if method else None
+
+
+_ASKED = (
+    "task", "threat", "certifier", "goal", "move", "eps_left", "eps_right", "restarts", "quantize", "protocol", "seed",
+)  # fmt: skip
+"""What two runs of one metric, method and list of eps may differ in."""
+
+
+def _asked(records: Sequence[Record]) -> dict[str, str]:
+    """What differs between lines that would look alike, as typed, by run; empty where no two do."""
+    alike: dict[tuple[object, ...], list[Record]] = {}
+    for record in records:
+        shown = (record.spec["metric"], record.samples["id"].nunique(), _method(record), tuple(record.spec["eps"]))
+        alike.setdefault(shown, []).append(record)
+    found: dict[str, str] = {}
+    for same in alike.values():
+        differ = [key for key in _ASKED if len({_said(record, key) for record in same}) > 1]
+        said = {record.run: " ".join(filter(None, (_said(record, key) for key in differ))) for record in same}
+        found |= {run: words for run, words in said.items() if words}
+    return found
+
+
+def _said(record: Record, key: str) -> str:
+    """One thing that was asked: tasks and threats by their names, options with theirs; '' where nothing was said."""
+    if key in ("task", "threat"):
+        name = str(getattr(record, key))
+        return labels([name])[name]
+    value = record.spec.get(key)
+    return "" if value is None else typed_option(key, value)
 
 
 def _spared(records: Sequence[Record]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from perceptbench.reports.base import FLAGGED, doubts_of
+from perceptbench.reports.cell import FLAGGED, doubts_of
 from perceptbench.reports.doubts import doubt_notes
 from perceptbench.reports.newest import by_data, by_goal, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import bounds

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from perceptbench.reports.base import Cell, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Value
 from perceptbench.reports.newest import by_data, by_task, newest_first
 from perceptbench.reports.wording import distinct, file_stem, labels
 from perceptbench.results.record import Record

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Value
 from perceptbench.reports.newest import by_data, by_threat
 from perceptbench.reports.tables.bounds import WORST_NOTE, Bound, apart_notes, attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from perceptbench.reports.base import MARKS, Cell, Table, Value
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import MARKS, Cell, Value
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks
 from perceptbench.reports.wording import NO_PROOF, TRIPLET_TASKS, eps_text, labels, unit_notes

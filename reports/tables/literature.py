@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 
-from perceptbench.reports.base import Number
+from perceptbench.reports.cell import Number
 from perceptbench.reports.wording import side_of
 
 FACTS = "published"

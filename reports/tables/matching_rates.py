@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from perceptbench.reports.base import Cell, Number, Table, Value, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.newest import by_data, by_goal, by_task, by_threat, newest_first
 from perceptbench.reports.tables.bounds import Bound, apart_notes, attacked_cell, bounds, lacking_notes
 from perceptbench.reports.wording import eps_text, file_stem, labels, left_out_notes, threat_label, unit_notes

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Value, doubts_in
 from perceptbench.reports.newest import by_data
 from perceptbench.reports.tables.lines import MEASURED, PUBLISHED_NOTE, interval_note
 from perceptbench.reports.tables.literature import Fact, facts_for, remarks

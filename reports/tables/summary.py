@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Cell, Table, Value, doubts_in, report
+from perceptbench.reports.base import Table, report
+from perceptbench.reports.cell import Cell, Value, doubts_in
 from perceptbench.reports.newest import by_data, by_threat, newest_rows
 from perceptbench.reports.wording import TRIPLET_TASKS, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.ledger import Ledger

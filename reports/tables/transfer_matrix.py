@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perceptbench.reports.base import Block, Cell, Chart, HeatMap, Table, report
+from perceptbench.reports.axes import HeatMap
+from perceptbench.reports.base import Block, Chart, Table, report
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.newest import newest_first
 from perceptbench.reports.wording import distinct, eps_text, file_stem, labels, threat_label, unit_notes
 from perceptbench.results.record import Record

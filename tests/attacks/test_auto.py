@@ -8,6 +8,8 @@ import pytest
 from perceptbench.attacks.adaptive import Situation
 from perceptbench.attacks.auto import Auto
 from perceptbench.attacks.base import Attack, attack
+from perceptbench.attacks.other_gradients.along import Along
+from perceptbench.attacks.other_gradients.by_differences import ByDifferences
 from perceptbench.attacks.running.sweep import parts_of
 from perceptbench.attacks.square import L2Square
 from perceptbench.core.errors import UserError
@@ -61,6 +63,42 @@ def test_draws_bring_averages_and_no_queries() -> None:
     assert all(name.endswith(" averaged") for name in added)
 
 
+def test_both_signs_bring_what_each_of_them_brings() -> None:
+    masked, random, both = (
+        set(names(replace(PLAIN, **sign)))
+        for sign in ({"masked": True}, {"random": True}, {"masked": True, "random": True})
+    )
+    assert both == masked | random
+    assert masked - random
+    assert random - masked
+
+
+@pytest.mark.parametrize(("norm", "query"), [("l2", "l2-square longer"), ("linf", "linf-square longer")])
+def test_masked_gradients_bring_as_much_where_a_goal_has_no_end(norm: Norm, query: str) -> None:
+    parts = {name: member for name, member, _ in Auto().on(Situation(norm, endless=True, masked=True)).parts()}
+    added = {f"{norm}-pgd straight-through", f"{norm}-apgd-ce straight-through", f"{norm}-apgd-ce differences", query}
+    assert added <= set(parts)
+    assert not any(member.minimal or member.flips_only for member in parts.values())
+
+
+def test_masked_gradients_bring_as_much_in_another_set() -> None:
+    added = set(names(Situation(norm=None, masked=True))) - set(names(Situation(norm=None)))
+    assert {"pgd straight-through", "apgd-ce straight-through", "apgd-ce differences", "query longer"} <= added
+
+
+def test_estimated_gradients_have_the_draws_and_steps_of_auto() -> None:
+    chosen = Auto(draws=5, steps=7).on(replace(PLAIN, gradient=False))
+    (estimated,) = (member for name, member, _ in chosen.parts() if name.endswith(" differences"))
+    assert isinstance(estimated, Along)
+    assert estimated.by == ByDifferences(5)
+    assert estimated.inner.steps == 7  # type: ignore[attr-defined]
+
+
+def test_what_runs_already_is_not_added_again() -> None:
+    parts = Auto(queries=L2Square().queries).on(replace(PLAIN, masked=True)).parts()
+    assert [name for name, member, _ in parts if member == L2Square()] == ["square"]
+
+
 def test_without_a_gradient_only_what_needs_none_runs_and_the_rest_is_named() -> None:
     chosen = Auto().on(replace(PLAIN, gradient=False))
     assert not any(member.needs_gradient for _, member, _ in chosen.parts())
@@ -78,6 +116,8 @@ def test_a_hash_is_solved_first_then_climbed_by_its_surrogate_and_asked() -> Non
     assert found[0] == "l2-hash"
     assert {"apgd-ce", "fmn", "l2-square longer"} <= set(found)
     assert "l2-hash" not in names(PLAIN)
+    # It looks for a flip, and a goal without end has none.
+    assert "l2-hash" not in names(Situation(gradient=False, surrogate=surrogate, endless=True))
 
 
 def test_another_set_meets_every_attack_that_works_in_it_with_restarts() -> None:

@@ -238,6 +238,17 @@ def test_the_direction_is_that_of_the_gradient_and_has_norm_one() -> None:
         assert cosine.item() > (0.95 if norm == "l2" else 0.75)
 
 
+@pytest.mark.parametrize(("side", "precision"), [(6, 108**-1.5), (12, 432**-1.5), (64, 2.0**-18)])
+def test_a_way_back_ends_as_near_to_the_boundary_as_the_paper_says(side: int, precision: float) -> None:
+    """d^-1.5 of a size, where float32 holds it, from a change 1.9 times as large as the smallest."""
+    batch = triplets([0.2], height=side, seed=7)
+    search = DecisionSearch(goal(batch), batch.reference, batch.reference.clone(), Noise.make(0, "a"), Ball("l2"))
+    assert search.precision == pytest.approx(precision)
+    found = search.back(moved_across(batch, 1.9).float(), search.finest)
+    exact = float(radius_in("l2", batch))
+    assert 1 - 1e-5 <= float(size(change(found, batch.reference), "l2")) / exact <= 1 + 1.9 * precision + 1e-5
+
+
 class OneAfterTheOther(Objective):
     """Reached from a given look on, at an image of a given size."""
 

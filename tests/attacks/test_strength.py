@@ -124,6 +124,25 @@ def test_the_ratio_is_that_of_the_change_and_calls_are_counted() -> None:
     torch.testing.assert_close(clipped.ratio, torch.full((6,), RATIOS[1], dtype=torch.float64), rtol=1e-5, atol=0)
 
 
+@dataclass(frozen=True)
+class Dear(Knows):
+    """Asks for three gradients more where the budget is below 1.01 times the optimum."""
+
+    def __call__(self, objective: Objective, x: Images, eps: float, noise: Noise) -> Images:
+        for _ in range(3 if eps < 1.01 * self.victim.optimum else 0):
+            objective.gradient(x)
+        return super().__call__(objective, x, eps, noise)
+
+
+def test_passes_are_forwards_and_backwards_and_the_dearest_call_need_not_be_the_last() -> None:
+    victim = by_name("l2")["cosine"]
+    cheap, dear = (needed(made(victim, 1.00015, least=1.03), "knows", victim) for made in (Knows, Dear))
+    budgets = sum(ratio < 1.01 for ratio in RATIOS)
+    assert budgets == 5
+    assert (dear.call - cheap.call).tolist() == [6.0] * 6
+    assert (dear.total - cheap.total).tolist() == [6.0 * budgets] * 6
+
+
 def test_a_minimal_attack_has_one_call_and_no_success_is_infinite() -> None:
     victim = by_name("l2")["pixel l2"]
     once = needed(Knows(victim, 1.7, smallest=True), "knows", victim)

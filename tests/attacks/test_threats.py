@@ -17,6 +17,7 @@ from perceptbench.attacks.threats.affine import Affine
 from perceptbench.attacks.threats.base import ThreatSet
 from perceptbench.attacks.threats.colour import Colour
 from perceptbench.attacks.threats.frequency import Frequency, cosines
+from perceptbench.attacks.threats.lp import Ball
 from perceptbench.attacks.threats.resampled import largest_move, resampled
 from perceptbench.attacks.threats.spatial import Spatial, variation
 from perceptbench.core.errors import UserError
@@ -66,6 +67,23 @@ def blob(row: float, column: float, sigma: float = 1.5) -> Images:
     rows, columns = torch.arange(SIDE)[:, None], torch.arange(SIDE)[None]
     spot = torch.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * sigma**2))
     return spot.expand(1, 3, SIDE, SIDE).clone()
+
+
+@pytest.mark.parametrize(
+    ("threat", "eps"),
+    [
+        (Colour(), 0.03), (Colour(nodes=2), 0.2), (Affine(), 0.3), (Frequency(), 0.3), (Spatial(), 0.5),
+        (Spatial(tv=9.0), 0.5), (Ball("l2"), 0.3), (Ball("linf"), 0.03),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_far_change_is_projected_onto_the_border_of_the_set_and_no_nearer(threat: ThreatSet, eps: float) -> None:
+    """What projects too far is brought back later, by what is measured: no size of a run shows it."""
+    x = torch.full((4, 3, 12, 12), 0.5)
+    far = threat.start(x, 8 * eps, Noise.make(0, "abcd"))
+    assert (threat.measure(x, far) > 2 * eps).all()
+    found = threat.measure(x, threat.project(far, x, eps))
+    torch.testing.assert_close(found, torch.full_like(found, eps), rtol=1e-5, atol=0)
 
 
 # --- spatial

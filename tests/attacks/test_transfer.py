@@ -86,6 +86,12 @@ def test_momentum_is_that_of_the_paper() -> None:
     assert torch.equal(part.memory, found[1:])
 
 
+def test_a_gradient_whose_sum_float32_cannot_hold_counts_like_any_other() -> None:
+    w = weights(2, 1)
+    _, found = Momentum(Slope(3e37 * w), 1.0).gradient(torch.zeros(2, 3, 6, 6))
+    torch.testing.assert_close(found, w / w.abs().sum((1, 2, 3), keepdim=True))
+
+
 def test_a_gradient_of_zero_leaves_the_memory() -> None:
     x = random_images(1, 6)
     objective = Momentum(Slope(weights(1, 1)), 1.0)

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from perceptbench.bench.engines.local import Local
+from perceptbench.bench.kept_state import STATE
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Request
-from perceptbench.bench.runner import STATE, run_plans
+from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UserError
 from perceptbench.results.store import RunStore
 from perceptbench.tasks.content import contents

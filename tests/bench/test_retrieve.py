@@ -101,10 +101,13 @@ def test_the_sheet_shows_what_is_found_before_and_after(bench, folder, tmp_path)
             assert np.array_equal(getattr(one, part), read_image(path, "").numpy())
     (sheet,) = Retrieved()([record])
     assert len(sheet.rows) == 2
+    assert sheet.line == "search", "one query by one metric"
     assert "target now in place" in sheet.rows[0][3].caption
     written = pb.report(runs, tmp_path / "report", ["md", "html"])
     assert {path.suffix for path in written} >= {".html", ".pdf", ".png"}
-    assert "Search in gallery:photos, before and after l2-pgd" in (tmp_path / "report" / "report.html").read_text()
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Search in gallery:photos, before and after l2-pgd" in page
+    assert 'data-viewer="search"' in page
 
 
 def test_the_images_of_a_finished_run_may_be_asked_for_later_and_verified(bench, folder, tmp_path):

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from perceptbench.reports.base import Cell, Document, Number, Table
+from perceptbench.reports.base import Document, Table
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.formats import csv as csv_files
 from perceptbench.reports.formats.csv import harmless, long_form
 

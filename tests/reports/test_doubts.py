@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from perceptbench.bench.output import as_json, footnotes, print_tables
-from perceptbench.reports.base import FLAGGED, Cell, Table
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import FLAGGED, Cell
 from perceptbench.reports.doubts import with_doubts
 from perceptbench.reports.tables.attacked import Attacked
 from perceptbench.reports.tables.bounds import Sandwich

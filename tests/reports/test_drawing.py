@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from perceptbench.reports.base import Bars, Cell, Chart, Density, Distribution, Dots, Picture, Scatter, Sheet
+from perceptbench.reports.axes import Bars, Density, Distribution, Dots, Scatter
+from perceptbench.reports.base import Chart, Picture, Sheet
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.drawing.sheet import wrapped
 from perceptbench.reports.drawing.style import colour, ramp
 from perceptbench.reports.formats.png_pdf import drawn, save

@@ -286,12 +286,19 @@ def test_a_sheet_shows_the_images_and_what_was_measured(make_record, tmp_path) -
     assert difference.caption == "|delta| = 0.25 (l2), x 2"
     assert other.caption == "d(x, y) = 0.44, attacked 0.45"
     assert "equal" not in sheet.notes[0]
+    assert sheet.line == "triplet"
     assert "of a few the one whose distance from x is nearest" in sheet.notes[0]
     assert (other.pixels == 191).all()
     assert original.pixels.shape == (SIDE, SIDE, 3)
     np.testing.assert_array_equal(attacked.pixels[0, 0], [191, 128, 128])
     assert (attacked.pixels[1:] == 128).all()
     np.testing.assert_array_equal(difference.pixels[0, 0], [255, 128, 128])
+
+
+def test_of_images_alone_a_sheet_counts_images(make_record, tmp_path) -> None:
+    record = sheet_of(make_record, tmp_path, 0.45, 0.25)
+    (sheet,) = Sheets()([replace(record, facts={**record.facts, "answers": False})])
+    assert sheet.line == "image"
 
 
 def test_small_changes_are_amplified_and_the_factor_is_named(make_record, tmp_path) -> None:
@@ -341,6 +348,7 @@ def test_a_sheet_has_a_line_a_threat_and_a_column_a_triplet_that_all_have(make_r
     ]
     (sheet,) = ThreatSheets()(records)
     assert sheet.columns == ("triplet 1", "triplet 2")
+    assert sheet.line == "line", "the clean images and a threat each"
     clean, ball, flow = sheet.rows
     assert [picture.caption for picture in clean] == ["reference of t1, clean", "reference of t2, clean"]
     assert (clean[0].pixels == 128).all()

@@ -12,7 +12,8 @@ import pytest
 from documents import ATTACKED, CLOSING, HOSTILE, curves, everything, leaderboard, sheet
 from PIL import Image
 
-from perceptbench.reports.base import Cell, Chart, Document, Number, Table
+from perceptbench.reports.base import Chart, Document, Table
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.formats import html, html_table
 from perceptbench.reports.write import write_report
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from perceptbench.core.ref import Ref
-from perceptbench.reports.base import Cell, Document, Number, Table, report
+from perceptbench.reports.base import Document, Table, report
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.formats import latex
 from perceptbench.reports.formats.latex import prose, text, wording
 from perceptbench.reports.tables.headline import opening

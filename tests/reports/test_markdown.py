@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perceptbench.reports.base import Cell, Number, Table
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.formats import markdown
 
 PIECES = ["a", "|", "\\", "\n", "\r", "`", "<b>", "](x)", "\u2028", " "]

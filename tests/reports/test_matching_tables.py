@@ -9,7 +9,7 @@ from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
 from perceptbench.bench.runner import run_plans
 from perceptbench.metrics.classical.pixel import PSNR, PixelL2
-from perceptbench.reports.base import Cell, Number, Value
+from perceptbench.reports.cell import Cell, Number, Value
 from perceptbench.reports.tables.matching_rates import MatchingEdits, MatchingLeaderboard, MatchingRates
 from perceptbench.reports.write import write_report
 from perceptbench.results.memory_store import MemoryStore

@@ -6,7 +6,9 @@ from html import unescape
 
 import pytest
 
-from perceptbench.reports.base import Bars, Cell, Chart, Curve, Density, Distribution, Dots, Panel, Scatter, Sheet
+from perceptbench.reports.axes import Bars, Curve, Density, Distribution, Dots, Panel, Scatter
+from perceptbench.reports.base import Chart, Sheet
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.drawing.legible import legible
 from perceptbench.reports.formats.png_pdf import FORMS, drawn, save
 from perceptbench.reports.write import write_report

@@ -173,7 +173,7 @@ def test_a_flip_shows_the_other_picture(page: Any) -> None:
     assert flip.inner_text() == "Flip to original"
     flip.click()
     assert stage.get_attribute("src") == original
-    assert stage.get_attribute("alt") == "original, triplet 1"
+    assert stage.get_attribute("alt") == "original, query 1"
     flip.focus()
     page.keyboard.press("Space")
     assert stage.get_attribute("src") == attacked
@@ -182,8 +182,9 @@ def test_a_flip_shows_the_other_picture(page: Any) -> None:
     assert stage.get_attribute("src") == difference
     assert page.locator(".pick[aria-pressed=true]").count() == 1
     page.get_by_role("button", name="Next").click()
-    # The second triplet has no third picture.
-    assert stage.get_attribute("alt") == "attacked, triplet 2"
+    assert page.locator(".viewer .bar span").inner_text() == "Query 2 of 2"
+    # The second line has no third picture.
+    assert stage.get_attribute("alt") == "attacked, query 2"
     assert page.get_by_role("button", name="Next").is_disabled()
     assert page.locator(".sheet li:visible").count() == 1
     assert stage.evaluate("image => image.complete && image.naturalWidth") == 224

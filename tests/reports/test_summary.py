@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perceptbench.reports.base import Cell, Table
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.tables.summary import Summary
 from perceptbench.reports.write import write_report
 from perceptbench.results.record import Record

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from perceptbench.core.errors import UserError
-from perceptbench.reports.base import Cell, Number, Table
+from perceptbench.reports.base import Table
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.reports.tables.attacked import Attacked
 from perceptbench.reports.tables.bounds import Sandwich
 from perceptbench.reports.tables.certified import Certified
@@ -303,6 +304,25 @@ def test_the_cost_of_a_triplet_counts_only_those_that_this_process_computed(make
     # The last eps holds the sum over all: 8 to 15, standard error 2.449 / sqrt(8), t(7) = 2.365.
     assert (line["forwards"].value, round(line["forwards"].low, 2)) == (11.5, 9.45)
     assert line["eps"] == "0.5, 1, 2, 3"
+
+
+def test_lines_of_the_cost_that_look_alike_say_what_was_asked_and_others_do_not(make_record) -> None:
+    def run(name: str, task: str, **spec: object) -> Record:
+        record = make_record("lipsim", run=name * 12, certifier=None)
+        record.spec.update(task=task, threat="l2", goal="push", **spec)
+        return record
+
+    first, fifth, pulled = (
+        run("a", "retrieval(top=1)"), run("b", "retrieval(top=5)"), run("c", "retrieval(top=5)", restarts=3),
+    )  # fmt: skip
+    alone = run("d", "retrieval(top=5)", eps=[1.0])
+    (table,) = Cost()([first, fifth, pulled])
+    assert table.columns[2:5] == ("method", "asked", "eps")
+    assert [row[3] for row in table.rows] == ["retrieval(top=1)", "retrieval(top=5)", "retrieval(top=5) --restarts 3"]
+    (table,) = Cost()([fifth, alone])
+    assert "asked" not in table.columns
+    (table,) = Cost()([first, fifth, alone])
+    assert [row[3] for row in table.rows] == ["retrieval(top=1)", "retrieval(top=5)", None]
 
 
 def test_what_costs_no_pass_is_said_where_it_holds(make_record) -> None:

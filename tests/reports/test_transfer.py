@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perceptbench.reports.base import Cell, Chart, HeatMap
+from perceptbench.reports.axes import HeatMap
+from perceptbench.reports.base import Chart
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.formats.html_chart import chart_data, panel_table
 from perceptbench.reports.formats.png_pdf import drawn
 from perceptbench.reports.tables.transfer_matrix import TransferMatrix

@@ -23,7 +23,7 @@ from perceptbench.core.ref import Ref
 from perceptbench.metrics.base import metric as metrics
 from perceptbench.metrics.classical.pixel import PixelL2
 from perceptbench.metrics.usable import usable
-from perceptbench.reports.base import Cell
+from perceptbench.reports.cell import Cell
 from perceptbench.reports.figures.roc_curves import RocCurves
 from perceptbench.reports.tables.matching_rates import MatchingEdits, MatchingLeaderboard, MatchingRates
 from perceptbench.results.gate.baseline import run_of

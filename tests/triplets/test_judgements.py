@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from perceptbench.bench.commands.fit_lpips import run
-from perceptbench.bench.runner import repeated_references
+from perceptbench.bench.run_facts import repeated_references
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
 from perceptbench.training.lipsim.config import Machine, Sources, TrainConfig

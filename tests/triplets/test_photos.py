@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from perceptbench.bench.runner import repeated_references
+from perceptbench.bench.run_facts import repeated_references
 from perceptbench.core.errors import UserError
 from perceptbench.triplets import photos as module
 from perceptbench.triplets.base import Triplets

@@ -153,7 +153,7 @@ def test_an_image_that_vanishes_after_opening_is_named_too(tmp_path, trees):
 
 
 def test_a_run_keeps_the_references_that_several_triplets_share(tmp_path, trees):
-    from perceptbench.bench.runner import repeated_references
+    from perceptbench.bench.run_facts import repeated_references
 
     trees.csv_tree(tmp_path, [0, 1, 1])
     columns = ["id", "ref", "left", "right", "right_preferred"]

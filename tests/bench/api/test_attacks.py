@@ -1,10 +1,13 @@
 """How good attacks are, asked by command and in Python."""
 
 import json
+import math
 
 import pytest
+import torch
 
 import perceptbench as pb
+from perceptbench.attacks.strength.needed import Needed
 
 FEW = ("--limit", 1, "--norm", "l2")
 
@@ -43,6 +46,60 @@ def test_a_number_that_is_typed_stays_and_an_attack_without_numbers_runs_once() 
         "l2-aa(steps=9,fmn_steps=100,fab_steps=100,queries=500)",
         "l2-fmn(steps=3)",
     ]
+
+
+def without_a_search(monkeypatch, ratios: list[float]) -> list[tuple]:
+    """Two images of each of five victims need these ratios; image i costs i passes in its dearest call, 10 i in all.
+
+    What is asked for comes into the list.
+    """
+    from perceptbench.bench.api import attacks as module
+
+    asked: list[tuple] = []
+
+    def needs(made, name, victim, seed=0) -> Needed:
+        at = [2 * (len(asked) % 5), 2 * (len(asked) % 5) + 1]
+        asked.append((name, victim, seed))
+        passes = torch.tensor(at).float()
+        return Needed(torch.tensor([ratios[i] for i in at]).double(), passes, 10 * passes)
+
+    monkeypatch.setattr(module, "needed", needs)
+    return asked
+
+
+def test_a_row_is_made_of_every_image_and_a_failure_counts_as_the_largest_ratio(monkeypatch) -> None:
+    without_a_search(monkeypatch, [1.2, 1.0, math.inf, 1.005, 3.0, 1.01, 1.5, math.inf, 2.0, 1.02])
+    (row,) = pb.attack_strengths("l2-fmn", norm="l2", effort=1, limit=2).rows
+    assert (row.n, row.none, row.close) == (10, 0.2, 0.3)
+    assert (row.median, row.p90) == (pytest.approx(1.2), math.inf)
+    assert (row.call, row.total) == (4.5, 45.0)
+
+
+def test_the_90th_percentile_of_ten_images_is_the_ninth(monkeypatch) -> None:
+    without_a_search(monkeypatch, [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    (row,) = pb.attack_strengths("l2-fmn", norm="l2", effort=1, limit=2).rows
+    assert (row.median, row.p90, row.none, row.close) == (5.0, 9.0, 0.0, 0.1)
+
+
+def test_a_row_says_of_its_attack_what_the_attack_declares(monkeypatch) -> None:
+    without_a_search(monkeypatch, [1.0] * 10)
+    rows = pb.attack_strengths(["l2-fmn", "l2-aa", "l2-square", "linf-pgd"], effort=1, limit=2).rows
+    said = {row.attack.partition("(")[0]: (row.norm, row.smallest, row.gradient, row.ours) for row in rows}
+    assert said == {
+        "l2-fmn": ("l2", True, True, True),
+        "l2-aa": ("l2", False, True, True),
+        "l2-square": ("l2", False, False, True),
+        "linf-pgd": ("linf", False, True, True),
+    }
+
+
+def test_an_attack_meets_the_victims_of_its_ball_and_every_draw_hangs_on_the_seed(monkeypatch) -> None:
+    asked = without_a_search(monkeypatch, [1.0] * 10)
+    for seed in (0, 1):
+        pb.attack_strengths(["l2-pgd", "linf-pgd"], effort=1, limit=2, seed=seed)
+    assert all(name.startswith(f"{victim.norm}-") for name, victim, _ in asked)
+    assert [seed for _, _, seed in asked] == [0] * 10 + [1] * 10
+    assert not any(torch.equal(asked[i][1].x, asked[i + 10][1].x) for i in range(10))
 
 
 def test_another_library_stands_beside_ours() -> None:

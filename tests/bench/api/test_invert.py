@@ -11,7 +11,7 @@ from PIL import Image
 
 import perceptbench as pb
 from perceptbench.core.errors import Notice, UserError
-from perceptbench.reports.base import Cell, Number
+from perceptbench.reports.cell import Cell, Number
 from perceptbench.testing.samples import random_images
 
 X = 0.25 + 0.5 * random_images(2, 16, seed=3)
