@@ -12,7 +12,7 @@ from perceptbench.attacks.pgd import PGD
 from perceptbench.attacks.threats.lp import Ball
 from perceptbench.attacks.threats.sent import Sent
 from perceptbench.attacks.threats.universal import FITTED_ON, MOST_EPS, Universal, fits
-from perceptbench.bench import runner
+from perceptbench.bench import kept_state
 from perceptbench.bench.engines.local import Local
 from perceptbench.bench.planner import make_plans
 from perceptbench.bench.request import Held, Request
@@ -205,7 +205,7 @@ def test_a_resumed_run_and_a_stored_one_do_not_fit_again(tmp_path, monkeypatch) 
     def refuse(*words: object) -> None:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(runner, "learned", refuse)
+    monkeypatch.setattr(kept_state, "learned", refuse)
     resumed = run_plans(plans, store, 4)[0]
     assert resumed.facts["resumed"] == 4
     assert resumed.samples["robust"].tolist() == whole.samples["robust"].tolist()

@@ -37,7 +37,6 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of a campaign's: more than half of them flip at a planted fault, and 30 are enough to see that."""
     monkeypatch.setattr(attacked_pairs, "BATCH", 32)
     monkeypatch.setattr(attacked_pairs, "FEWER", 16)
-    monkeypatch.setattr(network_matches, "BATCH", 16)
 
 
 def longer(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
@@ -150,6 +149,6 @@ def test_a_match_holds_and_a_radius_that_is_2_percent_too_large_is_found(monkeyp
     tight = {"pixel l2": PixelL2(), "orthonormal": ProjectionCosine(3 * 32**2, seed=1)}
     some = {**tight, "window": network_matches._metrics(1)["window, 32 px"]}
     monkeypatch.setattr(network_matches, "_metrics", lambda seed: some)
-    assert not network_matches.network_matches(40, seed=1).violations
-    found = {one.setting.metric for one in network_matches.network_matches(40, seed=1, factor=1.02).violations}
+    assert not network_matches.network_matches(100, seed=1).violations
+    found = {one.setting.metric for one in network_matches.network_matches(100, seed=1, factor=1.02).violations}
     assert found == set(tight)
