@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from perceptbench.reports.axes import Efforts
 from perceptbench.reports.drawing.style import GRID, SMALL, colour, dress, marker
@@ -36,6 +37,9 @@ def draw(axis: Axes, panel: Efforts) -> None:
     ticks = [10.0**power for power in range(round(math.log10(panel.floor)), 3)]
     axis.set_yticks([*ticks, _NONE], [*(f"{tick:g}" for tick in ticks), "none"])
     axis.tick_params(which="minor", left=False)
+    # The labels of matplotlib are formulas, and no words of a figure are read as one.
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda passes, _: f"{passes:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     dress(axis, panel.title, panel.x_label, panel.y_label)
     axis.tick_params(labelsize=SMALL)
 

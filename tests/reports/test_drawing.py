@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
-from perceptbench.reports.axes import Bars, Density, Distribution, Dots, Scatter
+from perceptbench.reports.axes import Bars, Density, Distribution, Dots, EffortLine, Efforts, Scatter
 from perceptbench.reports.base import Chart, Picture, Sheet
 from perceptbench.reports.cell import Cell
 from perceptbench.reports.drawing.sheet import wrapped
@@ -119,3 +121,14 @@ def test_shades_of_bars_differ_in_grey() -> None:
 )
 def test_captions_break_behind_signs_and_lose_no_letter(caption: str, lines: list[str]) -> None:
     assert wrapped(caption).split("\n") == lines
+
+
+def test_costs_on_a_logarithmic_axis_are_written_as_numbers():
+    """Formulas are not read as such in a figure, and labels of logarithmic axes are formulas unless one says so."""
+    line = EffortLine("fmn", 0, ((20.0, 110.0), (200.0, 0.01)))
+    panel = Efforts("l2", "passes", "above the optimum, percent", (line,), ((20.0, 110.0), (200.0, 0.01)), 0.01)
+    figure = drawn(Chart("c", "c", (panel,)))
+    FigureCanvasAgg(figure).draw()
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert "100" in words
+    assert not [one for one in words if "math" in one]
