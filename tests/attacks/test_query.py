@@ -249,6 +249,17 @@ def test_a_way_back_ends_as_near_to_the_boundary_as_the_paper_says(side: int, pr
     assert 1 - 1e-5 <= float(size(change(found, batch.reference), "l2")) / exact <= 1 + 1.9 * precision + 1e-5
 
 
+def test_places_lie_further_away_for_the_sample_alone_whose_step_brought_little() -> None:
+    batch = triplets([0.2, 0.3], height=6, seed=7)
+    search = DecisionSearch(goal(batch), batch.reference, batch.reference.clone(), Noise.make(0, "ab"), Ball("l2"))
+    seen = []
+    for _ in range(8):
+        search._adapt(torch.tensor([0.99, 0.5]).double(), torch.ones(2).double())
+        assert search.wider is not None
+        seen.append(search.wider.tolist())
+    assert seen == [[4.0**step, 1.0] for step in (1, 2, 3, 4, 5, 6, 0, 1)]
+
+
 class OneAfterTheOther(Objective):
     """Reached from a given look on, at an image of a given size."""
 

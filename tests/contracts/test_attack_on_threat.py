@@ -54,7 +54,7 @@ def _batch() -> Triplets:
 
 def _made(name: str) -> Attack | Ensemble:
     # Whoever sees answers alone needs more of them to find a first success.
-    queries = 600 if name.endswith("query") else 40
+    queries = 400 if name.endswith("query") else 40
     return small_attack(name, steps=12, queries=queries, starts=1, fab_steps=12, fmn_steps=12)
 
 
@@ -86,13 +86,17 @@ def test_the_pair_keeps_to_the_contract(name: str, within: str) -> None:
         assert torch.equal(outcome.broken, same.broken)
     small, large = outcomes
     assert (large.broken >= small.broken).all(), "what falls at a small eps must fall at a larger one"
-    moved = (large.adversarial != batch.reference).flatten(1).any(1)
-    assert moved.any(), "some image must move"
+    assert (large.adversarial != batch.reference).any(), "some image must move"
     for row in range(len(batch.ids)):
+        clean = batch.reference[row : row + 1]
         alone = _run(name, within, subset(batch, torch.tensor([row])))
         for whole, one in zip(outcomes, alone, strict=True):
             assert bool(one.broken[0]) == bool(whole.broken[row]), "a sample must not notice its batch"
             torch.testing.assert_close(one.size[0], whole.size[row], rtol=1e-3, atol=1e-5)
+            # Rounding may turn the sign of a slope that is hardly one, and a pixel of 768 goes the other way.
+            found = whole.adversarial[row : row + 1]
+            apart, moved = (size(change(other, found), "l2") for other in (one.adversarial, clean))
+            assert (apart <= 0.15 * moved + 1e-5).all(), "a sample must not notice its batch"
 
 
 def _inside(built: ThreatSet, x: Tensor, outcome: Outcome) -> None:
