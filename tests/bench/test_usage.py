@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import typer.main
@@ -186,7 +188,25 @@ def test_a_changed_metric_file_is_another_run(bench, data, tmp_path):
     assert runs[0] != runs[1]
 
 
-def test_whatever_a_metric_file_computes_with_enters_the_identity(bench, data, tmp_path):
+IN_TURN = """
+import json, os, pathlib, sys
+import torch
+from perceptbench.bench.cli import main
+
+sys.path.insert(0, os.getcwd())
+words, cases = map(json.loads, sys.argv[1:])
+for factor, name in cases:
+    pathlib.Path("beside.py").write_text(f"K = {factor}\\n")
+    if os.fork() == 0:
+        sys.argv = ["bench", *words, "--metric", f"py:mine.py:{name}", "--json"]
+        main()
+    if os.wait()[1] != 0:
+        sys.exit("it failed")
+"""
+"""A process for each case, forked from one that has imported torch, and nothing of the user."""
+
+
+def test_whatever_a_metric_file_computes_with_enters_the_identity(data, tmp_path):
     """Its class, the modules beside it, and the weights of its networks."""
     file = tmp_path / "mine.py"
     file.write_text(
@@ -199,13 +219,12 @@ def test_whatever_a_metric_file_computes_with_enters_the_identity(bench, data, t
         "        return K * (x - y).flatten(1).norm(dim=1) * self.net.weight.abs().sum()\n\n\n"
         "def one():\n    return Net(1.0)\n\n\ndef two():\n    return Net(2.0)\n"
     )
-    words = ("run", "--attack", "l2-pgd(steps=1)", "--eps", "1", "--data", data, "--runs", tmp_path / "runs")
-    runs = set()
-    for factor, name in ((1, "one"), (1, "two"), (2, "one")):
-        (tmp_path / "beside.py").write_text(f"K = {factor}\n")
-        done = bench.process(*words, "--metric", f"py:{file}:{name}", "--json", env={"PYTHONPATH": str(tmp_path)})
-        assert done.returncode == 0, done.stderr
-        runs.add(json.loads(done.stdout)["rows"][0]["run"])
+    words = ["run", "--attack", "l2-pgd(steps=1)", "--eps", "1", "--data", data, "--limit", "2", "--runs", "runs"]
+    cases = [(1, "one"), (1, "two"), (2, "one")]
+    program = [sys.executable, "-c", IN_TURN, json.dumps(words), json.dumps(cases)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    runs = {json.loads(line)["rows"][0]["run"] for line in done.stdout.splitlines()}
     assert len(runs) == 3
 
 
