@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.faults.disturbed import DisturbedCommand, bench, copied, prepared
+from benchmarks.faults.disturbed import DisturbedCommand, aged, bench, copied, prepared
 from benchmarks.faults.shim import FAULTS, NOTHING, Fault, arm, counted
 from benchmarks.forked import Ended, Running, forked
 from perceptbench.core.errors import UserError
@@ -87,6 +87,7 @@ class Bed:
         """The sentences, the state that was left, and the same command again."""
         wrong = [problem for one in ended for problem in sentence_problems(one, killed=killed)]
         wrong += self._inspected(finished=any(one.status == 0 for one in ended))
+        aged(self.case)
         again = forked(lambda: bench(self.subject.words, self.case), self.said)
         if again.status != 0:
             wrong.append(f"the same command again ends with {again.status}: {again.errors.strip()[-200:]}")

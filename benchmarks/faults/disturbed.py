@@ -106,14 +106,21 @@ def _report(folder: Path, old: Path, new: Path, *, finished: bool) -> list[str]:
     wrong = [f"{name} of the report is lost" for name in before if name not in found]
     for name, content in found.items():
         if any(part.startswith(".") for part in Path(name).parts):
-            continue  # a part that a killed process left behind; nothing reads it, and a later report removes it
+            continue  # a part that a killed process left behind; nothing reads it
         if content not in (before.get(name), after.get(name)):
             wrong.append(f"{name} of the report is neither the old nor the new one: {len(content)} bytes")
         elif finished and content != after.get(name):
             wrong.append(f"{name} of the report is not what the command makes undisturbed")
     if finished:
         wrong += [f"{name} of the report is not there" for name in after if name not in found]
+        wrong += [f"{part.name} is left behind in the report" for part in (folder / "report").glob(".*.part")]
     return wrong
+
+
+def aged(folder: Path) -> None:
+    """As if the folders that a killed process left had lain there for long: the next report has to remove them."""
+    for part in folder.glob("report/.*.part"):
+        os.utime(part, (0, 0))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -371,7 +371,7 @@ def shuffled(path: Path, share: float = 0.05) -> None:
 
 
 def test_a_lipsim_with_shuffled_weights_fails(bench, tmp_path):
-    """Sixty triplets are enough: it loses a certificate on every third."""
+    """Sixty triplets are enough to see it."""
     words = ("--metric", "lipsim", "--eps", "1,3", "--data", "photos", "--limit", 60)
     bench("certify", *words, "--runs", tmp_path / "runs")
     file = tmp_path / "b.json"
