@@ -17,7 +17,7 @@ from jaxtyping import install_import_hook
 sys.path.insert(0, str(Path(__file__).parent))
 
 # `sampled_shapes` replaces the decorator that the hook below puts on functions, so it comes before any import of ours.
-pytest_plugins = ["loaded_once", "sampled_shapes"]
+pytest_plugins = ["loaded_once", "sampled_shapes", "rendered_once"]
 
 # Packages of their own, tested where they are installed (test_plugin.py, test_hostile.py).
 collect_ignore = ["plugin", "hostile"]
@@ -41,10 +41,9 @@ _BENCHMARKS = importlib.util.spec_from_file_location("benchmarks", _ROOT / "benc
 assert _BENCHMARKS is not None
 sys.modules["benchmarks"] = importlib.util.module_from_spec(_BENCHMARKS)
 
-# Nothing is fetched; real weights are used where they lie beside this checkout.
+# Nothing is fetched. Tests that want real weights ask for them (originals.py): with them at hand every attacked image
+# of every other test would go through LPIPS too.
 os.environ.setdefault("PERCEPTBENCH_OFFLINE", "1")
-if (_ROOT.parent / "shared" / "weights").is_dir():
-    os.environ.setdefault("PERCEPTBENCH_WEIGHTS", str(_ROOT.parent / "shared" / "weights"))
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

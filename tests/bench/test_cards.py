@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from originals import find_shared_weights
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -87,7 +88,10 @@ def _networks(thing: object, seen: set[int]) -> Iterator[nn.Module]:
 
 
 @pytest.mark.parametrize("name", metric.names())
-def test_parameters_and_multiply_adds_are_those_declared(name: str) -> None:
+def test_parameters_and_multiply_adds_are_those_declared(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    find_shared_weights(monkeypatch, tmp_path)
     subject, about = _built(name)
     parameters = {id(p): p.numel() for net in _networks(subject, set()) for p in net.parameters()}
     # A frozen Lipschitz network has no parameters left: what it computes with are buffers.

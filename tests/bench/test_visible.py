@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from originals import find_shared_weights
 
 from perceptbench.bench import visible
 from perceptbench.bench.visible import Visible
@@ -51,7 +52,8 @@ def test_the_numbers_are_those_of_the_metrics_at_the_changed_images_alone(monkey
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_lipsim_stands_in_where_lpips_has_no_weights(monkeypatch, here) -> None:
+def test_lipsim_stands_in_where_lpips_has_no_weights(monkeypatch, tmp_path, here) -> None:
+    find_shared_weights(monkeypatch, tmp_path)
     if here and metric.card("lpips").absent:
         pytest.skip("the weights of LPIPS are not here")
     visible._learned.cache_clear()
