@@ -1,5 +1,6 @@
 """The command line. The module of a command is imported only when the command is called."""
 
+import logging
 import os
 import sys
 import warnings
@@ -62,11 +63,15 @@ COMMANDS = {
         "train_lpips:lpips",
         "Fit LPIPS to human answers, and compare it with the stock heads on images it never saw.",
     ),
+    "new metric": (
+        "new_metric:metric",
+        "Write a metric of 20 lines to begin with, and its test; no file is overwritten.",
+    ),
     "data prepare": ("data:prepare", "Fetch, check and unpack a data set; run again, it goes on where it stopped."),
 }
 """For each command: its module in `bench/commands/` and the function in it, and the first line of its docstring."""
 
-GROUPS = {"train": "Train metrics.", "data": "Bring data sets to this machine."}
+GROUPS = {"train": "Train metrics.", "new": "Files to begin with.", "data": "Bring data sets to this machine."}
 
 EPILOGUE = (
     "Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours. "
@@ -159,6 +164,8 @@ def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours."""
     never_fail(sys.stdout, sys.stderr)
     warnings.showwarning = _show
+    logging.getLogger("perceptbench").addHandler(_Sentences())
+    logging.getLogger("perceptbench").setLevel(logging.INFO)
     process = os.getpid()
     try:
         with own_descriptor():
@@ -173,6 +180,14 @@ def main() -> None:
         sys.exit(told(error))
     finally:
         leave_if_forked(process)
+
+
+class _Sentences(logging.Handler):
+    """What is worth knowing and no warning, as sentences on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        print(f"bench: {printable_lines(record.getMessage())}", file=sys.stderr)
 
 
 def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

@@ -19,7 +19,7 @@ from perceptbench.core.files import is_file, is_there
 from perceptbench.core.ref import Ref, Scalar
 from perceptbench.core.registry import Registry
 from perceptbench.metrics.base import Metric, metric
-from perceptbench.metrics.bridges.py import module_of_file
+from perceptbench.metrics.bridges.user_file import module_of_file
 from perceptbench.tasks.base import Source
 from perceptbench.triplets.base import triplets
 

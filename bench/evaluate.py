@@ -237,8 +237,9 @@ def _refuse_unsound(
     i = int(inside.nonzero()[0])
     images = plan.task.images(prepared, outcome.adversarial)
     raise UnsoundError(
-        f"{plan.spec.metric}: the answer to {batch.ids[i]!r} was broken at {plan.spec.threat} {outcome.size[i]:.6g}, "
-        f"inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate is wrong",
-        str(plan.spec.metric),
+        f"{plan.spec.metric.shown}: the answer to {batch.ids[i]!r} was broken at {plan.spec.threat} "
+        f"{outcome.size[i]:.6g}, inside its certified radius {radius[i]:.6g} ({plan.spec.certifier}); the certificate "
+        "is wrong",
+        plan.spec.metric.shown,
         {name: image[i].cpu().contiguous() for name, image in images.items()},
     )

@@ -14,7 +14,7 @@ from perceptbench.bench.repeated import request_of
 from perceptbench.bench.runner import run_plans
 from perceptbench.core.errors import UnsoundError, UserError
 from perceptbench.core.ref import Ref
-from perceptbench.core.spec import canonical_json
+from perceptbench.core.spec import canonical_json, typed_metric
 from perceptbench.metrics.base import LipschitzMetric, Metric
 from perceptbench.results.gate.baseline import BaselineRun, completed, run_of
 from perceptbench.results.gate.worse import Finding
@@ -28,8 +28,8 @@ def restricted(matrix: Sequence[BaselineRun], candidate: str | None) -> tuple[Ba
     """
     if candidate is None:
         return tuple(matrix)
-    names = dict.fromkeys(run.spec["metric"] for run in matrix)
-    meant = [candidate] if candidate in names else [n for n in names if Ref.parse(n).name == Ref.parse(candidate).name]
+    names = {run.spec["metric"]: Ref.parse(typed_metric(run.spec)).name for run in matrix}
+    meant = [candidate] if candidate in names else [n for n, of in names.items() if of == Ref.parse(candidate).name]
     if len(meant) != 1:
         raise UserError(f"--metric wants one metric of the baseline, which has {', '.join(names)}; got {candidate}")
     return tuple(run for run in matrix if run.spec["metric"] == meant[0])
@@ -40,9 +40,9 @@ def plans_of(matrix: Sequence[BaselineRun], candidate: str | None, device: str) 
     plans = []
     built: dict[str, Metric] = {}
     for run in matrix:
-        (plan,) = make_plans(request_of(run.spec, device, candidate))
+        (plan,) = make_plans(request_of(run.spec, device, None if candidate == run.spec["metric"] else candidate))
         # One copy of the weights for all runs of a metric.
-        plans.append(replace(plan, metric=built.setdefault(str(plan.spec.metric), plan.metric)))
+        plans.append(replace(plan, metric=built.setdefault(plan.spec.metric.shown, plan.metric)))
     return plans
 
 
@@ -52,7 +52,7 @@ def specified(matrix: Sequence[BaselineRun], plans: Sequence[Plan], candidate: s
     for run, plan in zip(matrix, plans, strict=True):
         method = plan.spec.attack or plan.spec.certifier
         words = [*_data_changed(run, plan), *_spec_changed(run, plan, candidate)]
-        head = f"{plan.spec.metric} on {plan.spec.data}, {method}"
+        head = f"{plan.spec.metric.shown} on {plan.spec.data}, {method}"
         sentence = (
             f"{head}: {'; '.join(words)}; old and new numbers cannot be compared: undo that, "
             "or accept it by bench check --update --reason TEXT."
@@ -61,7 +61,7 @@ def specified(matrix: Sequence[BaselineRun], plans: Sequence[Plan], candidate: s
         )
         found.append(
             Finding(
-                metric=str(plan.spec.metric), what=f"specification of {method}", failed=bool(words), sentence=sentence
+                metric=plan.spec.metric.shown, what=f"specification of {method}", failed=bool(words), sentence=sentence
             )
         )
     return found
@@ -105,7 +105,7 @@ def audited(plans: Sequence[Plan], images: int, device: str) -> list[Finding]:
     """For each metric with sound certificates, a search for two images that it moves faster than was proved."""
     found = {}
     for plan in plans:
-        name, metric = str(plan.spec.metric), plan.metric
+        name, metric = plan.spec.metric.shown, plan.metric
         if name in found or not plan.sound or not isinstance(metric, LipschitzMetric):
             continue
         source = plan.source.limited(images)

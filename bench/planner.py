@@ -124,6 +124,9 @@ def _situation(plan: Plan, gradient: bool) -> Situation:
 def _built(named: Sequence[str | Held], registry: Registry[Any]) -> Iterator[tuple[Ref, Any]]:
     """Components by name, and those that were handed over. Raises UserError for one of these with a name of another."""
     asked = [(ref, one if isinstance(one, Held) else None) for one in named for ref in _refs(one)]
+    shown = [ref.shown for ref in {ref for ref, _ in asked}]
+    if twice := sorted({name for name in shown if shown.count(name) > 1}):
+        raise UserError(f"got two {registry.word} of the name {twice[0]}; give each its own")
     for ref, held in asked:
         if held is None:
             yield ref, registry.build(ref)

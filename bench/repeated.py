@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perceptbench.bench.request import Request
-from perceptbench.core.spec import Options
+from perceptbench.core.spec import Options, typed_metric
 
 
 def request_of(spec: Mapping[str, Any], device: str, metric: str | None = None) -> Request:
@@ -18,7 +18,7 @@ def request_of(spec: Mapping[str, Any], device: str, metric: str | None = None) 
     Raises UserError for a spec whose components no longer exist.
     """
     return Request(
-        metrics=[metric or spec["metric"]],
+        metrics=[metric or typed_metric(spec)],
         data=[spec["data"]],
         attacks=[spec["attack"]] if spec["attack"] else [],
         certifiers=[spec["certifier"]] if spec["certifier"] else [],

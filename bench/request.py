@@ -8,7 +8,7 @@ from typing import Any
 from perceptbench.core.device import DEVICE, Device
 from perceptbench.core.errors import LeftOutWarning, UserError
 from perceptbench.core.option import Declared, collected, option
-from perceptbench.core.ref import Ref, Scalar, parse_eps, split_list
+from perceptbench.core.ref import Ref, Scalar, fits_tables, parse_eps, split_list
 from perceptbench.core.spec import ATTACK, Options
 
 
@@ -58,11 +58,10 @@ class Held:
 
     def __post_init__(self) -> None:
         """Raises UserError for a name that would be taken for one with arguments, or is too long for a table."""
-        name = self.name
-        fits = name.isprintable() and name == name.strip() and 0 < len(name) <= 80 and not set(name) & set(",:()")
-        if not self.registered and not fits:
+        if not self.registered and not fits_tables(self.name):
             raise UserError(
-                f"expected a name of 1 to 80 letters without comma, colon and parentheses, got {name!r}; give another"
+                f"expected a name of 1 to 80 letters without comma, colon, parentheses and =, got {self.name!r}; "
+                "give another"
             )
 
     @property
@@ -89,7 +88,9 @@ class Request(Options):
         declared: the options of `declared_options` that were typed.
     """
 
-    metrics: Sequence[str | Held] = field(metadata=option("Metrics; repeat, or give a comma list.", name="metric"))
+    metrics: Sequence[str | Held] = field(
+        metadata=option("Metrics; repeat, or a comma list. Ours=METRIC names one in every table.", name="metric")
+    )
     data: Sequence[str | Held] = field(
         default=("photos",),
         metadata=option("photos, nights:PATH[@split], bapps:PATH, csv:PATH, images:DIR, pairs:FILE, copies."),

@@ -56,7 +56,7 @@ def run_plans(
     records = []
     with bars or samples_progress(show=False) as progress:
         for plan in plans:
-            task = progress.add_task(str(plan.spec.metric), total=len(plan.source))
+            task = progress.add_task(plan.spec.metric.shown, total=len(plan.source))
             record = run(plan, store, engine=made, batch_size=batch_size, images=images, progress=progress, task=task)
             records.append(record)
     return records
@@ -122,7 +122,7 @@ def _stored(plan: Plan, store: Store, *, own: bool) -> Record | None:
 def _set_aside(plan: Plan, store: Store, run_id: str, why: str) -> None:
     place = store.set_aside(run_id)
     kept = f", and the old one is kept as {place}" if place else ""
-    warn(f"the stored run {run_id} of {plan.spec.metric} is not answered from: {why}; it is computed anew{kept}")
+    warn(f"the stored run {run_id} of {plan.spec.metric.shown} is not answered from: {why}; it is computed anew{kept}")
 
 
 def _compute(
@@ -134,13 +134,13 @@ def _compute(
         kept = KeptState(folder)
         state = kept.fitted(plan)
         if differs := difference(plan, writer.done, state):
-            warn(f"what a stopped run {spec.id} of {spec.metric} left behind is not used: {differs}")
+            warn(f"what a stopped run {spec.id} of {spec.metric.shown} left behind is not used: {differs}")
             writer.discard()
             KeptCounts(folder).drop()
             kept.drop()
             state = kept.fitted(plan)
         first = plan.source.entries[0].id
-        with noted(f"raised by the metric {spec.metric} in the first samples, from {first} on"), contained():
+        with noted(f"raised by the metric {spec.metric.shown} in the first samples, from {first} on"), contained():
             flags = RunFlags.of(plan, state)
         state = kept.told(plan, state, flags.signs)
         plan = plan.told(state)
@@ -208,7 +208,7 @@ def _keep_counterexample(folder: Path | None, found: UnsoundError) -> None:
 
 def _describe(plan: Plan) -> str:
     method = plan.spec.attack or plan.spec.certifier or "natural"
-    return printable(f"{plan.spec.metric} · {plan.spec.data.name} · {method}")
+    return printable(f"{plan.spec.metric.shown} · {plan.spec.data.name} · {method}")
 
 
 def _chunks(entries: Sequence[Sample], size: int) -> list[Chunk]:

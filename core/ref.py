@@ -22,19 +22,22 @@ _LONGEST = 8192
 class Ref:
     """A registered name and its arguments: `l2-pgd(steps=100)`, `lipsim:FILE`, `nights:PATH@test`.
 
-    `target` is the text after the colon; a component takes it as its first parameter.
+    `target` is the text after the colon; a component takes it as its first parameter. `alias` is what stands before an
+    equals sign, `Ours=py:mine.py:Mine`: what tables, figures and files call it.
     """
 
     name: str
     target: str | None = None
     args: tuple[tuple[str, Scalar], ...] = ()
+    alias: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Ref":
         """Read one name as a user types it. Raises UserError for text that has not this form."""
         if len(text) > _LONGEST or not possible_in_names(text):
             raise UserError(f"expected a name of at most {_LONGEST} letters that a file may have, got {text[:80]!r}")
-        head, inside = _arguments_of(text.strip())
+        alias, rest = _alias_of(text)
+        head, inside = _arguments_of(rest.strip())
         name, colon, target = head.partition(":")
         if not name.strip() or "(" in name:
             raise UserError(f"expected a name like 'l2-pgd(steps=50)', got {text!r}")
@@ -42,12 +45,36 @@ class Ref:
         args = tuple(_argument(part, text) for part in pairs)
         if repeated := sorted({key for key, _ in args if [one for one, _ in args].count(key) > 1}):
             raise UserError(f"expected each argument once, got {repeated[0]} twice in {text[:80]!r}; leave one out")
-        return cls(name.strip(), target if colon else None, args)
+        return cls(name.strip(), target if colon else None, args, alias)
+
+    @property
+    def shown(self) -> str:
+        """What tables and figures call it: its alias, else all that was typed."""
+        return self.alias or str(self)
 
     def __str__(self) -> str:
+        alias = f"{self.alias}=" if self.alias else ""
         target = "" if self.target is None else f":{self.target}"
         args = ",".join(f"{key}={_show(value)}" for key, value in self.args)
-        return f"{self.name}{target}" + (f"({args})" if args else "")
+        return f"{alias}{self.name}{target}" + (f"({args})" if args else "")
+
+
+def fits_tables(name: str) -> bool:
+    """Whether a name that somebody gives to a metric can stand alone: it is not read as one with arguments."""
+    return name.isprintable() and name == name.strip() and 0 < len(name) <= 80 and not set(name) & set(",:()=")
+
+
+def _alias_of(text: str) -> tuple[str | None, str]:
+    """What stands before an equals sign that is no part of a target or an argument, and the rest."""
+    head = re.split("[:(]", text, maxsplit=1)[0]
+    alias, equals, _ = head.partition("=")
+    if not equals:
+        return None, text
+    if not fits_tables(alias.strip()):
+        raise UserError(
+            f"expected before = a name of 1 to 80 letters without comma, colon and parentheses, got {text[:80]!r}"
+        )
+    return alias.strip(), text[len(alias) + 1 :]
 
 
 def _levels(text: str) -> Iterator[tuple[int, str, int]]:

@@ -38,11 +38,12 @@ class Registry(Generic[T]):
         group: the entry points through which plug-ins register; by default `bench.<word>`.
         of: the class of every component, or several; `build` refuses anything else. None where no class says it.
         accept: raises TypeError or ValueError for a factory that cannot be registered.
+        aliases: whether users may give one a name of their own, `Ours=NAME`.
     """
 
     def __init__(
         self, kind: str, package: str, *, word: str | None = None, group: str | None = None, of: Any = None,
-        accept: Callable[[Any], object] = callable,
+        accept: Callable[[Any], object] = callable, aliases: bool = False,
     ) -> None:  # fmt: skip
         self.kind = kind
         self.package = package
@@ -50,6 +51,7 @@ class Registry(Generic[T]):
         self.group = group or f"bench.{self.word}"
         self.of = of
         self.accept = accept
+        self.aliases = aliases
         self._factories: dict[str, Callable[..., T]] = {}
         self._cards: dict[str, Card] = {}
         self._broken: dict[str, str] = {}
@@ -109,7 +111,7 @@ class Registry(Generic[T]):
     def inputs(self, name: str) -> tuple[str, ...]:
         """The parameters without a default, which a user must give."""
         parameters = inspect.signature(self._factory(name)).parameters.values()
-        return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty)
+        return tuple(p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind is not p.VAR_KEYWORD)
 
     def resolve(self, ref: Ref) -> dict[str, Scalar]:
         """Every argument of the component under its name, defaults filled in.
@@ -155,12 +157,20 @@ class Registry(Generic[T]):
         return parameters[0]
 
     def _bind(self, ref: Ref) -> dict[str, Scalar]:
-        parameters = inspect.signature(self._factory(ref.name)).parameters
+        parameters = dict(inspect.signature(self._factory(ref.name)).parameters)
+        self._check_alias(ref)
         given = dict(ref.args)
         if ref.target is not None:
-            given[self._target_parameter(ref)] = ref.target
+            target = self._target_parameter(ref)
+            if target in given:
+                raise UserError(f"the {self.kind} {ref.name!r} got {target!r} twice, behind the colon and by name")
+            given[target] = ref.target
+        # A factory with **words takes every argument, and what it makes says which it knows.
+        words = [key for key, one in parameters.items() if one.kind is one.VAR_KEYWORD]
+        for key in words:
+            del parameters[key]
         for key in given:
-            if key not in parameters:
+            if key not in parameters and not words:
                 known = ", ".join(parameters) or "none"
                 raise UserError(f"the {self.kind} {ref.name!r} has no argument {key!r}; it has: {known}")
         bound = {}
@@ -169,7 +179,15 @@ class Registry(Generic[T]):
                 raise UserError(f"the {self.kind} {ref.name!r} needs {key!r}: write {ref.name}:{key.upper()}")
             value = given.get(key, parameter.default)
             bound[key] = _checked(value, parameter, f"{ref.name}({key}=...)")
-        return bound
+        return {**bound, **{key: value for key, value in given.items() if key not in bound}}
+
+    def _check_alias(self, ref: Ref) -> None:
+        if ref.alias is None:
+            return
+        if not self.aliases:
+            raise UserError(f"a name of your own stands before a metric alone, got {str(ref)[:80]!r}; leave it out")
+        if ref.alias in self._factories:
+            raise UserError(f"{ref.alias} is the name of a registered {self.kind}; give {ref.name} another one")
 
     def _discover(self) -> None:
         if self._discovered:

@@ -88,6 +88,7 @@ class RunSpec(Options):
         """Plain values for record.json."""
         return {
             **{name: _typed(getattr(self, name)) for name in COMPONENTS},
+            **({METRIC_TYPED: printable(str(self.metric))} if self.metric.alias else {}),
             "norm": self.norm,
             "eps_unit": self.eps_unit,
             "eps": list(self.eps),
@@ -108,8 +109,17 @@ class RunSpec(Options):
 
 
 def _typed(ref: Ref | None) -> str | None:
-    """As typed; a record keeps only what can be printed, and a name of a file may hold anything."""
-    return None if ref is None else printable(str(ref))
+    """As typed, or its alias; a record keeps only what can be printed, and a name of a file may hold anything."""
+    return None if ref is None else printable(ref.shown)
+
+
+METRIC_TYPED = "metric_typed"
+"""The key of a spec that has the metric as it was typed, where an alias stands for it."""
+
+
+def typed_metric(spec: Mapping[str, Any]) -> str:
+    """The metric of a run as it can be typed again, with its alias if it has one."""
+    return str(spec.get(METRIC_TYPED, spec["metric"]))
 
 
 def question(spec: Mapping[str, Any]) -> str:
@@ -125,5 +135,9 @@ def question(spec: Mapping[str, Any]) -> str:
 
 def _deciding(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A spec without what decides no number: arguments as typed, and words for readers."""
-    content = {key: value for key, value in spec.items() if key != "eps_unit"}
-    return content | {key: content[key] and Ref.parse(content[key]).name for key in COMPONENTS if key in content}
+    content = {key: value for key, value in spec.items() if key not in ("eps_unit", METRIC_TYPED)}
+    names = {key: content[key] and Ref.parse(content[key]).name for key in COMPONENTS if key in content}
+    if METRIC_TYPED in spec:
+        # What stands behind an alias decides too.
+        names["metric"] = f"{names['metric']}={Ref.parse(spec[METRIC_TYPED]).name}"
+    return content | names

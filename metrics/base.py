@@ -187,4 +187,4 @@ class SphereLipschitzMetric(CosineLipschitzMetric):
     space: Angular = Sphere()
 
 
-metric: Registry[Metric] = Registry("metric", "perceptbench.metrics", of=Metric)
+metric: Registry[Metric] = Registry("metric", "perceptbench.metrics", of=Metric, aliases=True)

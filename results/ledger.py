@@ -23,7 +23,7 @@ import pandas as pd
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref
-from perceptbench.core.spec import canonical_json
+from perceptbench.core.spec import canonical_json, typed_metric
 from perceptbench.results.evidence import clean_rows, flips_of, sample_names
 from perceptbench.results.record import Record, part
 from perceptbench.results.rows import attack_name
@@ -67,7 +67,7 @@ def _gives_evidence(record: Record) -> bool:
 def _question(record: Record) -> _Question:
     """What must be equal for runs to share the evidence of a sample."""
     spec, task = record.spec, scores_of(record.task)
-    name = Ref.parse(spec["metric"]).name if "metric" in spec.get("arguments", {}) else spec["metric"]
+    name = Ref.parse(typed_metric(spec)).name if "metric" in spec.get("arguments", {}) else spec["metric"]
     return (
         name,
         part(record, "metric"),

@@ -77,7 +77,7 @@ class PlannedTriplets:
         where = self.plan.request.where
         with contained():
             state = self.plan.task.fit(self.plan.metric, self.plan.data, where)
-        name = str(self.plan.spec.metric)
+        name = self.plan.spec.metric.shown
         with untouched(name, tuple(self.batch.images.values()), where) as (reference, left, right):
             batch = replace(self.batch.to(where), reference=reference, left=left, right=right)
             state = told_of(self.plan, batch, state)

@@ -45,7 +45,7 @@ def metric(metric: Any, name: str | None = None) -> "MetricModule":
         return metric if name is None else MetricModule(metric.inner, name, metric.yours)
     if isinstance(metric, str):
         ref = Ref.parse(metric)
-        return MetricModule(registry.build(ref), str(ref))
+        return MetricModule(registry.build(ref), ref.shown, typed=str(ref))
     if isinstance(metric, type):
         raise UserError(f"expected a metric, got the class {metric.__name__}; make one of it: {metric.__name__}()")
     inner = metric if isinstance(metric, Metric) else wrapped(metric)
@@ -66,11 +66,12 @@ class MetricModule(nn.Module):
         inner: the metric as the suite sees it.
         name: what tables call it.
         yours: the object that it was made of; None for a registered metric.
+        typed: of a registered metric all that was typed.
     """
 
-    def __init__(self, inner: Metric, name: str, yours: Any = None) -> None:
+    def __init__(self, inner: Metric, name: str, yours: Any = None, typed: str = "") -> None:
         super().__init__()
-        self.name = name
+        self.name, self._typed = name, typed or name
         # In lists, so that torch does not register what is a module itself a second time.
         self._yours, self._inner = [yours], [inner]
         self.networks = nn.ModuleDict(_modules(inner))
@@ -114,7 +115,7 @@ class MetricModule(nn.Module):
 
     def held(self) -> Held:
         """For a request."""
-        return Held(self.name, self.inner, registered=self.yours is None)
+        return Held(self._typed, self.inner, registered=self.yours is None)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MetricModule":
         """What `.to`, `.cuda` and the like call. Raises UserError for another type of numbers."""

@@ -7,6 +7,8 @@ from perceptbench.bench.verify import Verified, verified
 from perceptbench.core.device import Device
 from perceptbench.core.errors import UserError
 from perceptbench.core.files import is_folder
+from perceptbench.core.ref import Ref
+from perceptbench.core.spec import typed_metric
 from perceptbench.metrics.base import metric
 from perceptbench.results.record import Record
 from perceptbench.results.store import RunStore
@@ -28,8 +30,8 @@ def verify(run: Record | str | Path, k: int = 20, *, device: str = "auto") -> Ve
     if k < 1:
         raise UserError(f"expected k of at least 1, got {k}")
     record = run if isinstance(run, Record) else _read(path_of(run, "run"))
-    if not record.spec.get("arguments", {}).get("metric", {}) and record.spec["metric"] not in metric.names():
-        name = record.spec["metric"]
+    name = Ref.parse(typed_metric(record.spec)).name
+    if not record.spec.get("arguments", {}).get("metric", {}) and name not in metric.names():
         raise UserError(f"{name} exists only in the process that made the run; run it there again by pb.run")
     return verified(record, k, Device(device).resolve())
 

@@ -98,10 +98,12 @@ def _refuse_unmatched(floors: "Sequence[Floor]", known: "Baseline", candidate: s
     """Before anything is computed. The scores of other weights are named by them."""
     from dataclasses import replace
 
+    from perceptbench.core.ref import Ref
     from perceptbench.results.gate.column import columns
     from perceptbench.results.gate.floors import refuse_unmatched
 
-    asked = [replace(run, spec={**run.spec, "metric": candidate or run.spec["metric"]}) for run in known.runs]
+    shown = None if candidate is None else Ref.parse(candidate).shown
+    asked = [replace(run, spec={**run.spec, "metric": shown or run.spec["metric"]}) for run in known.runs]
     refuse_unmatched(floors, columns(known.runs, asked))
 
 

@@ -48,7 +48,7 @@ def _computed(job: Job, pictures: Pictures, entries: Sequence[Sample]) -> Done:
     except UnsoundError as error:
         return Done(ids, unsound=error)
     except Exception as error:
-        error.add_note(f"raised in the samples {', '.join(ids)} of the metric {plan.spec.metric}")
+        error.add_note(f"raised in the samples {', '.join(ids)} of the metric {plan.spec.metric.shown}")
         raise
     return Done(ids, frame, pictures.taken(), search=search.taken())
 

@@ -8,6 +8,7 @@ from typing import Any
 from perceptbench.attacks.adaptive import SIGNS, Adaptive
 from perceptbench.bench.flags.asked_again import AskedAgain
 from perceptbench.bench.flags.base import Observed, facts, measured, signs
+from perceptbench.bench.flags.introduction import introduce
 from perceptbench.bench.flags.search_counts import SearchCounts
 from perceptbench.bench.plan import Plan
 from perceptbench.core.errors import warn
@@ -33,7 +34,7 @@ class RunFlags:
     def of(cls, plan: Plan, state: State) -> "RunFlags":
         """Ask the metric again on a few samples, where the run attacks or the metric is from outside this project.
 
-        What is wrong with a metric from outside is said at once on standard error.
+        What a metric from outside is, and what is wrong with it, is said at once on standard error.
         """
         probe = None
         if plan.attack is not None or plan.from_outside:
@@ -45,10 +46,11 @@ class RunFlags:
         before = Observed(probe=probe, gradient_missing=missing)
         values = measured(before)
         if plan.from_outside:
+            introduce(plan, values)
             for one in facts(values)["flags"]:
-                if (said := (str(plan.spec.metric), one["flag"])) not in _SAID:
+                if (said := (plan.spec.metric.shown, one["flag"])) not in _SAID:
                     _SAID.add(said)
-                    warn(f"{plan.spec.metric}: {one['sentence']} (flag {one['flag']})")
+                    warn(f"{plan.spec.metric.shown}: {one['sentence']} (flag {one['flag']})")
         seen = signs_of(before, values) if isinstance(plan.attack, Adaptive) else ""
         # The probe has answered, and its images can go.
         return cls(replace(before, probe=None), values, seen)

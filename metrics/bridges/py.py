@@ -1,17 +1,20 @@
-"""`py:FILE.py:CLASS`: a metric of your own, from a file outside this project.
+"""`py:FILE.py:NAME`: a metric of your own, from a file outside this project.
 
-The class needs no argument and one of two methods: `__call__(x, y)` giving distances (n,), or
-`embed(x)` giving vectors (n, d), compared by cosine. Where it says nothing else it counts as `differentiable` and not
-`stochastic`. Deriving from perceptbench.metrics.base is welcome, not
-needed. The file runs with your rights: use it for code you trust, as with any Python import.
+    class Mine:                                      py:mine.py:Mine  or  py:mine.py:Mine(ckpt='a.pt')
+        def __init__(self, ckpt="b.pt"): ...
+        def embed(self, x): ...                      vectors (n, d), compared by cosine; or
+        def forward(self, x, y): ...                 distances (n,); `__call__` does as well
+    def distance(x, y): ...                          py:mine.py:distance
+    mine = Mine()                                    py:mine.py:mine
+
+What stands in parentheses goes to the constructor. Where the object says nothing else it counts as `differentiable` and
+not `stochastic`. Deriving from perceptbench.metrics.base is welcome, not needed. The file runs with your rights: use it
+for code you trust, as with any Python import.
 """
 
-import hashlib
-import importlib.util
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,11 @@ from torch import Tensor
 from perceptbench.core.errors import NoGradientError, UserError
 from perceptbench.core.files import is_file
 from perceptbench.core.others import contained
-from perceptbench.core.printable import printable
-from perceptbench.core.source_code import OF_FILE
+from perceptbench.core.ref import Scalar
 from perceptbench.core.tensors import Embeddings, Images, PerImage
 from perceptbench.metrics.asked import asked, checked
 from perceptbench.metrics.base import EmbeddingMetric, Metric, metric
+from perceptbench.metrics.bridges.user_file import imported
 from perceptbench.metrics.held import modules_in, move, settled, tensors_in
 
 
@@ -58,14 +61,14 @@ class _Yours:
 
 
 class CallableMetric(_Yours, Metric):
-    """Wraps an object with `__call__(x, y)`; symmetric only if it says so (`symmetric = True`)."""
+    """Wraps an object with `__call__(x, y)` or `forward(x, y)`; symmetric only if it says so (`symmetric = True`)."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
         self.symmetric = bool(getattr(inner, "symmetric", False))
 
     def __call__(self, x: Images, y: Images) -> PerImage:
-        return self.call(self.inner, x, y, rank=1)
+        return self.call(self.inner if callable(self.inner) else self.inner.forward, x, y, rank=1)
 
 
 class EmbedMetric(_Yours, EmbeddingMetric):
@@ -76,53 +79,65 @@ class EmbedMetric(_Yours, EmbeddingMetric):
 
 
 @metric("py", source="your file")
-def py(target: str) -> Metric:
-    """A metric from a Python file: py:FILE.py:CLASS."""
+def py(target: str, **arguments: Scalar) -> Metric:
+    """A metric from a Python file: py:FILE.py:CLASS(KEY=VALUE)."""
     file, _, name = target.rpartition(":")
     path = Path(file)
     if not file or not name or not is_file(path):
         raise UserError(f"expected py:FILE.py:CLASS with an existing file, got 'py:{target}'")
-    made = _load(path, name)
+    with imported(path) as module:
+        made = _made(module, path, name, arguments)
     settled(made)
     if isinstance(made, Metric):
         return made
     yours = wrapped(made)
     if yours is None:
-        raise UserError(f"{path}: {name} has neither __call__(x, y) nor embed(x), so it is no metric")
+        raise UserError(f"{path}: {name} has no __call__(x, y), forward(x, y) or embed(x), so it is no metric")
     return yours
 
 
 def wrapped(made: Any) -> EmbedMetric | CallableMetric | None:
-    """A metric around an object with `embed(x)` or `__call__(x, y)`; None where it has neither. The object stays as
-    it is: its modules are neither frozen nor put into another mode."""
+    """A metric around an object with `embed(x)`, `__call__(x, y)` or `forward(x, y)`; None where it has none of them.
+    The object stays as it is: its modules are neither frozen nor put into another mode."""
     if hasattr(made, "embed"):
         return EmbedMetric(made)
-    return CallableMetric(made) if callable(made) else None
+    return CallableMetric(made) if callable(made) or callable(getattr(made, "forward", None)) else None
 
 
-def module_of_file(path: Path) -> str:
-    """The name under which a file is imported: no other file has it, and what stands before `_of_file_` is its own."""
-    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
-    return f"{printable(path.stem)}{OF_FILE}{place}"
+def _made(module: Any, path: Path, name: str, arguments: Mapping[str, Scalar]) -> Any:
+    """What the file has under a name: an object, a function of two tensors, or what a class or a function makes."""
+    found = getattr(module, name, None)
+    if found is None:
+        named = [key for key, value in vars(module).items() if _is_of(value, module)]
+        raise UserError(f"{path} has no {name!r}; it has: {', '.join(named) or 'no classes and no functions'}")
+    if inspect.isfunction(found) and _compares(found, arguments):
+        return partial(found, **arguments) if arguments else found
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        if arguments:
+            raise UserError(f"{path}: {name} is an object and takes no arguments; leave {', '.join(arguments)} out")
+        return found
+    words = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    with contained(f"{path}: {name}({words}) cannot be made", surely=True):
+        return found(**arguments)
 
 
-def _load(path: Path, name: str) -> Any:
-    module_name = module_of_file(path)
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"expected a Python file, got {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    with contained(f"{path} does not import", surely=True):
-        spec.loader.exec_module(module)
-    factory = getattr(module, name, None)
-    if factory is None:
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        raise UserError(f"{path} has no {name!r}; it has: {', '.join(classes) or 'no classes'}")
-    with contained(f"{path}: {name}() must work without arguments", surely=True):
-        return factory()
+def _is_of(value: Any, module: Any) -> bool:
+    """Whether a file makes it, and did not import it."""
+    return (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module.__name__
+
+
+def _compares(function: Callable[..., Any], arguments: Mapping[str, Scalar]) -> bool:
+    """Whether a function waits for two images, beside these arguments; one that waits for none makes a metric."""
+    wanted = [
+        one
+        for one in inspect.signature(function).parameters.values()
+        if one.default is one.empty and one.name not in arguments
+        and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]  # fmt: skip
+    return len(wanted) == 2
 
 
 def _name(inner: Any) -> str:
     """Of a class or a function."""
+    inner = inner.func if isinstance(inner, partial) else inner
     return getattr(inner, "__name__", None) or type(inner).__name__

@@ -1,5 +1,6 @@
 """A metric of a user's own file."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,21 @@ class Neither:
 
 class Needs:
     def __init__(self, something): ...
+
+class Power:
+    def __init__(self, p=1, name="a"):
+        self.p, self.name = p, name
+
+    def forward(self, x, y):
+        return (x - y).abs().pow(self.p).mean((1, 2, 3))
+
+def distance(x, y, p=1):
+    return (x - y).abs().pow(p).mean((1, 2, 3))
+
+def made(p=1):
+    return Power(p)
+
+ready = Power(3)
 """
 
 
@@ -67,7 +83,11 @@ def test_what_a_class_says_of_itself_is_kept(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Absent", "it has: Mean, Colour"), ("Neither", "so it is no metric"), ("Needs", "must work without arguments")],
+    [
+        ("Absent", "it has: Mean, Colour, .*Power, distance, made$"),
+        ("Neither", "so it is no metric"),
+        ("Needs", r"Needs\(\) cannot be made: TypeError.*something"),
+    ],
 )
 def test_what_is_no_metric_is_refused(file: Path, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -90,3 +110,78 @@ def test_a_file_that_does_not_import(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("1 / 0")
     with pytest.raises(UserError, match="does not import: ZeroDivisionError"):
         metric.build(Ref("py", f"{tmp_path / 'bad.py'}:A"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "power"),
+    [
+        ("Power", 1), ("Power(p=2)", 2), ("Power(p=2,name='b, c')", 2), ("distance", 1), ("distance(p=3)", 3),
+        ("made(p=2)", 2), ("ready", 3),
+    ],
+)  # fmt: skip
+def test_a_class_with_forward_a_function_and_an_object_are_metrics(file: Path, typed: str, power: int) -> None:
+    x, y = random_images(3, 8, seed=1), random_images(3, 8, seed=2)
+    made = metric.build(Ref.parse(f"py:{file}:{typed}"))
+    torch.testing.assert_close(made(x, y), (x - y).abs().pow(power).mean((1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("ready(p=2)", "is an object and takes no arguments; leave p out"),
+        ("Power(q=2)", r"Power\(q=2\) cannot be made: TypeError"),
+        ("Power(target=2)", "got 'target' twice"),
+    ],
+)
+def test_arguments_that_nothing_takes_are_refused(file: Path, typed: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        metric.build(Ref.parse(f"py:{file}:{typed}"))
+
+
+def package(root: Path, factor: int) -> Path:
+    """A metric in a package called `metrics`, which imports its parts in every way that Python knows."""
+    (root / "metrics").mkdir(parents=True)
+    (root / "metrics" / "__init__.py").touch()
+    (root / "metrics" / "constant.py").write_text(f"FACTOR = {factor}\n")
+    (root / f"beside_{root.name}.py").write_text("ONE = 1\n")
+    (root / "metrics" / "own.py").write_text(
+        f"import beside_{root.name}\nfrom .constant import FACTOR\nfrom metrics import constant\n\n"
+        "def distance(x, y):\n    from metrics.constant import FACTOR as late\n"
+        f"    assert FACTOR == constant.FACTOR == late and beside_{root.name}.ONE\n"
+        "    return FACTOR * (x - y).abs().mean((1, 2, 3))\n"
+    )
+    return root / "metrics" / "own.py"
+
+
+@pytest.fixture
+def imports_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test imports is unknown to the next one."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("metrics", "constant")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.usefixtures("imports_forgotten")
+def test_a_file_of_a_package_called_metrics_imports_its_parts(tmp_path: Path) -> None:
+    made = metric.build(Ref("py", f"{package(tmp_path / 'a', 2)}:distance"))
+    x, y = random_images(3, 8, seed=1), random_images(3, 8, seed=2)
+    torch.testing.assert_close(made(x, y), 2 * (x - y).abs().mean((1, 2, 3)))
+    with pytest.raises(UserError, match=r"imports metrics, which lies beside it, and another metrics is loaded from"):
+        metric.build(Ref("py", f"{package(tmp_path / 'b', 3)}:distance"))
+
+
+@pytest.mark.usefixtures("imports_forgotten")
+def test_a_file_imports_its_neighbour_and_never_that_of_another_folder(tmp_path: Path) -> None:
+    for name, value in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "constant.py").write_text(f"VALUE = {value}\n")
+        (tmp_path / name / "own.py").write_text(
+            "from constant import VALUE\n\ndef distance(x, y):\n    return VALUE * (x - y).abs().mean((1, 2, 3))\n"
+        )
+    before = list(sys.path)
+    x, y = random_images(3, 8, seed=1), random_images(3, 8, seed=2)
+    made = metric.build(Ref("py", f"{tmp_path / 'one' / 'own.py'}:distance"))
+    torch.testing.assert_close(made(x, y), (x - y).abs().mean((1, 2, 3)))
+    assert sys.path[: len(before)] == before
+    with pytest.raises(UserError, match=r"imports constant.*one.constant\.py; rename yours, or give each metric a"):
+        metric.build(Ref("py", f"{tmp_path / 'two' / 'own.py'}:distance"))
