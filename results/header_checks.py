@@ -16,6 +16,7 @@ from typing import Any
 
 from perceptbench.core.errors import UserError
 from perceptbench.core.ref import Ref, split_list
+from perceptbench.core.spec import METRIC_TYPED
 from perceptbench.results.tasks.base import installed, scores_of
 
 LEAST_TASK_SCHEMA = 2
@@ -128,6 +129,7 @@ HEADER = {
 }
 SPEC = {
     "metric": NAME,
+    METRIC_TYPED: NAME,
     "data": NAME,
     "attack": NAME.or_null(),
     "certifier": NAME.or_null(),
@@ -237,6 +239,8 @@ def spec_problem(spec: Mapping[str, Any], required: Collection[str]) -> str:
     """What is wrong with a spec in which these keys must be said; of a task that is installed also goal and move."""
     if wrong := _first_wrong("spec.", spec, SPEC, required):
         return wrong
+    if METRIC_TYPED in spec and Ref.parse(spec[METRIC_TYPED]).alias != spec["metric"]:
+        return f"spec.{METRIC_TYPED} should begin with {spec['metric']}=, got {spec[METRIC_TYPED]!r:.60}"
     if spec["norm"] is None and "threat" not in spec:
         return "spec.threat should say which set of changes it is, as spec.norm is null"
     if "task" not in spec or not installed(spec["task"]):

@@ -44,6 +44,7 @@ SURFACE = {
     "report": {"--to", "--runs", "--format", "--help"},
     "verify": {"run", "-k", "--runs", "--device", "--json", "--help"},
     "list": {"kind", "--help"},
+    "new metric": {"name", "--to", "--help"},
     "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
         "--images", "--to", "--teacher", "--data", "--limit", "--held-out", "--views", "--kin", "--jitter", "--pool",

@@ -30,7 +30,7 @@ NAMES, TEXTS, AT_LEAST_0 = ["?"], ["", "?"], [0, 0.5]
 HARMLESS: dict[str, dict[str, list[Any]]] = {
     "": {"provenance": [{}, {"a": []}], "facts": [{}, {"a": []}]},
     "spec": {
-        "metric": NAMES, "data": NAMES, "attack": NAMES, "certifier": [None, *NAMES], "norm": [None], "task": NAMES,
+        "data": NAMES, "attack": NAMES, "certifier": [None, *NAMES], "norm": [None], "task": NAMES,
         "threat": NAMES, "eps_unit": TEXTS, "seed": [0, -1], "limit": [None], "skip_certified": [True],
         "eps_left": [None, *AT_LEAST_0], "eps_right": [None, *AT_LEAST_0], "quantize": [None, *NAMES],
         "arguments": [{}], "fingerprints": [{}],
@@ -57,7 +57,7 @@ NEEDED = {"": ["schema", "run", "status", "spec", "provenance", "facts"],
 def _whole(tiny, schema: int) -> Record:
     """A run that says everything there is to say."""
     spec = {
-        "goal": "flip", "eps_unit": "l2 norm", **Options().options(), "limit": 4, "fingerprints": {"data": "dd"},
+        "goal": "flip", "eps_unit": "l2 norm", "metric_typed": "m=py:mine.py:Mine(p=2)", **Options().options(), "limit": 4, "fingerprints": {"data": "dd"},
         "arguments": {"metric": {"file": ""}, "attack": {"steps": 100}},
     }  # fmt: skip
     facts = {
