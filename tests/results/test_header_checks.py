@@ -57,7 +57,8 @@ NEEDED = {"": ["schema", "run", "status", "spec", "provenance", "facts"],
 def _whole(tiny, schema: int) -> Record:
     """A run that says everything there is to say."""
     spec = {
-        "goal": "flip", "eps_unit": "l2 norm", "metric_typed": "m=py:mine.py:Mine(p=2)", **Options().options(), "limit": 4, "fingerprints": {"data": "dd"},
+        "goal": "flip", "eps_unit": "l2 norm", "metric_typed": "m=py:mine.py:Mine(p=2)",
+        **Options().options(), "limit": 4, "fingerprints": {"data": "dd"},
         "arguments": {"metric": {"file": ""}, "attack": {"steps": 100}},
     }  # fmt: skip
     facts = {
