@@ -81,7 +81,11 @@ class Combination(Adaptive):
         return (*base, *_new(base, self._added(base)))
 
     def left_out(self) -> tuple[str, ...]:
-        return tuple(name for name, member, _ in self._base() if member.needs_gradient and not self._serves(member))
+        return tuple(
+            name
+            for name, member, _ in self._base()
+            if member.needs_gradient and self._reaches(member) and not self._serves(member)
+        )
 
     def members(self) -> Sequence[object]:
         return self.auto.members()
@@ -129,9 +133,12 @@ class Combination(Adaptive):
 
     def _serves(self, member: Attack) -> bool:
         """Whether a part can run here."""
-        reaches = not self.known.endless or not (member.minimal or member.flips_only)
         climbs = self.known.gradient or self.known.surrogate is not None or not member.needs_gradient
-        return reaches and climbs
+        return self._reaches(member) and climbs
+
+    def _reaches(self, member: Attack) -> bool:
+        """Whether its goal is that of the run: what looks for a boundary has none where the goal is never reached."""
+        return not self.known.endless or not (member.minimal or member.flips_only)
 
     def _numbered(self, member: Attack, queries: int | None = None) -> Attack:
         """The same attack with our steps, and with so many queries where they are given."""
