@@ -1,14 +1,19 @@
 """`bench list`: the registered components, one row each."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from perceptbench.bench.answers import answer
 from perceptbench.bench.commands.options import command
+from perceptbench.bench.commands.shared import JSON
 from perceptbench.core.option import option
+from perceptbench.core.plain_json import json_line
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from perceptbench.bench.cards import MetricFacts
 
 WIDTH = 100
 """The table of metrics fits into this many columns."""
@@ -32,26 +37,75 @@ class Kind(StrEnum):
 class ListRequest:
     """What to list."""
 
-    kind: Kind = field(
+    kind: Kind | None = field(
+        default=None,
         metadata=option(
-            "metrics, attacks, certifiers, data, tasks, threats, engines, edits or channels.", positional=True
-        )
+            "metrics, attacks, certifiers, data, tasks, threats, engines, edits or channels; default: all.",
+            positional=True,
+        ),
     )
+    grep: str | None = field(default=None, metadata=option("Only what has this text in its name, summary or source."))
+    available: bool = field(default=False, metadata=option("Only what can be used here as it is."))
+    json: bool = field(default=False, metadata=JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One component, in texts."""
+
+    kind: str
+    name: str
+    what: str
+    source: str
+    licence: str
+    here: str
+    """`yes`, `with` what must be named, or `no` and why."""
+
+    def found(self, request: ListRequest) -> bool:
+        """Whether it was asked for."""
+        words = f"{self.name}\n{self.what}\n{self.source}".casefold()
+        usable = not request.available or not self.here.startswith("no")
+        return usable and (request.grep is None or request.grep.casefold() in words)
 
 
 @command()
 def listing(request: ListRequest) -> None:
     """What each is, its source, licence, and whether it can be used here."""
+    from perceptbench.bench.cards import all_facts
     from perceptbench.bench.output import console
+    from perceptbench.core.errors import UserError
 
-    console(WIDTH).print(_metrics() if request.kind is Kind.metrics else _components(request.kind))
+    kinds = list(Kind) if request.kind is None else [request.kind]
+    facts = {entry.name: entry for entry in all_facts()} if Kind.metrics in kinds else {}
+    found = {kind: [one for one in _listed(kind, facts) if one.found(request)] for kind in kinds}
+    if request.json:
+        answer(json_line({"schema": 1, "rows": [asdict(one) for rows in found.values() for one in rows]}))
+        return
+    if not any(found.values()):
+        raise UserError("expected something to list, found nothing; leave --grep or --available out")
+    for kind, rows in found.items():
+        if rows and kind is Kind.metrics:
+            console(WIDTH).print(_metrics([facts[one.name] for one in rows]))
+        elif rows:
+            console(WIDTH).print(_components(kind, rows))
 
 
-def _metrics() -> "Table":
+def _listed(kind: Kind, facts: "dict[str, MetricFacts]") -> "list[Listed]":
+    registry = _registry(kind)
+    found = []
+    for name in registry.names():
+        card, wanted = registry.card(name), registry.inputs(name)
+        here = f"no: pip install {' '.join(card.missing)}" if card.missing else ""
+        here = facts[name].here if name in facts else here or (f"with {', '.join(wanted)}" if wanted else "yes")
+        found.append(Listed(kind.value, name, card.summary, card.source, card.licence, here))
+    return found
+
+
+def _metrics(entries: "list[MetricFacts]") -> "Table":
     from rich import box
     from rich.table import Table
 
-    from perceptbench.bench.cards import NONE, all_facts
+    from perceptbench.bench.cards import NONE
 
     table = Table(title="perceptbench: metrics", caption=_CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for column, width in (
@@ -59,7 +113,7 @@ def _metrics() -> "Table":
         ("here?", 8),
     ):  # fmt: skip
         table.add_column(column, overflow="fold", width=width)
-    for entry in all_facts():
+    for entry in entries:
         about, (parameters, gmac, side) = entry.about, entry.size
         source = f"{entry.card.source.partition(';')[0]}, {about.year}" if about.year else entry.card.source
         licences = f"{entry.card.licence} / {about.weights_licence or NONE}"
@@ -75,20 +129,14 @@ _CAPTION = (
 )
 
 
-def _components(kind: Kind) -> "Table":
+def _components(kind: Kind, rows: list[Listed]) -> "Table":
     from rich.table import Table
 
-    registry = _registry(kind)
     table = Table(title=f"perceptbench: {kind.value}")
     for column in ("name", "what it is", "source", "licence", "here?"):
         table.add_column(column, overflow="fold")
-    for name in registry.names():
-        card = registry.card(name)
-        wanted = registry.inputs(name)
-        here = f"no: pip install {' '.join(card.missing)}" if card.missing else ""
-        table.add_row(
-            name, card.summary, card.source, card.licence, here or (f"with {', '.join(wanted)}" if wanted else "yes")
-        )
+    for one in rows:
+        table.add_row(one.name, one.what, one.source, one.licence, one.here)
     return table
 
 

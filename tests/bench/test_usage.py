@@ -43,7 +43,7 @@ SURFACE = {
     "distance": {"first", "second", "--metric", "--eps", "--threat", "--tau", "--json", "--help"},
     "report": {"--to", "--runs", "--format", "--help"},
     "verify": {"run", "-k", "--runs", "--device", "--json", "--help"},
-    "list": {"kind", "--help"},
+    "list": {"kind", "--grep", "--available", "--json", "--help"},
     "new metric": {"name", "--to", "--help"},
     "data prepare": {"name", "--to", "--help"},
     "train lipsim": {
