@@ -164,9 +164,9 @@ def main() -> None:
     """Entry point of `bench`. Exit status: 0 done, 1 a check failed, 2 bad usage or input, 3 a fault of ours."""
     never_fail(sys.stdout, sys.stderr)
     warnings.showwarning = _show
-    logging.getLogger("perceptbench").addHandler(_Sentences())
-    logging.getLogger("perceptbench").setLevel(logging.INFO)
-    process = os.getpid()
+    process, log, said = os.getpid(), logging.getLogger("perceptbench"), _Sentences()
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
     try:
         with own_descriptor():
             app()
@@ -179,6 +179,7 @@ def main() -> None:
     except BaseException as error:
         sys.exit(told(error))
     finally:
+        log.removeHandler(said)
         leave_if_forked(process)
 
 

@@ -65,15 +65,14 @@ def fits_tables(name: str) -> bool:
 
 
 def _alias_of(text: str) -> tuple[str | None, str]:
-    """What stands before an equals sign that is no part of a target or an argument, and the rest."""
+    """What stands before an equals sign that is no part of a target or an argument, and the rest.
+
+    None where no alias can stand there: records may hold any name, `=1+1` too.
+    """
     head = re.split("[:(]", text, maxsplit=1)[0]
-    alias, equals, _ = head.partition("=")
-    if not equals:
+    alias, equals, rest = head.partition("=")
+    if not equals or not rest.strip() or not fits_tables(alias.strip()):
         return None, text
-    if not fits_tables(alias.strip()):
-        raise UserError(
-            f"expected before = a name of 1 to 80 letters without comma, colon and parentheses, got {text[:80]!r}"
-        )
     return alias.strip(), text[len(alias) + 1 :]
 
 

@@ -157,8 +157,8 @@ class Registry(Generic[T]):
         return parameters[0]
 
     def _bind(self, ref: Ref) -> dict[str, Scalar]:
-        parameters = dict(inspect.signature(self._factory(ref.name)).parameters)
         self._check_alias(ref)
+        parameters = dict(inspect.signature(self._factory(ref.name)).parameters)
         given = dict(ref.args)
         if ref.target is not None:
             target = self._target_parameter(ref)
@@ -182,11 +182,16 @@ class Registry(Generic[T]):
         return {**bound, **{key: value for key, value in given.items() if key not in bound}}
 
     def _check_alias(self, ref: Ref) -> None:
+        if ref.alias is None and "=" in ref.name and ref.name not in self.names():
+            raise UserError(
+                "expected before = a name of 1 to 80 letters without comma, colon and parentheses, got "
+                f"{ref.name[:80]!r}"
+            )
         if ref.alias is None:
             return
         if not self.aliases:
             raise UserError(f"a name of your own stands before a metric alone, got {str(ref)[:80]!r}; leave it out")
-        if ref.alias in self._factories:
+        if ref.alias in self.names():
             raise UserError(f"{ref.alias} is the name of a registered {self.kind}; give {ref.name} another one")
 
     def _discover(self) -> None:

@@ -106,5 +106,8 @@ def test_aliases_are_read_and_written():
     assert ref.shown == "Ours"
     assert Ref.parse("csv:a=b.csv").alias is None
     assert Ref.parse("l2-pgd(steps=2)").alias is None
-    with pytest.raises(UserError, match="expected before = a name"):
-        Ref.parse(f"{'x' * 81}=l2")
+    # Records hold any name, and are still read.
+    for name in (f"{'x' * 81}=l2", "=1+1", "a="):
+        assert Ref.parse(name) == Ref(name)
+        with pytest.raises(UserError, match="expected before = a name of 1 to 80 letters"):
+            pb.metric(name)
